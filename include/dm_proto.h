@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dm_proto.h - between a domain's hypervisor process and its device model.
+ *
+ * The I/O request pages are Xen's own (xen/hvm/ioreq.h), in a memfd of their own that the guest
+ * can't map: page 0 synchronous slots, page 1 the buffered ring (atomic pointers).  Operations are
+ * Xen's struct xen_dm_op.  What Xen does by hypercalls and event channels goes here through
+ *   - a SOCK_SEQPACKET socket ("the channel"): set-up and rare operations, with an answer;
+ *   - a shared page pair (struct DmShared): posted operations (interrupt levels, written ranges)
+ *     and the wake-up words of both sides.
+ * The peer is never trusted: each side copies a message or slot once and checks it.
+ */
+#ifndef GH_DM_PROTO_H
+#define GH_DM_PROTO_H
+
+#include <stdint.h>
+
+#define DM_PROTO_VERSION 1
+#define DM_MAX_VCPUS 128
+
+/* --- posted operations, device model -> hypervisor --- */
+enum {
+    DM_POST_ISA_IRQ = 1,        /* a = irq 0-15, b = level */
+    DM_POST_PCI_INTX,           /* a = devfn << 2 | pin 0-3, b = level */
+    DM_POST_LINK_ROUTE,         /* a = link 0-3, b = ISA irq, 0: none */
+    DM_POST_MSI,                /* b = data, c = address */
+    DM_POST_WRITTEN,            /* b = pages, c = first gfn: RAM that held code was written */
+};
+
+typedef struct DmPost {
+    uint32_t op;
+    uint32_t a;
+    uint32_t b;
+    uint32_t pad;
+    uint64_t c;
+} DmPost;
+
+#define DM_POSTS 256            /* power of two */
+
+/*
+ * Wake-up rules.  "waiting" words are set to 1 by a side just before it sleeps (with a full barrier,
+ * then it looks once more), and the other side, having published work, exchanges them with 0 and
+ * only wakes if they were 1.  The device model sleeps in poll() with request_fd in it, the
+ * hypervisor's service thread with post_fd; a vCPU sleeps in a (shared) futex wait on its
+ * vcpu[i].waiting word.
+ */
+typedef struct DmShared {
+    /* written by the device model */
+    _Alignas(64) uint32_t post_prod;        /* free running */
+    uint32_t dm_waiting;
+    uint32_t dm_ready;                      /* 1 once it serves requests */
+    /* written by the hypervisor */
+    _Alignas(64) uint32_t post_cons;        /* free running; prod - cons <= DM_POSTS */
+    uint32_t hv_waiting;
+    uint32_t request_seq;                   /* bumped after a slot became READY or the ring grew */
+    uint32_t paused;                        /* 1 while the domain is paused: guest time stands */
+    _Alignas(64) struct { uint32_t waiting; uint32_t pad[15]; } vcpu[DM_MAX_VCPUS];
+    _Alignas(64) DmPost post[DM_POSTS];
+    /* Guest time: ns = host CLOCK_MONOTONIC + offset while running; = frozen while paused.
+     * time_seq is odd during an update. */
+    _Alignas(64) uint32_t time_seq;
+    int64_t time_offset;
+    int64_t time_frozen;
+} DmShared;
+
+/* --- the channel --- */
+enum DmMsgType {
+    /* hypervisor -> dm, once, first: descriptors in this order: guest RAM, page types, code map
+     * (may be the same size as types), ioreq pages, DmShared, request eventfd, post eventfd */
+    DM_MSG_HELLO = 1,
+    /* dm -> hypervisor, answered by DM_MSG_REPLY with the same id */
+    DM_MSG_OP,                  /* body: struct xen_dm_op; for track_dirty_vram see below */
+    DM_MSG_MAP_BLOCK,           /* body: DmMapBlock; with a descriptor when first mapped */
+    DM_MSG_BLOCK_DIRTY,         /* body: DmMapBlock; the reply carries the bitmap */
+    DM_MSG_TIMEOFFSET,          /* reserved for the RTC; the delta goes by buffered ioreq */
+    DM_MSG_REPLY,               /* body: int32 result (0 or -errno), then data */
+    /* hypervisor -> dm, no answer */
+    DM_MSG_SHUTDOWN = 32,       /* the domain is going: finish requests, exit 0 */
+    DM_MSG_RESET,
+};
+
+typedef struct DmMsg {
+    uint32_t type;
+    uint32_t id;
+    uint32_t len;               /* of the body that follows in the same packet */
+    uint32_t pad;
+} DmMsg;
+
+typedef struct DmHello {
+    uint32_t version;
+    uint32_t vcpus;
+    uint64_t ram_size;          /* bytes of the flat guest-physical space */
+    uint32_t domid;
+    uint32_t pad;
+} DmHello;
+
+/* Device RAM (video memory, ROM images): a memfd of the device model's, shown to the guest. */
+typedef struct DmMapBlock {
+    uint32_t handle;            /* chosen by the device model, < 64 */
+    uint32_t flags;             /* 1: map (else unmap), 2: read-only for the guest, 4: log dirty */
+    uint64_t gpa;
+    uint64_t size;
+} DmMapBlock;
+enum { DM_BLOCK_MAP = 1, DM_BLOCK_READ_ONLY = 2, DM_BLOCK_LOG_DIRTY = 4 };
+
+#define DM_MSG_MAX 65536
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * io_map.h - ports and memory-mapped registers.  A device claims ranges with handlers that get the
+ * offset from the range's start, so it does not care where it is.  The map splits and widens: a
+ * handler sees only widths it declared; unclaimed bytes read as ones and swallow writes.
+ */
+#ifndef GH_IO_MAP_H
+#define GH_IO_MAP_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum IoSpace { IO_PORT, IO_MMIO, IO_SPACES } IoSpace;
+enum { IO_8 = 1, IO_16 = 2, IO_32 = 4, IO_64 = 8 };    /* a width's bit is its number of bytes */
+
+typedef struct IoOps {
+    /* width: bytes, one of those declared; offset + width never passes the range's end. */
+    uint64_t (*read)(void *opaque, uint64_t offset, unsigned width);
+    void (*write)(void *opaque, uint64_t offset, unsigned width, uint64_t value);
+    unsigned widths;        /* IO_8 | ...; an access of another width is split or widened */
+    /*
+     * Optional: count elements in one go through one address (INS, OUTS; data registers), buf in
+     * guest byte order.  Returns how many were done; the map does the others one by one.
+     */
+    uint32_t (*read_many)(void *opaque, uint64_t offset, unsigned width, void *buf, uint32_t count);
+    uint32_t (*write_many)(void *opaque, uint64_t offset, unsigned width, const void *buf,
+                           uint32_t count);
+} IoOps;
+
+typedef struct IoRange {
+    const char *owner;      /* device's name, for messages */
+    const IoOps *ops;
+    void *opaque;
+    uint64_t base, len;
+    IoSpace space;
+    bool mapped;
+    bool local;             /* not to be announced outside this process */
+} IoRange;
+
+typedef struct IoMap {
+    GPtrArray *ranges[IO_SPACES];       /* mapped IoRange*, sorted by base */
+    IoRange *last[IO_SPACES];           /* last hit */
+    /* Told of each range that comes and goes (the ioreq client mirrors them); may be NULL. */
+    void (*changed)(void *opaque, const IoRange *range, bool mapped);
+    void *opaque;
+} IoMap;
+
+void io_map_init(IoMap *map);
+void io_map_finish(IoMap *map);
+IoRange *io_range_new(const char *owner, IoSpace space, uint64_t len, const IoOps *ops,
+                      void *opaque);                /* unmapped; io_range_free() */
+void io_range_free(IoMap *map, IoRange *range);
+/* False with an error that names both owners when it overlaps.  Mapping a mapped range moves it. */
+bool io_map_add(IoMap *map, IoRange *range, uint64_t base, GError **error);
+void io_map_remove(IoMap *map, IoRange *range);
+bool io_map_has(const IoMap *map, IoSpace space, uint64_t addr);
+
+/* width 1, 2, 4 (8 for MMIO). */
+uint64_t io_read(IoMap *map, IoSpace space, uint64_t addr, unsigned width);
+void io_write(IoMap *map, IoSpace space, uint64_t addr, unsigned width, uint64_t value);
+/* One port, count elements. */
+void io_read_many(IoMap *map, uint64_t port, unsigned width, void *buf, uint32_t count);
+void io_write_many(IoMap *map, uint64_t port, unsigned width, const void *buf, uint32_t count);
+
+#endif

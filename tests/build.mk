@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Tests: every tests/DIR/*.c is a part of one Criterion program, build/tests/DIR.
+LIBS_TEST := $(shell pkg-config --libs criterion)
+TEST_DIRS = lib hw block net ui cpu hypervisor tools
+test_DIRS_lib = lib
+test_DIRS_hw = hw block net ui lib
+test_DIRS_block = block lib
+test_DIRS_net = net lib
+test_DIRS_ui = ui ui/common lib
+test_DIRS_cpu = hypervisor/soft hypervisor/soft/jit lib
+test_DIRS_hypervisor = hypervisor hypervisor/kvm hypervisor/soft hypervisor/soft/jit hypervisor/hvm lib
+test_DIRS_tools = tools/xend tools/xm tools/common lib
+test_LIBS_hw = -laio
+test_LIBS_block = -laio
+test_LIBS_ui := $(shell pkg-config --libs pixman-1 xkbcommon)
+test_srcs = $(wildcard tests/$(1)/*.c) $(wildcard tests/$(1)/*.S)
+TESTS = $(foreach d,$(TEST_DIRS),$(if $(call test_srcs,$(d)),$(B)/tests/$(d)))
+
+define test_program
+$(B)/tests/$(1): $(patsubst %,$(B)/obj/%.o,$(basename $(call test_srcs,$(1)))) \
+		$(B)/obj/tests/fake_machine.o $(foreach d,$(test_DIRS_$(1)),$(call libname,$(d)))
+	$$(call say,LINK,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(CC) $(SAN) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+		$(test_LIBS_$(1)) $(LIBS_TEST) $(LIBS_BASE)
+endef
+$(foreach d,$(TEST_DIRS),$(eval $(call test_program,$(d))))
