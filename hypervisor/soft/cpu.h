@@ -71,6 +71,7 @@ enum {
 
 /* --- a decoded instruction --- */
 #define REG_ZERO 16     /* gpr index that always reads 0: absent base or index */
+#define REG_RIP 17      /* gpr index of c->rip; disp then counts from the block's start */
 #define SEG_NONE 6      /* segment index with base 0 and no limit (LEA, flat) */
 
 struct Insn {
@@ -97,6 +98,10 @@ struct Insn {
 enum { PFX_REP = 1, PFX_REPNE = 2, PFX_OPSIZE = 4, PFX_LOCK = 8, PFX_SEG = 0x10, PFX_ASIZE = 0x20 };
 
 #define NEXT(c, i) return (i)[1].fn((c), (i) + 1)
+
+/* 8-bit registers: for byte operands the decoder puts into reg and rm (when not REG_MEM) the byte's
+ * offset in gpr[], so that AH is 1 and SPL is 32. */
+#define R8(c, r) (((uint8_t *)(c)->gpr)[r])
 
 /* --- a segment register: SegState plus what access checks want ready --- */
 typedef struct Seg {
@@ -126,24 +131,37 @@ typedef struct Fpu {
 } Fpu;
 
 /* --- TLB: one table each for supervisor and user; see mmu.c --- */
+enum { TLB_SUPER, TLB_USER, TLB_SUPER_AC, TLB_COUNT };   /* _AC: SMAP lifted by RFLAGS.AC */
 #define TLB_BITS 10
 #define TLB_SIZE (1u << TLB_BITS)
 typedef struct TlbEntry {
-    uint64_t rtag, wtag, xtag;  /* linear page address | nothing else when it may be read / written /
-                                   executed without a look; ~0 otherwise */
+    uint64_t rtag, wtag, xtag;  /* linear page address when it may be read / written / executed
+                                   without a look; TLB_INVALID otherwise */
     uint64_t addend;            /* host address = linear + addend */
-    uint64_t gpa;               /* guest-physical page */
+    uint64_t gpa;               /* guest-physical page | TLBF_* */
 } TlbEntry;
+
+#define TLB_INVALID 0x2000000000000000ull   /* far from every linear address and from FBASE_NONE */
+#define FBASE_NONE 0x4000000000000000ull    /* base of segments that need checks: misses the TLB */
 
 struct EngineVcpu {
     /* hot part first */
-    uint64_t gpr[17];           /* gpr[16] is 0 for ever */
-    uint64_t rip;               /* valid between blocks; inside a block: of the block's start */
+    union {
+        uint64_t gpr[18];       /* gpr[REG_ZERO] is 0 for ever, gpr[REG_RIP] is rip */
+        struct {
+            uint64_t gpr_room[17];
+            uint64_t rip;       /* valid between blocks; inside a block: of the block's start */
+        };
+    };
     uint16_t aflags;            /* FLAG_*: arithmetic flags */
     uint32_t rflags;            /* the others (RF_ARITH bits are 0 here), bit 1 set */
     volatile uint32_t poll;     /* non-zero: leave the block loop and look (kick, IRQ, TLB request) */
     uint32_t mode;              /* MODE_* now; recomputed by cpu_update_mode() */
-    TlbEntry *tlb;              /* = tlbs[user] */
+    TlbEntry *tlb;              /* = tlbs[TLB_*] */
+    /* Segment bases for accesses that need no check of the segment; FBASE_NONE where they do. */
+    uint64_t fbase_r[8], fbase_w[8];
+    uint64_t jump_tag;          /* what a valid jump cache entry's tag is now: epoch and mode */
+    struct JumpEntry *jumps;    /* JUMP_SIZE entries; see block.h */
     Seg seg[7];                 /* [SEG_NONE]: base 0, everything allowed */
     uint8_t cpl;
     uint8_t shadow;             /* SHADOW_STI | SHADOW_SS: for exactly the next instruction */
@@ -168,7 +186,8 @@ struct EngineVcpu {
     bool exc_has_error;
     uint8_t exc_type;           /* EVENT_* */
     uint32_t exc_error;
-    uint32_t exc_dr6;           /* to be ORed into DR6 when a #DB is delivered */
+    uint32_t exc_dr6;           /* ORed into DR6 by the run loop before it delivers a #DB */
+    uint8_t exc_insn_len;       /* soft events: to go back to the instruction if delivery faults */
 
     Vcpu *vcpu;
     Engine *engine;
@@ -176,7 +195,7 @@ struct EngineVcpu {
     const GuestMemory *mem;
     const uint32_t *code_ring_prod, *code_ring_seen;
     unsigned id, apic_id;
-    TlbEntry tlbs[2][TLB_SIZE];
+    TlbEntry tlbs[TLB_COUNT][TLB_SIZE];
     void *priv;                 /* core.c's own: block cache view, dirty log, thread hand-shake */
 };
 
@@ -185,6 +204,8 @@ enum { SHADOW_STI = 1, SHADOW_SS = 2 };
 /* --- faults: never return.  i == NULL: c->rip is already the instruction's --- */
 _Noreturn void raise_exc(Cpu *c, const Insn *i, int vector);                /* no error code */
 _Noreturn void raise_err(Cpu *c, const Insn *i, int vector, uint32_t error);
+/* INT n, INT3, INTO, ICEBP: type EVENT_SOFT_*; c->rip becomes the next instruction's. */
+_Noreturn void raise_soft(Cpu *c, const Insn *i, int vector, int type);
 static inline _Noreturn void raise_ud(Cpu *c, const Insn *i) { raise_exc(c, i, EXC_UD); }
 static inline _Noreturn void raise_gp0(Cpu *c, const Insn *i) { raise_err(c, i, EXC_GP, 0); }
 
@@ -223,6 +244,19 @@ bool mmu_load_pdptes(Cpu *c, uint64_t cr3);     /* false: reserved bits (#GP) */
 /* Stop-the-world section for locked operations that can't be one host instruction. */
 void cpu_exclusive_begin(Cpu *c);
 void cpu_exclusive_end(Cpu *c);
+
+/* --- where the instruction is; only while its block runs and c->rip is the block's start --- */
+static inline uint64_t rip_cut(const Cpu *c, uint64_t rip)
+{
+    return (c->mode & MODE_SIZE_MASK) == MODE_64 ? rip : (uint32_t)rip;
+}
+static inline uint64_t insn_rip(const Cpu *c, const Insn *i) { return rip_cut(c, c->rip + i->off); }
+static inline uint64_t insn_next(const Cpu *c, const Insn *i)
+{
+    return rip_cut(c, c->rip + i->off + i->len);
+}
+/* For bodies that end their block without a branch: END(c, i) as the last statement. */
+#define END(c, i) do { (c)->rip = insn_next((c), (i)); return; } while (0)
 
 /* --- flags --- */
 uint32_t cpu_get_rflags(const Cpu *c);              /* all bits together */
