@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * simd.h - x87, MMX and SSE..SSE4.2 for the software CPU: what the decoder looks up, and what the
+ * files fpu*.c, sse*.c and xsave.c share.
+ *
+ * The host carries out each operation: a body fetches operands, makes the checks, and has a stub,
+ * a few host instructions around the very guest one, compute, so that a result is the host's by
+ * construction.  sse_list.h names the body of each encoding.  References: Intel SDM vol. 1 chapters
+ * 8-12 and vol. 2.  Not here: 3DNow!, AVX.
+ */
+#ifndef GH_SOFT_SIMD_H
+#define GH_SOFT_SIMD_H
+
+#include <emmintrin.h>
+#include <string.h>
+#include "hypervisor/soft/ops.h"
+
+/* Cuts caps down to what the host's CPU has of AES, PCLMUL and XSAVE, which bodies use natively.
+ * SSE4.2 is taken for granted: see simd_host_ok(). */
+void simd_caps(EngineCaps *caps);
+/* false: the host's CPU lacks SSE4.2, and the engine can't run here. */
+bool simd_host_ok(void);
+
+/* --- availability --- */
+
+_Noreturn void sse_unavailable(Cpu *c, const Insn *i);
+_Noreturn void mmx_unavailable(Cpu *c, const Insn *i);
+_Noreturn void x87_unavailable(Cpu *c, const Insn *i);
+/* A pending unmasked x87 exception: #MF, or FERR# when CR0.NE is clear (then it returns). */
+void x87_pending(Cpu *c, const Insn *i);
+/*
+ * FERR# with CR0.NE clear.  The engine has no pin to the PIC: it is told to the hypervisor as a
+ * write of 1 to port F0h, which no guest value can be taken for (the guest's own writes there,
+ * clearing the latch, are of 0 by convention).
+ */
+void cpu_ferr(Cpu *c);
+
+static inline void sse_check(Cpu *c, const Insn *i) {
+    if (__builtin_expect((c->cr0 & (CR0_EM | CR0_TS)) != 0 || !(c->cr4 & CR4_OSFXSR), 0)) {
+        sse_unavailable(c, i);
+    }
+}
+
+enum { X87_ES = 0x80, X87_B = 0x8000, X87_C0 = 0x100, X87_C1 = 0x200, X87_C2 = 0x400,
+       X87_C3 = 0x4000, X87_SF = 0x40, X87_TOP = 0x3800, X87_IE = 1 };
+
+static inline void x87_check(Cpu *c, const Insn *i) {
+    if (__builtin_expect((c->cr0 & (CR0_EM | CR0_TS)) != 0, 0)) {
+        x87_unavailable(c, i);
+    }
+    if (__builtin_expect(c->fpu.sw & X87_ES, 0)) {
+        x87_pending(c, i);
+    }
+}
+
+static inline void mmx_check(Cpu *c, const Insn *i) {
+    if (__builtin_expect((c->cr0 & (CR0_EM | CR0_TS)) != 0, 0)) {
+        mmx_unavailable(c, i);
+    }
+    if (__builtin_expect(c->fpu.sw & X87_ES, 0)) {
+        x87_pending(c, i);
+    }
+}
+
+/* --- registers --- */
+
+static inline __m128i vec_get(const Cpu *c, unsigned n) {
+    return *(const __m128i *)&c->fpu.v[n];
+}
+
+static inline void vec_set(Cpu *c, unsigned n, __m128i v) {
+    *(__m128i *)&c->fpu.v[n] = v;
+}
+
+static inline uint64_t mmx_get(const Cpu *c, unsigned n) {
+    uint64_t v;
+    __builtin_memcpy(&v, c->fpu.st[n & 7].b, 8);
+    return v;
+}
+
+static inline void mmx_set(Cpu *c, unsigned n, uint64_t v) {
+    __builtin_memcpy(c->fpu.st[n & 7].b, &v, 8);
+    c->fpu.st[n & 7].b[8] = c->fpu.st[n & 7].b[9] = 0xff;
+}
+
+/* Every MMX instruction but EMMS: all registers valid, TOP 0. */
+static inline void mmx_enter(Cpu *c) {
+    c->fpu.tags = 0xff;
+    c->fpu.sw &= ~X87_TOP;
+}
+
+/* --- memory operands: zero-extended to 16 bytes; align as mem_read_buf() --- */
+__m128i vec_mem(Cpu *c, const Insn *i, unsigned size, unsigned align);
+void vec_store(Cpu *c, const Insn *i, __m128i v, unsigned size, unsigned align);
+uint64_t mmx_mem(Cpu *c, const Insn *i, unsigned size);
+
+static inline __m128i vec_src(Cpu *c, const Insn *i, unsigned size, unsigned align) {
+    return i->rm != REG_MEM ? vec_get(c, i->rm) : vec_mem(c, i, size, align);
+}
+
+/* --- MXCSR --- */
+
+enum { MXCSR_FLAGS = 0x3f, MXCSR_DEFAULT = 0x1f80, MXCSR_MASKS = 0x1f80, MXCSR_FZ = 0x8000,
+       MXCSR_UM = 0x800, MXCSR_VALID = 0xffff };
+
+void sse_fp_begin_slow(Cpu *c);
+void sse_fp_end_slow(Cpu *c, const Insn *i);
+
+/*
+ * Around a host instruction that takes its rounding from MXCSR and leaves flags there.  Outside
+ * of the pair the host's control bits are always the ABI's (its flags may be anything), so C code
+ * is undisturbed.  sse_fp_end() raises #XM: nothing of the guest may be changed before it.
+ */
+static inline void sse_fp_begin(Cpu *c) {
+    uint32_t m = c->fpu.mxcsr;
+
+    if (__builtin_expect((m & ~MXCSR_FLAGS) == MXCSR_DEFAULT, 1)) {
+        if (_mm_getcsr() != m) {
+            _mm_setcsr(m);
+        }
+    } else {
+        sse_fp_begin_slow(c);
+    }
+}
+
+static inline void sse_fp_end(Cpu *c, const Insn *i) {
+    if (__builtin_expect((c->fpu.mxcsr & ~MXCSR_FLAGS) == MXCSR_DEFAULT, 1)) {
+        c->fpu.mxcsr = _mm_getcsr();
+    } else {
+        sse_fp_end_slow(c, i);
+    }
+}
+
+/* --- bodies --- */
+
+typedef void (*SimdStub)(void);
+typedef __m128i (*VecFn)(__m128i a, __m128i b);
+typedef uint64_t (*MmxFn)(uint64_t a, uint64_t b);
+
+/* One step of a stub table: a naked function that holds 256 stubs, one for each imm8. */
+#define STUB_AT(table, imm, step) ((const char *)(table) + ((imm) & 0xff) * (step))
+
+/* x87 <-> images (fpu_env.c) */
+uint16_t fpu_full_tags(const Fpu *f);               /* 2 bits a register, as FNSTENV stores */
+void fpu_set_full_tags(Fpu *f, uint16_t tw);
+void fpu_update_es(Fpu *f);                         /* ES and B from the flags and masks */
+void x87_note(Cpu *c, const Insn *i);               /* FIP, FDP, FOP of a non-control op */
+
+/* --- SSE bodies: sse_x_* have an XMM operand, sse_m_* only MMX --- */
+#include "hypervisor/soft/sse_list.h"
+#define SSE_PROTOTYPE(map, opcode, pfx, name) void sse_##name(Cpu *c, const Insn *i);
+SSE_LIST(SSE_PROTOTYPE)
+#undef SSE_PROTOTYPE
+
+#endif
