@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mode.c - RFLAGS as a whole, what the rest of the software CPU derives from the control
+ * registers (Cpu.mode, the TLB in use, the bases of flat segments), and the reset state.
+ *
+ * Reset and INIT values: Intel SDM volume 3, table 9-1.
+ */
+#include <string.h>
+#include "hypervisor/soft/core.h"
+#include "hypervisor/soft/cpu.h"
+#include "hypervisor/soft/sys.h"
+
+#define RFLAGS_KNOWN (RF_ARITH | RF_TF | RF_IF | RF_DF | RF_IOPL | RF_NT | RF_RF | RF_VM | RF_AC | \
+                      RF_VIF | RF_VIP | RF_ID)
+
+uint32_t cpu_get_rflags(const Cpu *c)
+{
+    return c->rflags | (c->aflags >> 8 & (RF_CF | RF_PF | RF_AF | RF_ZF | RF_SF)) |
+           (c->aflags & FLAG_OF ? RF_OF : 0) | 2;
+}
+
+void cpu_set_rflags(Cpu *c, uint32_t value, uint32_t mask)
+{
+    uint32_t old = c->rflags, all;
+
+    mask &= RFLAGS_KNOWN;
+    all = (cpu_get_rflags(c) & ~mask) | (value & mask);
+    c->aflags = (uint16_t)((all & (RF_CF | RF_PF | RF_AF | RF_ZF | RF_SF)) << 8 |
+                           (all & RF_OF ? FLAG_OF : 0));
+    c->rflags = (all & ~RF_ARITH) | 2;
+    if ((c->rflags & ~old & RF_IF) && c->priv && cpu_priv(c)->irq_wait)
+        __atomic_fetch_or(&c->poll, POLL_KICK, __ATOMIC_RELAXED);
+    if ((c->rflags ^ old) & (RF_VM | RF_TF | RF_AC))
+        cpu_update_mode(c);
+}
+
+static bool is_flat(const Seg *s)
+{
+    return s->base == 0 && s->limit == 0xffffffff && s->readable && !s->expand_down;
+}
+
+static uint32_t mode_bits(const Cpu *c)
+{
+    const Seg *cs = &c->seg[SEG_CS];
+    uint32_t mode = 0;
+
+    if (cpu_lma(c)) {
+        mode |= MODE_LMA;
+        if (cs->attr & ATTR_L)
+            mode |= MODE_64;
+    }
+    if (!(mode & MODE_64) && cs->big)
+        mode |= MODE_32;
+    if (cpu_v86(c))
+        mode |= MODE_V86;
+    else if (c->cr0 & CR0_PE)
+        mode |= MODE_PROT;
+    if (c->cpl == 3)
+        mode |= MODE_USER;
+    if ((mode & MODE_64) || c->seg[SEG_SS].big)
+        mode |= MODE_SS32;
+    if ((mode & MODE_64) ||
+        (is_flat(cs) && is_flat(&c->seg[SEG_DS]) && c->seg[SEG_DS].writable &&
+         is_flat(&c->seg[SEG_ES]) && c->seg[SEG_ES].writable &&
+         is_flat(&c->seg[SEG_SS]) && c->seg[SEG_SS].writable))
+        mode |= MODE_FLAT;
+    if ((c->rflags & RF_TF) || (c->dr[7] & 0xff))
+        mode |= MODE_TF;
+    if (c->cpl == 3 && (c->cr0 & CR0_AM) && (c->rflags & RF_AC))
+        mode |= MODE_AM;
+    return mode;
+}
+
+/*
+ * A segment may do without checks when no offset can be wrong in it.  A base other than 0 is fine
+ * outside long mode: a sum beyond 4 GiB misses the TLB there and is cut on the slow path.
+ */
+static void update_bases(Cpu *c)
+{
+    bool in_64 = cpu_in_64(c);
+
+    for (unsigned n = 0; n < 8; n++) {
+        const Seg *s = &c->seg[n < SEG_NONE ? n : 0];
+
+        c->fbase_r[n] = c->fbase_w[n] = FBASE_NONE;
+        if (n == SEG_NONE) {
+            c->fbase_r[n] = c->fbase_w[n] = 0;
+        } else if (n > SEG_NONE) {
+            continue;
+        } else if (in_64) {
+            c->fbase_r[n] = c->fbase_w[n] = n == SEG_FS || n == SEG_GS ? s->base : 0;
+        } else if (s->limit == 0xffffffff && !s->expand_down && (!s->base || !cpu_lma(c))) {
+            if (s->readable)
+                c->fbase_r[n] = s->base;
+            if (s->writable)
+                c->fbase_w[n] = s->base;
+        }
+    }
+}
+
+static bool has_data_breakpoints(const Cpu *c)
+{
+    for (unsigned n = 0; n < 4; n++)
+        if ((c->dr[7] >> (2 * n) & 3) && (c->dr[7] >> (16 + 4 * n) & 1))
+            return true;
+    return false;
+}
+
+void cpu_update_mode(Cpu *c)
+{
+    CpuPriv *p = cpu_priv(c);
+    uint64_t base;
+    uint32_t limit;
+
+    c->mode = mode_bits(c);
+    update_bases(c);
+    p->watch = has_data_breakpoints(c);
+    if (p->watch || (c->mode & MODE_AM))
+        c->tlb = c->tlbs[TLB_NONE];
+    else if (c->cpl == 3)
+        c->tlb = c->tlbs[TLB_USER];
+    else if ((c->cr4 & CR4_SMAP) && (c->rflags & RF_AC))
+        c->tlb = c->tlbs[TLB_SUPER_AC];
+    else
+        c->tlb = c->tlbs[TLB_SUPER];
+
+    base = cpu_in_64(c) ? 0 : c->seg[SEG_CS].base;
+    limit = cpu_in_64(c) ? 0xffffffff : c->seg[SEG_CS].limit;
+    if (base != p->last_cs_base || limit != p->last_cs_limit) {
+        p->last_cs_base = base;
+        p->last_cs_limit = limit;
+        mmu_epoch_bump(c);
+    } else {
+        c->jump_tag = p->epoch << 16 | (c->mode & BLOCK_MODES);
+    }
+}
+
+/* --- reset --- */
+
+static void reset_segment(Seg *s, uint16_t selector, uint64_t base, uint32_t attr)
+{
+    s->selector = selector;
+    s->base = base;
+    s->limit = 0xffff;
+    s->attr = attr;
+    seg_fix(s);
+}
+
+void cpu_init_reset(Cpu *c)
+{
+    uint32_t out[4] = { 0 };
+    uint64_t cr0_kept = c->cr0 & (CR0_CD | CR0_NW);
+
+    memset(c->gpr, 0, sizeof c->gpr);
+    if (c->host && c->host->cpuid)
+        c->host->cpuid(c->vcpu, 1, 0, out);
+    c->gpr[2] = out[0];
+    c->rip = 0xfff0;
+    c->aflags = 0;
+    c->rflags = 2;
+    for (unsigned n = 0; n < SEG_COUNT; n++)
+        reset_segment(&c->seg[n], 0, 0, 0x93);
+    reset_segment(&c->seg[SEG_CS], 0xf000, 0xffff0000, 0x9b);
+    seg_fill_flat(&c->seg[SEG_NONE], 0, 0xc93);
+    reset_segment(&c->ldtr, 0, 0, 0x82);
+    reset_segment(&c->tr, 0, 0, 0x8b);
+    c->gdt_base = c->idt_base = 0;
+    c->gdt_limit = c->idt_limit = 0xffff;
+    c->cr0 = cr0_kept | CR0_ET;
+    c->cr2 = c->cr3 = c->cr4 = c->efer = 0;
+    memset(c->dr, 0, sizeof c->dr);
+    c->dr[6] = 0xffff0ff0;
+    c->dr[7] = 0x400;
+    c->cpl = 0;
+    c->shadow = c->halted = c->nmi_blocked = 0;
+    c->exc_vector = -1;
+    tlb_flush_all(c);
+    cpu_update_mode(c);
+}
+
+void cpu_reset(Cpu *c)
+{
+    c->cr0 = CR0_CD | CR0_NW;
+    c->xcr0 = 1;
+    c->star = c->lstar = c->cstar = c->sfmask = c->kernel_gs_base = 0;
+    c->sysenter_cs = c->sysenter_esp = c->sysenter_eip = 0;
+    c->pat = 0x0007040600070406ull;
+    c->tsc_aux = c->debugctl = 0;
+    c->misc_enable = 1;
+    c->tsc_offset = c->host && c->host->tsc ? -(int64_t)c->host->tsc(c->vcpu) : 0;
+    fpu_reset(&c->fpu);
+    cpu_init_reset(c);
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * system.c - the remaining system instructions: interrupt flag, fast system calls, CPUID, TSC,
+ * port I/O with its rights, hypercalls, cache and TLB control, FS/GS bases.
+ *
+ * Intel SDM volume 2; SYSCALL outside 64-bit mode is AMD's (APM volume 3) and #UD for Intel's
+ * vendor string, SYSENTER in long mode the other way round.  INVD and WBINVD do nothing, as there
+ * is no cache; MONITOR, MWAIT and RSM are not offered.
+ */
+#include "hypervisor/soft/cpu.h"
+#include "hypervisor/soft/ops.h"
+#include "hypervisor/soft/sys.h"
+
+enum { ATTR_CODE32 = 0xc9b, ATTR_CODE64 = 0xa9b, ATTR_DATA32 = 0xc93, ATTR_DPL3 = 0x60 };
+
+static void need_ring0(Cpu *c, const Insn *i)
+{
+    if (c->cpl)
+        raise_gp0(c, i);
+}
+
+/* --- HLT, CLI, STI --- */
+
+OP(hlt)
+{
+    need_ring0(c, i);
+    c->halted = 1;
+    END(c, i);
+}
+
+/* True: IF itself may be changed; false: VIF takes its place.  #GP(0) if neither. */
+static bool may_change_if(Cpu *c, const Insn *i)
+{
+    if (!(c->cr0 & CR0_PE) || c->cpl <= cpu_iopl(c))
+        return true;
+    if (cpu_v86(c) ? !(c->cr4 & CR4_VME) : c->cpl != 3 || !(c->cr4 & CR4_PVI))
+        raise_gp0(c, i);
+    return false;
+}
+
+OP(cli)
+{
+    c->rflags &= ~(uint32_t)(may_change_if(c, i) ? RF_IF : RF_VIF);
+    END(c, i);
+}
+
+OP(sti)
+{
+    if (may_change_if(c, i)) {
+        if (!(c->rflags & RF_IF))
+            c->shadow |= SHADOW_STI;
+        cpu_set_rflags(c, RF_IF, RF_IF);
+    } else {
+        if (c->rflags & RF_VIP)
+            raise_gp0(c, i);
+        c->rflags |= RF_VIF;
+    }
+    END(c, i);
+}
+
+static void set_ac(Cpu *c, const Insn *i, bool on)
+{
+    uint32_t out[4] = { 0 };
+
+    c->host->cpuid(c->vcpu, 7, 0, out);
+    if (!(out[1] & 1u << 20) || c->cpl)
+        raise_ud(c, i);
+    cpu_set_rflags(c, on ? RF_AC : 0, RF_AC);
+}
+
+OP(clac)
+{
+    uint64_t next = insn_next(c, i);
+
+    set_ac(c, i, false);
+    c->rip = next;
+}
+
+OP(stac)
+{
+    uint64_t next = insn_next(c, i);
+
+    set_ac(c, i, true);
+    c->rip = next;
+}
+
+/* --- caches and TLB --- */
+
+OP(invlpg)
+{
+    uint64_t linear = effective_address(c, i), next = insn_next(c, i);
+
+    need_ring0(c, i);
+    if (cpu_in_64(c)) {
+        if (i->seg == SEG_FS || i->seg == SEG_GS)
+            linear += c->seg[i->seg].base;
+    } else {
+        linear = (uint32_t)(linear + c->seg[i->seg].base);
+    }
+    if (is_canonical(linear))
+        tlb_flush_page(c, linear);
+    c->rip = next;
+}
+
+OP(invd)
+{
+    need_ring0(c, i);
+    END(c, i);
+}
+
+OP(wbinvd)
+{
+    need_ring0(c, i);
+    END(c, i);
+}
+
+/* --- time, identification --- */
+
+static void put_tsc(Cpu *c)
+{
+    uint64_t v = c->host->tsc(c->vcpu) + (uint64_t)c->tsc_offset;
+
+    c->gpr[0] = (uint32_t)v;
+    c->gpr[2] = v >> 32;
+}
+
+static void check_tsd(Cpu *c, const Insn *i)
+{
+    if ((c->cr4 & CR4_TSD) && c->cpl)
+        raise_gp0(c, i);
+}
+
+OP(rdtsc)
+{
+    check_tsd(c, i);
+    put_tsc(c);
+    NEXT(c, i);
+}
+
+OP(rdtscp)
+{
+    check_tsd(c, i);
+    put_tsc(c);
+    c->gpr[1] = (uint32_t)c->tsc_aux;
+    NEXT(c, i);
+}
+
+OP(rdpmc)
+{
+    raise_gp0(c, i);
+    NEXT(c, i);
+}
+
+OP(cpuid)
+{
+    uint32_t n = (uint32_t)c->gpr[0], sub = (uint32_t)c->gpr[1], out[4] = { 0 };
+    uint64_t next = insn_next(c, i);
+
+    c->host->cpuid(c->vcpu, n, sub, out);
+    if (n == 1)
+        out[2] = (out[2] & ~(1u << 27)) | (c->cr4 & CR4_OSXSAVE ? 1u << 27 : 0);
+    else if (n == 0xd && sub == 0 && out[2])
+        out[1] = c->xcr0 & 4 ? 832 : 576;
+    c->gpr[0] = out[0];
+    c->gpr[3] = out[1];
+    c->gpr[1] = out[2];
+    c->gpr[2] = out[3];
+    c->rip = next;
+}
+
+/* --- hypercalls --- */
+
+static void hypercall(Cpu *c, const Insn *i)
+{
+    bool in_64 = cpu_in_64(c);
+
+    c->rip = insn_next(c, i);
+    c->host->hypercall(c->vcpu, c->gpr, in_64, c->cpl);
+}
+
+OP(vmcall) { hypercall(c, i); }
+OP(vmmcall) { hypercall(c, i); }
+
+/* --- fast system calls --- */
+
+/* Flat CS and SS of ring cpl, as SYSENTER, SYSCALL and their returns make them. */
+static void set_flat_code(Cpu *c, uint16_t cs, uint16_t ss, unsigned cpl, bool code64)
+{
+    uint32_t dpl = cpl ? ATTR_DPL3 : 0;
+
+    seg_fill_flat(&c->seg[SEG_CS], (uint16_t)((cs & ~3) | cpl),
+                  (code64 ? ATTR_CODE64 : ATTR_CODE32) | dpl);
+    seg_fill_flat(&c->seg[SEG_SS], (uint16_t)((ss & ~3) | cpl), ATTR_DATA32 | dpl);
+    c->cpl = (uint8_t)cpl;
+}
+
+OP(sysenter)
+{
+    uint16_t cs = (uint16_t)c->sysenter_cs;
+    bool lma = cpu_lma(c);
+
+    if (lma && cpu_is_amd(c))
+        raise_ud(c, i);
+    if (!(c->cr0 & CR0_PE) || sel_is_null(cs))
+        raise_gp0(c, i);
+    set_flat_code(c, cs, (uint16_t)((cs & ~3) + 8), 0, lma);
+    cpu_set_rflags(c, 0, RF_VM | RF_IF | RF_RF);
+    c->gpr[4] = lma ? c->sysenter_esp : (uint32_t)c->sysenter_esp;
+    c->rip = lma ? c->sysenter_eip : (uint32_t)c->sysenter_eip;
+    cpu_update_mode(c);
+}
+
+OP(sysexit)
+{
+    uint16_t cs = (uint16_t)(c->sysenter_cs & ~3ull);
+    bool to_64 = i->opsize == 8;
+
+    if (cpu_lma(c) && cpu_is_amd(c))
+        raise_ud(c, i);
+    if (!(c->cr0 & CR0_PE) || sel_is_null(cs) || c->cpl)
+        raise_gp0(c, i);
+    if (to_64 && (!is_canonical(c->gpr[1]) || !is_canonical(c->gpr[2])))
+        raise_gp0(c, i);
+    set_flat_code(c, (uint16_t)(cs + (to_64 ? 32 : 16)), (uint16_t)(cs + (to_64 ? 40 : 24)), 3,
+                  to_64);
+    c->gpr[4] = to_64 ? c->gpr[1] : (uint32_t)c->gpr[1];
+    c->rip = to_64 ? c->gpr[2] : (uint32_t)c->gpr[2];
+    cpu_update_mode(c);
+}
+
+OP(syscall)
+{
+    uint64_t next = insn_next(c, i);
+    uint16_t cs = (uint16_t)(c->star >> 32 & 0xfffc);
+    bool in_64 = cpu_in_64(c);
+
+    if (!(c->efer & EFER_SCE) || !(c->cr0 & CR0_PE) || cpu_v86(c) || (!in_64 && !cpu_is_amd(c)))
+        raise_ud(c, i);
+    if (!cpu_lma(c)) {
+        c->gpr[1] = next;
+        set_flat_code(c, cs, (uint16_t)(cs + 8), 0, false);
+        cpu_set_rflags(c, 0, RF_VM | RF_IF | RF_RF);
+        c->rip = (uint32_t)c->star;
+        cpu_update_mode(c);
+        return;
+    }
+    c->gpr[1] = next;
+    c->gpr[11] = cpu_get_rflags(c) & ~(uint32_t)RF_RF;
+    set_flat_code(c, cs, (uint16_t)(cs + 8), 0, true);
+    cpu_set_rflags(c, 0, (uint32_t)c->sfmask | RF_RF);
+    c->rip = in_64 ? c->lstar : c->cstar;
+    cpu_update_mode(c);
+}
+
+OP(sysret)
+{
+    const uint32_t mask = RF_ARITH | RF_TF | RF_IF | RF_DF | RF_IOPL | RF_NT | RF_AC | RF_VIF |
+                          RF_VIP | RF_ID | RF_RF;
+    uint16_t cs = (uint16_t)(c->star >> 48 & 0xfffc);
+    bool in_64 = cpu_in_64(c), to_64 = in_64 && i->opsize == 8;
+
+    if (!(c->efer & EFER_SCE) || (!in_64 && !cpu_is_amd(c)))
+        raise_ud(c, i);
+    if (!(c->cr0 & CR0_PE) || c->cpl)
+        raise_gp0(c, i);
+    if (to_64 && !is_canonical(c->gpr[1]))
+        raise_gp0(c, i);
+    set_flat_code(c, (uint16_t)(to_64 ? cs + 16 : cs), (uint16_t)(cs + 8), 3, to_64);
+    c->rip = to_64 ? c->gpr[1] : (uint32_t)c->gpr[1];
+    if (cpu_lma(c))
+        cpu_set_rflags(c, (uint32_t)c->gpr[11] & ~(uint32_t)RF_RF, mask);
+    else
+        cpu_set_rflags(c, RF_IF, RF_IF);
+    cpu_update_mode(c);
+}
+
+/* --- FS and GS bases --- */
+
+OP(swapgs)
+{
+    uint64_t base = c->seg[SEG_GS].base;
+
+    if (!cpu_in_64(c))
+        raise_ud(c, i);
+    need_ring0(c, i);
+    c->seg[SEG_GS].base = c->kernel_gs_base;
+    c->kernel_gs_base = base;
+    c->rip = insn_next(c, i);
+    cpu_update_mode(c);
+}
+
+static void check_fsgsbase(Cpu *c, const Insn *i)
+{
+    if (!cpu_in_64(c) || !(c->cr4 & CR4_FSGSBASE))
+        raise_ud(c, i);
+}
+
+static void write_base(Cpu *c, const Insn *i, unsigned seg)
+{
+    uint64_t v;
+
+    check_fsgsbase(c, i);
+    v = i->opsize == 8 ? c->gpr[i->rm] : (uint32_t)c->gpr[i->rm];
+    if (!is_canonical(v))
+        raise_gp0(c, i);
+    c->seg[seg].base = v;
+    c->rip = insn_next(c, i);
+    cpu_update_mode(c);
+}
+
+OP(rdfsbase)
+{
+    check_fsgsbase(c, i);
+    reg_write(c, i->rm, i->opsize, c->seg[SEG_FS].base);
+    NEXT(c, i);
+}
+
+OP(rdgsbase)
+{
+    check_fsgsbase(c, i);
+    reg_write(c, i->rm, i->opsize, c->seg[SEG_GS].base);
+    NEXT(c, i);
+}
+
+OP(wrfsbase) { write_base(c, i, SEG_FS); }
+OP(wrgsbase) { write_base(c, i, SEG_GS); }
+
+/* --- ports --- */
+
+void io_check(Cpu *c, const Insn *i, uint16_t port, unsigned size)
+{
+    unsigned type = c->tr.attr & 15, mask = ((1u << size) - 1) << (port & 7);
+    uint32_t at;
+    uint64_t tss = c->tr.base;
+
+    if (!(c->cr0 & CR0_PE) || (c->cpl <= cpu_iopl(c) && !cpu_v86(c)))
+        return;
+    if ((type != SYS_TSS32 && type != SYS_TSS32_BUSY) || c->tr.limit < 103)
+        raise_gp0(c, i);
+    at = (uint32_t)sys_read(c, i, tss + 102, 2) + port / 8;
+    if (at + 1 > c->tr.limit || (sys_read(c, i, tss + at, 2) & mask))
+        raise_gp0(c, i);
+}
+
+static void port_in(Cpu *c, const Insn *i, uint16_t port)
+{
+    uint32_t v = 0;
+
+    io_check(c, i, port, i->opsize);
+    c->rip = insn_next(c, i);
+    c->host->io_read(c->vcpu, port, i->opsize, &v);
+    if (i->opsize == 1)
+        c->gpr[0] = (c->gpr[0] & ~0xffull) | (v & 0xff);
+    else
+        reg_write(c, 0, i->opsize, v);
+}
+
+static void port_out(Cpu *c, const Insn *i, uint16_t port)
+{
+    io_check(c, i, port, i->opsize);
+    c->rip = insn_next(c, i);
+    c->host->io_write(c->vcpu, port, i->opsize, (uint32_t)(c->gpr[0] & size_mask(i->opsize)));
+}
+
+OP(in_imm) { port_in(c, i, (uint8_t)i->imm); }
+OP(in_dx) { port_in(c, i, (uint16_t)c->gpr[2]); }
+OP(out_imm) { port_out(c, i, (uint8_t)i->imm); }
+OP(out_dx) { port_out(c, i, (uint16_t)c->gpr[2]); }
