@@ -105,4 +105,7 @@ enum { DM_BLOCK_MAP = 1, DM_BLOCK_READ_ONLY = 2, DM_BLOCK_LOG_DIRTY = 4 };
 
 #define DM_MSG_MAX 65536
 
+/* Page types in the shared table: the MEM_* of hypervisor/engine.h. */
+enum { DM_PAGE_HOLE = 0, DM_PAGE_RAM = 1, DM_PAGE_ROM = 2 };
+
 #endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * options.c - a table of options and one parser for "key=value,key=value" arguments.
+ */
+#include "dm/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef bool (*OptionParser)(DmOptions *o, const char *value, GError **error);
+
+static bool bad(GError **error, const char *format, const char *value)
+{
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, format, value);
+    return false;
+}
+
+static bool number(const char *text, gint64 min, gint64 max, gint64 *value)
+{
+    char *end;
+
+    errno = 0;
+    *value = g_ascii_strtoll(text, &end, 0);
+    return *text && !*end && errno == 0 && *value >= min && *value <= max;
+}
+
+/* The value of key in "key=value,key=value"; newly allocated, NULL if absent. */
+static char *sub_option(const char *text, const char *key)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
+    size_t len = strlen(key);
+
+    for (char **p = parts; *p; p++) {
+        if (!strncmp(*p, key, len) && (*p)[len] == '=') {
+            return g_strdup(*p + len + 1);
+        }
+    }
+    return NULL;
+}
+
+static bool sub_number(const char *text, const char *key, gint64 missing, gint64 *value)
+{
+    g_autofree char *v = sub_option(text, key);
+
+    *value = missing;
+    return !v || number(v, -1, G_MAXINT, value);
+}
+
+static bool parse_drive(DmOptions *o, const char *value, GError **error)
+{
+    g_autofree char *name = sub_option(value, "name"), *kind = sub_option(value, "kind");
+    DriveOption *d = &o->drive[o->drives];
+    gint64 fd, ro;
+
+    if (o->drives == MAX_DRIVES || !name || strlen(name) != 3 || !kind ||
+        !sub_number(value, "fd", -1, &fd) || !sub_number(value, "ro", 0, &ro)) {
+        return bad(error, "--drive %s: want name=hda,fd=N,kind=disk|cdrom,ro=0|1", value);
+    }
+    g_strlcpy(d->name, name, sizeof d->name);
+    d->fd = fd;
+    d->read_only = ro;
+    d->cdrom = !strcmp(kind, "cdrom");
+    o->drives++;
+    return true;
+}
+
+static bool parse_mac(const char *text, uint8_t mac[6])
+{
+    unsigned b[6];
+    int used = 0;
+
+    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+               &used) != 6 || text[used]) {
+        return false;
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        mac[i] = b[i];
+    }
+    return true;
+}
+
+static bool parse_nic(DmOptions *o, const char *value, GError **error)
+{
+    g_autofree char *mac = sub_option(value, "mac");
+    NicOption *n = &o->nic[o->nics];
+    gint64 fd;
+
+    if (o->nics == MAX_NICS || !mac || !parse_mac(mac, n->mac) ||
+        !sub_number(value, "fd", -1, &fd)) {
+        return bad(error, "--nic %s: want fd=N,mac=XX:XX:XX:XX:XX:XX,model=NAME", value);
+    }
+    n->fd = fd;
+    n->model = sub_option(value, "model");
+    o->nics++;
+    return true;
+}
+
+static bool parse_serial(DmOptions *o, const char *value, GError **error)
+{
+    SerialOption *s = &o->serial[o->serials];
+    gint64 fd = -1, log = -1;
+
+    if (o->serials == MAX_SERIALS ||
+        (strcmp(value, "null") && (!sub_number(value, "fd", -1, &fd) ||
+                                   !sub_number(value, "log", -1, &log)))) {
+        return bad(error, "--serial %s: want fd=N,log=N or null, at most four times", value);
+    }
+    *s = (SerialOption){ fd, log, true };
+    o->serials++;
+    return true;
+}
+
+static bool parse_viewer(DmOptions *o, const char *value, GError **error)
+{
+    gint64 fd;
+
+    if (o->viewers == MAX_VIEWERS || !number(value, 0, G_MAXINT, &fd)) {
+        return bad(error, "--viewer-fd %s: not a descriptor, or too many", value);
+    }
+    o->viewer[o->viewers++] = fd;
+    return true;
+}
+
+enum OptionKind { FLAG, UNSIGNED, INT, INT64, STRING, PARSER, IGNORED };
+
+typedef struct Option {
+    const char *name;
+    enum OptionKind kind;
+    size_t offset;
+    OptionParser parser;
+    const char *help;           /* NULL: accepted, not described */
+} Option;
+
+#define AT(field) offsetof(DmOptions, field), NULL
+#define BY(function) 0, function
+
+static const Option options[] = {
+    { "d", UNSIGNED, AT(domid), "DOMID  number of the domain" },
+    { "domain-name", STRING, AT(name), "NAME  its name" },
+    { "control-fd", INT, AT(control_fd), "N  socket to xend (include/ctl_proto.h)" },
+    { "hypervisor-fd", INT, AT(hypervisor_fd), "N  socket to the hypervisor (include/dm_proto.h)" },
+    { "log-fd", INT, AT(log_fd), "N  where log lines go" },
+    { "videoram", UNSIGNED, AT(video_ram), "MB  memory of the graphics card" },
+    { "std-vga", FLAG, AT(std_vga), "  standard VGA instead of Cirrus" },
+    { "boot", STRING, AT(boot), "LETTERS  a floppy, c disk, d CD-ROM, n network" },
+    { "vcpus", UNSIGNED, AT(vcpus), "N  processors" },
+    { "acpi", FLAG, AT(acpi), "  power management" },
+    { "localtime", FLAG, AT(localtime), "  the clock shows local time" },
+    { "k", STRING, AT(keymap), "LAYOUT  keyboard layout of the viewers" },
+    { "usb", FLAG, AT(usb), NULL },
+    { "usbdevice", STRING, AT(usb_devices), NULL },
+    { "soundhw", IGNORED, 0, NULL, NULL },
+    { "M", IGNORED, 0, NULL, NULL },
+    { "vga", IGNORED, 0, NULL, NULL },
+    { "vcpu_avail", IGNORED, 0, NULL, NULL },
+    { "rtc-offset", INT64, AT(rtc_offset), "SECONDS  added to the host's clock" },
+    { "xen-platform", FLAG, AT(xen_platform), "  with the Xen platform PCI device" },
+    { "drive", PARSER, BY(parse_drive), "name=hda,fd=N,kind=disk|cdrom,ro=0|1  an image (fd=-1: empty)" },
+    { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=rtl8139  a network card" },
+    { "serial", PARSER, BY(parse_serial), "fd=N,log=N|null  what a serial port is connected to" },
+    { "viewer-fd", PARSER, BY(parse_viewer), "N  socket to a dm-ui or dm-sdl (include/ui_proto.h)" },
+    { "vgabios-fd", INT, AT(vgabios_fd), "N  VGA BIOS image" },
+    { "netrom-fd", INT, AT(netrom_fd), "N  network boot ROM image" },
+    { "help", FLAG, AT(help), "  this text" },
+};
+
+static const Option *find_option(const char *arg)
+{
+    const char *name = arg + (arg[0] == '-') + (arg[0] == '-' && arg[1] == '-');
+
+    for (unsigned i = 0; arg[0] == '-' && i < G_N_ELEMENTS(options); i++) {
+        if (!strcmp(options[i].name, name)) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static bool apply(DmOptions *o, const Option *opt, const char *value, GError **error)
+{
+    uint8_t *p = (uint8_t *)o + opt->offset;
+    gint64 n;
+
+    switch (opt->kind) {
+    case UNSIGNED:
+        if (!number(value, 0, G_MAXINT, &n)) {
+            return bad(error, "%s is not a number", value);
+        }
+        *(unsigned *)p = n;
+        return true;
+    case INT:
+        if (!number(value, -1, G_MAXINT, &n)) {
+            return bad(error, "%s is not a descriptor", value);
+        }
+        *(int *)p = n;
+        return true;
+    case INT64:
+        if (!number(value, G_MININT64, G_MAXINT64, &n)) {
+            return bad(error, "%s is not a number", value);
+        }
+        *(int64_t *)p = n;
+        return true;
+    case STRING:
+        g_free(*(char **)p);
+        *(char **)p = g_strdup(value);
+        return true;
+    case PARSER:
+        return opt->parser(o, value, error);
+    default:
+        return true;
+    }
+}
+
+bool options_parse(DmOptions *o, int argc, char **argv, GError **error)
+{
+    *o = (DmOptions){ .video_ram = 8, .vcpus = 1, .control_fd = -1, .hypervisor_fd = -1,
+                      .log_fd = -1, .vgabios_fd = -1, .netrom_fd = -1 };
+    for (int i = 1; i < argc; i++) {
+        const Option *opt = find_option(argv[i]);
+
+        if (!opt) {
+            return bad(error, "unknown option %s (try --help)", argv[i]);
+        }
+        if (opt->kind == FLAG) {
+            *(bool *)((uint8_t *)o + opt->offset) = true;
+        } else if (++i == argc) {
+            return bad(error, "option %s needs a value", argv[i - 1]);
+        } else if (!apply(o, opt, argv[i], error)) {
+            g_prefix_error(error, "%s: ", argv[i - 1]);
+            return false;
+        }
+    }
+    if (!o->help && o->hypervisor_fd < 0) {
+        return bad(error, "%s", "--hypervisor-fd is missing: qemu-dm is started by xend");
+    }
+    if (!o->name) {
+        o->name = g_strdup_printf("Domain-%u", o->domid);
+    }
+    return true;
+}
+
+void options_free(DmOptions *o)
+{
+    g_free(o->name);
+    g_free(o->boot);
+    g_free(o->keymap);
+    g_free(o->usb_devices);
+    for (unsigned i = 0; i < o->nics; i++) {
+        g_free(o->nic[i].model);
+    }
+}
+
+void options_help(void)
+{
+    puts("Usage: qemu-dm [OPTION]...\n"
+         "The device model of one domain.  xend starts it; descriptors are inherited.\n");
+    for (unsigned i = 0; i < G_N_ELEMENTS(options); i++) {
+        if (options[i].help) {
+            printf("  -%s %s\n", options[i].name, options[i].help);
+        }
+    }
+    puts("\nExit status: 0 the domain ended, 1 it could not be served, 2 wrong usage.");
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * options.h - qemu-dm's command line.  The options of Xen 4.1's qemu-dm keep their names; host
+ * objects come as inherited descriptors, because qemu-dm opens nothing itself.
+ */
+#ifndef GH_OPTIONS_H
+#define GH_OPTIONS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MAX_NICS 8
+#define MAX_SERIALS 4
+#define MAX_VIEWERS 8
+#define MAX_DRIVES 6            /* hda-hdd, fda, fdb */
+
+typedef struct DriveOption {
+    char name[8];               /* hda */
+    int fd;                     /* -1: empty drive */
+    bool cdrom, read_only;
+} DriveOption;
+
+typedef struct NicOption {
+    int fd;
+    uint8_t mac[6];
+    char *model;
+} NicOption;
+
+typedef struct SerialOption {
+    int fd, log_fd;             /* -1: not connected */
+    bool present;
+} SerialOption;
+
+typedef struct DmOptions {
+    unsigned domid;
+    char *name, *boot, *keymap, *usb_devices;
+    unsigned video_ram;         /* MiB */
+    unsigned vcpus;
+    bool std_vga, acpi, localtime, usb, xen_platform, no_vga;
+    int64_t rtc_offset;         /* seconds */
+    int control_fd, hypervisor_fd, log_fd, vgabios_fd, netrom_fd;
+    DriveOption drive[MAX_DRIVES];
+    unsigned drives;
+    NicOption nic[MAX_NICS];
+    unsigned nics;
+    SerialOption serial[MAX_SERIALS];
+    unsigned serials;
+    int viewer[MAX_VIEWERS];
+    unsigned viewers;
+    bool help;
+} DmOptions;
+
+bool options_parse(DmOptions *o, int argc, char **argv, GError **error);
+void options_free(DmOptions *o);
+void options_help(void);
+
+#endif

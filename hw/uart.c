@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * uart.c - 16550A serial port (National PC16550D data sheet).  Characters take their real time on
+ * the line for the interrupts' sake, up to the speed of the chardev behind it; FIFO timeouts and
+ * modem lines as in the data sheet.  Left out: framing and parity errors, which a byte stream does
+ * not have.  Addresses and interrupts of COM1..4 are pc_layout.h's.
+ */
+#include <glib.h>
+#include "hw/uart.h"
+#include "lib/device.h"
+#include "ui/chardev.h"
+
+#define FIFO_SIZE 16
+#define CLOCK_HZ 115200         /* of the divisor: 1.8432 MHz / 16 */
+
+enum { RBR = 0, THR = 0, DLL = 0, IER = 1, DLM = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5,
+       MSR = 6, SCR = 7 };
+enum { IER_RX = 1, IER_THRE = 2, IER_LINE = 4, IER_MODEM = 8 };
+enum { IIR_NONE = 1, IIR_MODEM = 0, IIR_THRE = 2, IIR_RX = 4, IIR_LINE = 6, IIR_TIMEOUT = 12,
+       IIR_FIFO = 0xc0 };
+enum { FCR_ENABLE = 1, FCR_CLEAR_RX = 2, FCR_CLEAR_TX = 4, FCR_TRIGGER = 0xc0 };
+enum { LCR_DLAB = 0x80, LCR_BREAK = 0x40 };
+enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 16 };
+enum { LSR_DR = 1, LSR_OE = 2, LSR_PE = 4, LSR_FE = 8, LSR_BI = 0x10, LSR_THRE = 0x20,
+       LSR_TEMT = 0x40, LSR_ERRORS = 0x1e };
+enum { MSR_DCTS = 1, MSR_DDSR = 2, MSR_TERI = 4, MSR_DDCD = 8, MSR_CTS = 0x10, MSR_DSR = 0x20,
+       MSR_RI = 0x40, MSR_DCD = 0x80 };
+
+typedef struct Uart {
+    Device dev;
+    uint32_t port, irq;         /* config */
+    Chardev *chardev;           /* config; may be NULL: nothing connected */
+    uint8_t ier, fcr, lcr, mcr, lsr, msr, scr;
+    uint16_t divisor;
+    bool thr_pending;           /* the THRE interrupt has not been read off IIR */
+    bool timeout_pending;       /* characters have waited in the FIFO for four character times */
+    Ring rx, tx;
+    bool tx_stalled;            /* the chardev took nothing: wait for writable */
+    Timer tx_timer;             /* next character leaves */
+    Timer rx_timer;             /* FIFO timeout */
+} Uart;
+
+static bool fifo_on(const Uart *u)
+{
+    return u->fcr & FCR_ENABLE;
+}
+
+static unsigned trigger_level(const Uart *u)
+{
+    static const uint8_t levels[] = { 1, 4, 8, 14 };
+
+    return fifo_on(u) ? levels[u->fcr >> 6] : 1;
+}
+
+/* Start bit, data, parity, stop: 7 to 12 bits. */
+static int64_t character_ns(const Uart *u)
+{
+    unsigned bits = 1 + 5 + (u->lcr & 3) + (u->lcr & 4 ? 2 : 1) + (u->lcr & 8 ? 1 : 0);
+    unsigned divisor = u->divisor ? u->divisor : 1;
+
+    return bits * NS_PER_S * divisor / CLOCK_HZ;
+}
+
+static uint8_t interrupt_id(const Uart *u)
+{
+    if ((u->ier & IER_LINE) && (u->lsr & LSR_ERRORS)) {
+        return IIR_LINE;
+    }
+    if ((u->ier & IER_RX) && ring_used(&u->rx) >= trigger_level(u)) {
+        return IIR_RX;
+    }
+    if ((u->ier & IER_RX) && u->timeout_pending && ring_used(&u->rx)) {
+        return IIR_TIMEOUT;
+    }
+    if ((u->ier & IER_THRE) && u->thr_pending) {
+        return IIR_THRE;
+    }
+    if ((u->ier & IER_MODEM) && (u->msr & 0x0f)) {
+        return IIR_MODEM;
+    }
+    return IIR_NONE;
+}
+
+/* On a PC the interrupt passes a gate that OUT2 opens. */
+static void uart_update_irq(Uart *u)
+{
+    bool open = (u->mcr & MCR_OUT2) && !(u->mcr & MCR_LOOP);
+
+    irq_set(&u->dev.machine->isa_irq[u->irq], open && interrupt_id(u) != IIR_NONE);
+}
+
+static void receive_byte(Uart *u, uint8_t byte)
+{
+    if (ring_used(&u->rx) >= (fifo_on(u) ? FIFO_SIZE : 1u)) {
+        u->lsr |= LSR_OE;
+        if (fifo_on(u)) {
+            return;             /* the shift register is overwritten, the FIFO is kept */
+        }
+        ring_clear(&u->rx);
+    }
+    ring_push(&u->rx, byte);
+    u->lsr |= LSR_DR;
+    u->timeout_pending = false;
+    if (fifo_on(u)) {
+        timer_at(&u->rx_timer, vm_now(&u->dev) + 4 * character_ns(u));
+    }
+}
+
+static size_t uart_can_receive(void *opaque)
+{
+    Uart *u = opaque;
+    uint32_t room = fifo_on(u) ? FIFO_SIZE : 1;
+
+    return u->mcr & MCR_LOOP || ring_used(&u->rx) >= room ? 0 : room - ring_used(&u->rx);
+}
+
+static void uart_receive(void *opaque, const uint8_t *buf, size_t len)
+{
+    Uart *u = opaque;
+
+    for (size_t i = 0; i < len; i++) {
+        receive_byte(u, buf[i]);
+    }
+    uart_update_irq(u);
+}
+
+static void rx_timeout(void *opaque)
+{
+    Uart *u = opaque;
+
+    u->timeout_pending = ring_used(&u->rx) != 0;
+    uart_update_irq(u);
+}
+
+static void tx_start(Uart *u)
+{
+    if (ring_used(&u->tx) && !timer_armed(&u->tx_timer) && !u->tx_stalled) {
+        timer_at(&u->tx_timer, vm_now(&u->dev) + character_ns(u));
+    }
+}
+
+/* What is in the FIFO leaves in one go after the time its characters take, so that a fast line
+ * does not cost a timer for each of them. */
+static void tx_fire(void *opaque)
+{
+    Uart *u = opaque;
+
+    while (ring_used(&u->tx)) {
+        const uint8_t *bytes;
+        uint32_t n = ring_contiguous(&u->tx, &bytes);
+
+        if (u->mcr & MCR_LOOP) {
+            receive_byte(u, bytes[0]);
+            n = 1;
+        } else if (u->chardev) {
+            n = chardev_write(u->chardev, bytes, n);
+            if (n == 0) {
+                u->tx_stalled = true;
+                break;
+            }
+        }
+        ring_drop(&u->tx, n);
+    }
+    if (ring_used(&u->tx) == 0) {
+        u->lsr |= LSR_THRE | LSR_TEMT;
+        u->thr_pending = true;
+    }
+    uart_update_irq(u);
+}
+
+static void uart_writable(void *opaque)
+{
+    Uart *u = opaque;
+
+    u->tx_stalled = false;
+    tx_start(u);
+}
+
+static void write_thr(Uart *u, uint8_t byte)
+{
+    uint32_t room = fifo_on(u) ? FIFO_SIZE : 1;
+
+    if (ring_used(&u->tx) >= room) {
+        ring_drop(&u->tx, 1);   /* overrun of the transmitter: the older character is lost */
+    }
+    ring_push(&u->tx, byte);
+    u->lsr &= ~(LSR_THRE | LSR_TEMT);
+    u->thr_pending = false;
+    tx_start(u);
+}
+
+static void write_fcr(Uart *u, uint8_t value)
+{
+    if ((value ^ u->fcr) & FCR_ENABLE) {
+        value |= FCR_CLEAR_RX | FCR_CLEAR_TX;
+    }
+    if (value & FCR_CLEAR_RX) {
+        ring_clear(&u->rx);
+        timer_cancel(&u->rx_timer);
+        u->lsr &= ~LSR_DR;
+        u->timeout_pending = false;
+    }
+    if (value & FCR_CLEAR_TX) {
+        ring_clear(&u->tx);
+        timer_cancel(&u->tx_timer);
+        u->tx_stalled = false;
+        u->lsr |= LSR_THRE | LSR_TEMT;
+    }
+    u->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | FCR_TRIGGER) : 0;
+}
+
+/* In loopback the outputs are wired to the inputs. */
+static void update_modem(Uart *u)
+{
+    uint8_t lines = MSR_CTS | MSR_DSR | MSR_DCD, changed;
+
+    if (u->mcr & MCR_LOOP) {
+        lines = (u->mcr & MCR_RTS ? MSR_CTS : 0) | (u->mcr & MCR_DTR ? MSR_DSR : 0) |
+                (u->mcr & MCR_OUT1 ? MSR_RI : 0) | (u->mcr & MCR_OUT2 ? MSR_DCD : 0);
+    }
+    changed = (u->msr ^ lines) & 0xf0;
+    u->msr |= changed >> 4 & (MSR_DCTS | MSR_DDSR | MSR_DDCD);
+    if ((u->msr & MSR_RI) && !(lines & MSR_RI)) {
+        u->msr |= MSR_TERI;
+    }
+    u->msr = (u->msr & 0x0f) | lines;
+}
+
+static uint8_t read_rbr(Uart *u)
+{
+    uint8_t byte = 0;
+
+    ring_pop(&u->rx, &byte);
+    u->timeout_pending = false;
+    if (ring_used(&u->rx) == 0) {
+        u->lsr &= ~LSR_DR;
+        timer_cancel(&u->rx_timer);
+    } else if (fifo_on(u)) {
+        timer_at(&u->rx_timer, vm_now(&u->dev) + 4 * character_ns(u));
+    }
+    if (u->chardev) {
+        chardev_receive_ready(u->chardev);
+    }
+    return byte;
+}
+
+static uint64_t uart_read(void *opaque, uint64_t offset, unsigned width)
+{
+    Uart *u = opaque;
+    uint8_t value = 0xff;
+
+    (void)width;
+    switch (offset) {
+    case RBR:
+        value = u->lcr & LCR_DLAB ? u->divisor & 0xff : read_rbr(u);
+        break;
+    case IER:
+        value = u->lcr & LCR_DLAB ? u->divisor >> 8 : u->ier;
+        break;
+    case IIR:
+        value = interrupt_id(u);
+        if (value == IIR_THRE) {
+            u->thr_pending = false;
+        }
+        value |= fifo_on(u) ? IIR_FIFO : 0;
+        break;
+    case LCR:
+        value = u->lcr;
+        break;
+    case MCR:
+        value = u->mcr;
+        break;
+    case LSR:
+        value = u->lsr;
+        u->lsr &= ~LSR_ERRORS;
+        break;
+    case MSR:
+        value = u->msr;
+        u->msr &= 0xf0;
+        break;
+    case SCR:
+        value = u->scr;
+        break;
+    }
+    uart_update_irq(u);
+    return value;
+}
+
+static void uart_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+{
+    Uart *u = opaque;
+
+    (void)width;
+    switch (offset) {
+    case THR:
+        if (u->lcr & LCR_DLAB) {
+            u->divisor = (u->divisor & 0xff00) | value;
+        } else {
+            write_thr(u, value);
+        }
+        break;
+    case IER:
+        if (u->lcr & LCR_DLAB) {
+            u->divisor = (u->divisor & 0xff) | value << 8;
+        } else {
+            if (!(u->ier & IER_THRE) && (value & IER_THRE) && (u->lsr & LSR_THRE)) {
+                u->thr_pending = true;
+            }
+            u->ier = value & 0x0f;
+        }
+        break;
+    case FCR:
+        write_fcr(u, value);
+        break;
+    case LCR:
+        u->lcr = value;
+        break;
+    case MCR:
+        u->mcr = value & 0x1f;
+        update_modem(u);
+        if (u->chardev) {
+            chardev_receive_ready(u->chardev);
+        }
+        break;
+    case SCR:
+        u->scr = value;
+        break;
+    }
+    uart_update_irq(u);
+}
+
+/* A whole string of OUTs: what doesn't fit the FIFO at this moment is the guest's loss, as ever. */
+static const IoOps uart_ops = { .read = uart_read, .write = uart_write, .widths = IO_8 };
+
+static void uart_reset(Device *dev)
+{
+    Uart *u = (Uart *)dev;
+
+    u->ier = u->fcr = u->lcr = u->mcr = u->scr = 0;
+    u->lsr = LSR_THRE | LSR_TEMT;
+    u->msr = MSR_CTS | MSR_DSR | MSR_DCD;
+    u->divisor = 12;
+    u->thr_pending = u->timeout_pending = u->tx_stalled = false;
+    ring_clear(&u->rx);
+    ring_clear(&u->tx);
+    timer_cancel(&u->tx_timer);
+    timer_cancel(&u->rx_timer);
+    uart_update_irq(u);
+}
+
+static bool uart_init(Device *dev, GError **error)
+{
+    Uart *u = (Uart *)dev;
+    ChardevClient client = { uart_can_receive, uart_receive, uart_writable, u };
+
+    ring_init(&u->rx, FIFO_SIZE);
+    ring_init(&u->tx, FIFO_SIZE);
+    timer_init(&u->tx_timer, &dev->machine->timers, tx_fire, u);
+    timer_init(&u->rx_timer, &dev->machine->timers, rx_timeout, u);
+    if (u->irq > 15) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "irq %u", u->irq);
+        return false;
+    }
+    if (!io_claim(dev, IO_PORT, u->port, 8, &uart_ops, error)) {
+        return false;
+    }
+    if (u->chardev) {
+        chardev_attach(u->chardev, &client);
+    }
+    return true;
+}
+
+static bool uart_loaded(Device *dev, GError **error)
+{
+    Uart *u = (Uart *)dev;
+
+    (void)error;
+    u->tx_stalled = false;
+    tx_start(u);
+    uart_update_irq(u);
+    return true;
+}
+
+static void uart_finish(Device *dev)
+{
+    Uart *u = (Uart *)dev;
+
+    if (u->chardev) {
+        chardev_free(u->chardev);
+    }
+    if (u->tx_timer.queue) {
+        timer_cancel(&u->tx_timer);
+        timer_cancel(&u->rx_timer);
+    }
+    ring_finish(&u->rx);
+    ring_finish(&u->tx);
+}
+
+static const ConfigField uart_config[] = {
+    CONFIG_FIELD(Uart, port, CONFIG_U32, "0x3f8", "first I/O port"),
+    CONFIG_FIELD(Uart, irq, CONFIG_U32, "4", "ISA interrupt"),
+    CONFIG_FIELD(Uart, chardev, CONFIG_POINTER, NULL, "what the line is connected to (owned)"),
+    CONFIG_END
+};
+
+static const StateField uart_state[] = {
+    STATE_U8_MAX(Uart, ier, 0x0f), STATE_U8(Uart, fcr), STATE_U8(Uart, lcr),
+    STATE_U8_MAX(Uart, mcr, 0x1f), STATE_U8(Uart, lsr), STATE_U8(Uart, msr), STATE_U8(Uart, scr),
+    STATE_U16(Uart, divisor), STATE_BOOL(Uart, thr_pending), STATE_BOOL(Uart, timeout_pending),
+    STATE_RING(Uart, rx), STATE_RING(Uart, tx), STATE_TIMER(Uart, tx_timer),
+    STATE_TIMER(Uart, rx_timer), STATE_END
+};
+
+const DeviceClass uart_class = {
+    .name = "uart", .summary = "16550A serial port", .size = sizeof(Uart), .version = 1,
+    .config = uart_config, .state = uart_state, .init = uart_init, .reset = uart_reset,
+    .loaded = uart_loaded, .finish = uart_finish,
+};

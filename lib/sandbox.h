@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sandbox.h - the last step before a process serves its domain: no new privileges, no capabilities,
+ * no descriptors but the ones it keeps, and only the system calls of its table.  Everything else
+ * must be open, mapped and started by then.
+ */
+#ifndef GH_SANDBOX_H
+#define GH_SANDBOX_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct SandboxCall {
+    int number;                 /* SCMP_SYS(...) */
+    const char *why;            /* the reason it is allowed; never NULL */
+    int error;                  /* non-zero: not allowed, answered with this errno, not a kill */
+} SandboxCall;
+
+/*
+ * calls ends with a NULL why.  Applies to all threads.  A call outside the table kills the process;
+ * GUESTHOUSE_SANDBOX=log in the environment makes it return ENOSYS with a line in the kernel log
+ * instead, =off leaves the filter out (for debuggers and sanitizers).
+ */
+bool sandbox_enter(const SandboxCall *calls, GError **error);
+
+/* Closes every descriptor above 2 that is not listed. */
+void sandbox_keep_fds(const int *fds, unsigned n);
+
+#endif
