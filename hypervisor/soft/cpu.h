@@ -131,17 +131,19 @@ typedef struct Fpu {
 } Fpu;
 
 /* --- TLB: one table each for supervisor and user; see mmu.c --- */
-enum { TLB_SUPER, TLB_USER, TLB_SUPER_AC, TLB_COUNT };   /* _AC: SMAP lifted by RFLAGS.AC */
+/* _AC: SMAP lifted by RFLAGS.AC; _NONE: always empty, for when every access must be looked at */
+enum { TLB_SUPER, TLB_USER, TLB_SUPER_AC, TLB_NONE, TLB_COUNT };
 #define TLB_BITS 10
 #define TLB_SIZE (1u << TLB_BITS)
 typedef struct TlbEntry {
     uint64_t rtag, wtag, xtag;  /* linear page address when it may be read / written / executed
-                                   without a look; TLB_INVALID otherwise */
+                                   without a look; TLB_INVALID() otherwise */
     uint64_t addend;            /* host address = linear + addend */
     uint64_t gpa;               /* guest-physical page | TLBF_* */
 } TlbEntry;
 
-#define TLB_INVALID 0x2000000000000000ull   /* far from every linear address and from FBASE_NONE */
+/* The empty entry's tag: of a page that no lookup of this entry can be for. */
+#define TLB_INVALID(index) (0x2000000000000000ull + (((uint64_t)(index) ^ 1) << 12))
 #define FBASE_NONE 0x4000000000000000ull    /* base of segments that need checks: misses the TLB */
 
 struct EngineVcpu {
@@ -228,6 +230,15 @@ void mem_write_buf(Cpu *c, const Insn *i, unsigned seg, uint64_t off, const void
                    unsigned len, unsigned align);
 /* Checks a write of len bytes without doing it (so that a later write can't fault). */
 void mem_check_write(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned len);
+/*
+ * For string instructions: the host address of the element at off and, in *bytes, how far from it
+ * on the page and the segment go.  NULL: an element that crosses a page, MMIO, ROM written to, data
+ * breakpoints; then *gpa is the MMIO address of an element within one page, ~0 for all else.
+ * After a write through it the caller tells mem_written().
+ */
+uint8_t *mem_span(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned size, bool write,
+                  unsigned *bytes, uint64_t *gpa);
+void mem_written(Cpu *c, uint64_t gpa, unsigned len);
 /* Read-modify-write with LOCK: a host pointer for an atomic operation on naturally placed RAM, or
  * NULL (crossing a page, MMIO: the caller reads and writes under cpu_exclusive_*()). */
 void *mem_rmw_ptr(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned size);

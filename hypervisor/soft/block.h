@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * block.h - decoded blocks, the jump cache, and how near branches go from block to block.
+ *
+ * A block's key is its physical address, RIP, CS base and the parts of Cpu.mode in BLOCK_MODES.
+ * Blocks belong to one vCPU, so nothing here is locked.  Memory of a block is reused only when the
+ * whole cache is dropped, between blocks; until then an invalid block keeps valid == 0, which is
+ * all that a link to it looks at.
+ */
+#ifndef GH_SOFT_BLOCK_H
+#define GH_SOFT_BLOCK_H
+
+#include "hypervisor/soft/cpu.h"
+
+#define BLOCK_INSNS 40
+#define BLOCK_MODES (MODE_SIZE_MASK | MODE_PROT | MODE_V86 | MODE_USER | MODE_SS32 | MODE_LMA | MODE_TF)
+#define JUMP_BITS 12
+#define JUMP_SIZE (1u << JUMP_BITS)
+
+typedef struct BlockCache BlockCache;
+
+struct Block {
+    uint64_t gpa, rip, cs_base;
+    uint64_t gpa2;              /* page of the part behind a page boundary, or ~0 */
+    Block *hash_next, *page_next, *page_next2;
+    uint32_t mode;
+    uint16_t len, count;
+    uint8_t valid;
+    Insn insn[];                /* count, then op_block_end */
+};
+
+/* Found by RIP alone; good while tag is Cpu.jump_tag and the block is valid. */
+typedef struct JumpEntry {
+    uint64_t rip, tag;
+    const Block *block;
+} JumpEntry;
+
+static inline unsigned jump_hash(uint64_t rip)
+{
+    return (rip ^ rip >> JUMP_BITS) & (JUMP_SIZE - 1);
+}
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Insn.aux of direct near branches */
+enum { BRANCH_LINKABLE = 1 };   /* target in the block's first page: may be linked by disp */
+
+static inline void block_enter(Cpu *c, const Block *b)
+{
+    c->block = b;
+    return b->insn[0].fn(c, b->insn);
+}
+
+/* c->rip is set: goes on there if that is quick, else back to the run loop. */
+static inline void jump_cached(Cpu *c)
+{
+    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+
+    if (likely(e->rip == c->rip && e->tag == c->jump_tag && e->block->valid && !c->poll &&
+               *c->code_ring_prod == *c->code_ring_seen))
+        return block_enter(c, e->block);
+}
+
+void jump_unlinked(Cpu *c, const Insn *i);
+
+/* Direct near branch to i->imm.  disp is the distance from i to the target block, 0 if unknown. */
+static inline void jump_direct(Cpu *c, const Insn *i)
+{
+    c->rip = i->imm;
+    if (likely(i->disp)) {
+        const Block *b = (const Block *)((const char *)i + i->disp);
+
+        if (likely(b->valid && !c->poll))
+            return block_enter(c, b);
+        if (b->valid)
+            return;
+    }
+    return jump_unlinked(c, i);
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * core.h - what soft.c, run.c, block.c, decode.c and mmu.c share and no instruction body needs.
+ *
+ * Threads: a Cpu is touched by its own thread only, save poll, the requests in CpuPriv (atomics and
+ * Engine.lock) and in_guest.  Whoever wants all vCPUs to stop using something sets a request, sets
+ * poll and waits until the vCPU is out of guest code or has taken the request; a vCPU in a host
+ * callback counts as out and takes its requests when it comes back.
+ */
+#ifndef GH_SOFT_CORE_H
+#define GH_SOFT_CORE_H
+
+#include <pthread.h>
+#include "hypervisor/soft/block.h"
+#include "hypervisor/soft/cpu.h"
+
+#define SOFT_MAX_VCPUS 128
+#define SOFT_PHYS_BITS 40
+#define RANGE_ROOM 64
+
+/* Cpu.poll */
+enum { POLL_KICK = 1, POLL_STOP = 2, POLL_REQUEST = 4, POLL_STEP = 8 };
+
+/* CpuPriv.requests */
+enum { REQ_TLB = 1, REQ_RANGES = 2, REQ_ALL_CODE = 4, REQ_WRITE_TAGS = 8 };
+
+/* TlbEntry.gpa's low bits */
+enum { TLBF_GLOBAL = 1, TLBF_WRITE = 2, TLBF_ROM = 4, TLBF_LARGE = 8, TLBF_HUGE = 0x10,
+       TLBF_MASK = 0xfff };
+
+typedef struct CodeRange { uint64_t gpa, len; } CodeRange;
+
+typedef struct CpuPriv {
+    Vcpu *vcpu;                 /* the real one; Cpu.vcpu is a cookie for the wrapped host */
+    uint64_t epoch;             /* of linear to physical mappings; in the upper bits of jump_tag */
+    uint64_t last_cs_base;
+    uint32_t last_cs_limit;
+    unsigned irq_wait;          /* IRQ_* pending but not deliverable when last looked */
+    bool watch;                 /* data breakpoints: all accesses take the slow path */
+    bool exclusive;             /* this vCPU holds the exclusive section */
+    uint32_t watch_hit;         /* DR6 bits met by the current instruction */
+    uint32_t dummy_ring;
+    BlockCache *cache;
+
+    /* Entries to drop at a CR3 load, by table; full when there were more. */
+    uint16_t filled[TLB_COUNT][512];
+    unsigned filled_count[TLB_COUNT];
+    uint64_t large_map[1024 / 64];  /* hash of linear 2 MiB regions with entries of large pages */
+    bool huge_seen;
+
+    /* shared */
+    volatile uint32_t in_guest;
+    volatile uint32_t requests;
+    CodeRange ranges[RANGE_ROOM];   /* under Engine.lock */
+    unsigned range_count;
+} CpuPriv;
+
+struct Engine {
+    GuestMemory mem;
+    const EngineHost *host;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;     /* a vCPU left guest code or took its requests; exclusive ended */
+    Cpu *cpus[SOFT_MAX_VCPUS];
+    unsigned cpu_count;
+    Cpu *volatile exclusive;    /* owner of the exclusive section */
+    /* For each page (mem.size >> 12 entries, mapped without reservation): */
+    uint8_t *holders;           /* how many vCPUs have blocks of it; = mem.code_pages if given */
+    uint64_t *granules;         /* which 64-byte pieces hold decoded code of any vCPU */
+    uint8_t *logged, *dirty;
+    unsigned log_users;
+};
+
+static inline CpuPriv *cpu_priv(const Cpu *c) { return c->priv; }
+
+static inline bool page_is_ram(const GuestMemory *m, uint64_t gpa)
+{
+    return gpa < m->size && m->types[gpa >> 12] != MEM_HOLE;
+}
+
+/* soft.c */
+void guest_leave(Cpu *c);
+void guest_enter(Cpu *c);
+void requests_take(Cpu *c);
+/* Other vCPUs drop their blocks of this range, soon. */
+void code_post_others(Cpu *c, uint64_t gpa, uint64_t len);
+void code_post(Engine *e, Cpu *c, uint64_t gpa, uint64_t len);
+
+/* hosts.c: the host's functions with the vCPU counted out of guest code meanwhile */
+extern const EngineHost soft_wrapped_host;
+
+/* run.c */
+enum VcpuStop soft_run(EngineVcpu *c);
+
+/* mmu.c */
+void tlb_drop_write_tags(Cpu *c);
+void mmu_epoch_bump(Cpu *c);
+typedef struct PhysRef {
+    uint8_t *host;              /* NULL: MMIO */
+    uint64_t gpa;
+    TlbEntry *entry;            /* may be NULL */
+    bool rom;
+} PhysRef;
+/* Translates for one access within a page; false: *error is the page fault's code. */
+bool mmu_lookup(Cpu *c, uint64_t linear, unsigned access, unsigned table, PhysRef *p,
+                uint32_t *error);
+enum { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
+/* After bytes of RAM were changed through a host pointer: code and dirty log. */
+void ram_written(Cpu *c, uint64_t gpa, unsigned len);
+
+/* block.c */
+Block *block_find(Cpu *c);      /* the block at c->rip; raises a fault that fetching it meets */
+void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len);
+void block_flush(Cpu *c);
+BlockCache *block_cache_new(void);
+void block_cache_free(Cpu *c);
+
+/* decode.c */
+typedef struct CodeBytes {
+    const uint8_t *bytes;       /* at the first instruction */
+    unsigned avail;             /* bytes that may be looked at */
+} CodeBytes;
+enum DecodeResult { DECODE_MORE, DECODE_END, DECODE_SHORT };
+/* One instruction at b[0..avail) into *i.  DECODE_SHORT: it goes on beyond avail. */
+enum DecodeResult decode_insn(uint32_t mode, uint64_t rip, unsigned off, const uint8_t *b,
+                              unsigned avail, Insn *i);
+
+#endif

@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mmu.c - segmentation checks, paging and all accesses to guest memory that aren't inlined.
+ *
+ * Paging as in the Intel SDM, volume 3, chapter 4: no paging, 2-level with PSE-36, PAE, 4-level;
+ * NX, WP, SMEP, SMAP, global pages.  Accessed and dirty bits are set with compare-and-exchange, so
+ * other vCPUs' updates are kept.  Left out: PCID, protection keys, 5-level paging (CPUID hides
+ * them).  The TLB forgets exactly when the architecture lets it be relied on to forget, or earlier.
+ */
+#include <string.h>
+#include "hypervisor/soft/core.h"
+#include "hypervisor/soft/mmu.h"
+
+enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 0x20, PTE_D = 0x40, PTE_PS = 0x80, PTE_G = 0x100 };
+#define PTE_NX (1ull << 63)
+#define PTE_ADDR ((1ull << SOFT_PHYS_BITS) - 1 - 0xfff)
+#define PTE_RESERVED_HIGH (((1ull << 52) - 1) & ~((1ull << SOFT_PHYS_BITS) - 1))
+enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
+
+/* --- page walk --- */
+typedef struct Walk {
+    uint64_t gpa;
+    bool write_now;             /* may be written, and the dirty bit is set */
+    bool read_ok, exec_ok;
+    bool global, large, huge;
+} Walk;
+
+typedef struct Level {
+    uint64_t *slot64;
+    uint32_t *slot32;
+    uint64_t value;
+} Level;
+
+static void *table_entry(Cpu *c, uint64_t gpa)
+{
+    return page_is_ram(c->mem, gpa) ? c->mem->base + gpa : NULL;
+}
+
+/* Sets bits in a paging entry unless it changed since it was read: then false, walk again. */
+static bool entry_set(Cpu *c, const Level *l, uint64_t bits)
+{
+    uint8_t *at = l->slot64 ? (uint8_t *)l->slot64 : (uint8_t *)l->slot32;
+    uint64_t gpa = (uint64_t)(at - c->mem->base);
+
+    if ((l->value & bits) == bits || c->mem->types[gpa >> 12] != MEM_RAM)
+        return true;
+    if (l->slot64) {
+        uint64_t old = l->value;
+        if (!__atomic_compare_exchange_n(l->slot64, &old, old | bits, false, __ATOMIC_SEQ_CST,
+                                         __ATOMIC_SEQ_CST))
+            return false;
+    } else {
+        uint32_t old = (uint32_t)l->value;
+        if (!__atomic_compare_exchange_n(l->slot32, &old, old | (uint32_t)bits, false,
+                                         __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            return false;
+    }
+    ram_written(c, gpa, 4);
+    return true;
+}
+
+enum { WALK_OK, WALK_FAULT, WALK_AGAIN };
+
+/* What the rights gathered on the way mean for this access. */
+static int walk_finish(Cpu *c, unsigned acc, unsigned table, uint64_t rights, bool nx,
+                       Level *levels, unsigned n, Walk *w, uint32_t *err)
+{
+    bool user = table == TLB_USER;
+    bool upage = rights & PTE_U;
+    bool can_write = (rights & PTE_W) || (!user && !(c->cr0 & CR0_WP));
+
+    w->read_ok = user ? upage : !upage || table == TLB_SUPER_AC || !(c->cr4 & CR4_SMAP);
+    w->exec_ok = !nx && (user ? upage : !upage || !(c->cr4 & CR4_SMEP));
+    can_write = can_write && w->read_ok;
+    if (acc == ACCESS_READ ? !w->read_ok : acc == ACCESS_WRITE ? !can_write : !w->exec_ok) {
+        *err |= PF_P;
+        return WALK_FAULT;
+    }
+    for (unsigned k = 0; k + 1 < n; k++)
+        if (!entry_set(c, &levels[k], PTE_A))
+            return WALK_AGAIN;
+    if (!entry_set(c, &levels[n - 1], acc == ACCESS_WRITE ? PTE_A | PTE_D : PTE_A))
+        return WALK_AGAIN;
+    w->write_now = can_write && (acc == ACCESS_WRITE || (levels[n - 1].value & PTE_D));
+    return WALK_OK;
+}
+
+static int walk_2level(Cpu *c, uint64_t lin, unsigned acc, unsigned table, Walk *w, uint32_t *err)
+{
+    Level l[2] = {{0}};
+    uint64_t rights;
+
+    l[0].slot32 = table_entry(c, (c->cr3 & 0xfffff000) + (lin >> 22 & 0x3ff) * 4);
+    if (!l[0].slot32)
+        return WALK_FAULT;
+    l[0].value = *(volatile uint32_t *)l[0].slot32;
+    if (!(l[0].value & PTE_P))
+        return WALK_FAULT;
+    rights = l[0].value;
+    if ((l[0].value & PTE_PS) && (c->cr4 & CR4_PSE)) {
+        if (l[0].value & (1u << 21)) {
+            *err |= PF_P | PF_RSVD;
+            return WALK_FAULT;
+        }
+        w->gpa = (l[0].value & 0xffc00000) | (l[0].value >> 13 & 0xff) << 32 | (lin & 0x3ff000);
+        w->large = true;
+        w->global = l[0].value & PTE_G;
+        return walk_finish(c, acc, table, rights, false, l, 1, w, err);
+    }
+    l[1].slot32 = table_entry(c, (l[0].value & 0xfffff000) + (lin >> 12 & 0x3ff) * 4);
+    if (!l[1].slot32)
+        return WALK_FAULT;
+    l[1].value = *(volatile uint32_t *)l[1].slot32;
+    if (!(l[1].value & PTE_P))
+        return WALK_FAULT;
+    w->gpa = l[1].value & 0xfffff000;
+    w->global = l[1].value & PTE_G;
+    return walk_finish(c, acc, table, rights & l[1].value, false, l, 2, w, err);
+}
+
+/* PAE and 4-level: 64-bit entries from level top down to 1. */
+static int walk_64(Cpu *c, uint64_t lin, unsigned acc, unsigned table, Walk *w, uint32_t *err)
+{
+    bool lma = c->efer & EFER_LMA;
+    uint64_t reserved = PTE_RESERVED_HIGH | (lma ? 0 : 0x7ff0000000000000ull);
+    uint64_t at, rights = PTE_W | PTE_U;
+    Level l[4] = {{0}};
+    bool nx = false;
+    unsigned n = 0;
+
+    if (!(c->efer & EFER_NXE))
+        reserved |= PTE_NX;
+    if (lma) {
+        at = c->cr3 & PTE_ADDR;
+    } else {
+        uint64_t pdpte = c->pdpte[lin >> 30 & 3];
+        if (!(pdpte & PTE_P))
+            return WALK_FAULT;
+        at = pdpte & PTE_ADDR;
+    }
+    for (int level = lma ? 4 : 2;; level--) {
+        Level *e = &l[n++];
+        unsigned shift = 12 + 9 * (level - 1);
+        bool leaf = level == 1;
+        uint64_t rsvd = reserved;
+
+        e->slot64 = table_entry(c, at + (lin >> shift & 0x1ff) * 8);
+        if (!e->slot64)
+            return WALK_FAULT;
+        e->value = *(volatile uint64_t *)e->slot64;
+        if (!(e->value & PTE_P))
+            return WALK_FAULT;
+        if (e->value & PTE_PS && level > 1) {
+            if (level == 4)
+                rsvd |= PTE_PS;
+            else
+                rsvd |= (1ull << shift) - 1 - 0x1fff;
+            leaf = true;
+        }
+        if (e->value & rsvd) {
+            *err |= PF_P | PF_RSVD;
+            return WALK_FAULT;
+        }
+        rights &= e->value;
+        nx |= e->value >> 63;
+        if (leaf) {
+            uint64_t mask = (1ull << shift) - 1;
+            w->gpa = (e->value & PTE_ADDR & ~mask) | (lin & mask & ~0xfffull);
+            w->large = level > 1;
+            w->huge = level > 2;
+            w->global = e->value & PTE_G;
+            return walk_finish(c, acc, table, rights, nx, l, n, w, err);
+        }
+        at = e->value & PTE_ADDR;
+    }
+}
+
+static bool walk(Cpu *c, uint64_t lin, unsigned acc, unsigned table, Walk *w, uint32_t *err)
+{
+    int r;
+
+    memset(w, 0, sizeof *w);
+    if (!(c->cr0 & CR0_PG)) {
+        w->gpa = lin & ~0xfffull;
+        w->write_now = w->read_ok = w->exec_ok = true;
+        return true;
+    }
+    do {
+        *err = (acc == ACCESS_WRITE ? PF_W : 0) | (table == TLB_USER ? PF_U : 0);
+        if (acc == ACCESS_EXEC &&
+            (((c->cr4 & CR4_PAE) && (c->efer & EFER_NXE)) || (c->cr4 & CR4_SMEP)))
+            *err |= PF_I;
+        r = c->cr4 & CR4_PAE ? walk_64(c, lin, acc, table, w, err)
+                             : walk_2level(c, lin, acc, table, w, err);
+    } while (r == WALK_AGAIN);
+    w->global = w->global && (c->cr4 & CR4_PGE);
+    return r == WALK_OK;
+}
+
+bool mmu_load_pdptes(Cpu *c, uint64_t cr3)
+{
+    uint64_t at = cr3 & 0xffffffe0, e[4];
+    uint64_t reserved = PTE_RESERVED_HIGH | 0xfff0000000000000ull | 0x1e6;
+
+    for (unsigned k = 0; k < 4; k++) {
+        const uint64_t *p = table_entry(c, at + k * 8);
+        e[k] = p ? *p : 0;
+        if ((e[k] & PTE_P) && (e[k] & reserved))
+            return false;
+    }
+    memcpy(c->pdpte, e, sizeof e);
+    return true;
+}
+
+/* --- TLB --- */
+static void entry_clear(TlbEntry *e, unsigned index)
+{
+    e->rtag = e->wtag = e->xtag = TLB_INVALID(index);
+    e->gpa = 0;
+    e->addend = 0;
+}
+
+void mmu_epoch_bump(Cpu *c)
+{
+    CpuPriv *p = cpu_priv(c);
+
+    p->epoch++;
+    c->jump_tag = p->epoch << 16 | (c->mode & BLOCK_MODES);
+}
+
+void tlb_flush_all(Cpu *c)
+{
+    CpuPriv *p = cpu_priv(c);
+
+    for (unsigned t = 0; t < TLB_COUNT; t++) {
+        for (unsigned k = 0; k < TLB_SIZE; k++)
+            entry_clear(&c->tlbs[t][k], k);
+        p->filled_count[t] = 0;
+    }
+    memset(p->large_map, 0, sizeof p->large_map);
+    p->huge_seen = false;
+    mmu_epoch_bump(c);
+}
+
+void tlb_flush_local(Cpu *c)
+{
+    CpuPriv *p = cpu_priv(c);
+    const unsigned room = sizeof p->filled[0] / sizeof p->filled[0][0];
+
+    for (unsigned t = 0; t < TLB_NONE; t++) {
+        bool all = p->filled_count[t] > room;
+        unsigned n = all ? TLB_SIZE : p->filled_count[t];
+
+        for (unsigned k = 0; k < n; k++) {
+            unsigned at = all ? k : p->filled[t][k];
+            if (!(c->tlbs[t][at].gpa & TLBF_GLOBAL))
+                entry_clear(&c->tlbs[t][at], at);
+        }
+        p->filled_count[t] = 0;
+    }
+    mmu_epoch_bump(c);
+}
+
+static unsigned large_hash(uint64_t lin) { return (lin >> 21 ^ lin >> 31) & 1023; }
+
+void tlb_flush_page(Cpu *c, uint64_t linear)
+{
+    CpuPriv *p = cpu_priv(c);
+    unsigned h = large_hash(linear), at = tlb_index(linear);
+    bool large = p->huge_seen || (p->large_map[h / 64] >> (h % 64) & 1);
+
+    for (unsigned t = 0; t < TLB_NONE; t++) {
+        if (c->tlbs[t][at].rtag == (linear & ~0xfffull) ||
+            c->tlbs[t][at].xtag == (linear & ~0xfffull))
+            entry_clear(&c->tlbs[t][at], at);
+        for (unsigned k = 0; large && k < TLB_SIZE; k++) {
+            TlbEntry *e = &c->tlbs[t][k];
+            uint64_t tag = e->rtag == TLB_INVALID(k) ? e->xtag : e->rtag;
+            unsigned shift = e->gpa & TLBF_HUGE ? 30 : c->cr4 & CR4_PAE ? 21 : 22;
+
+            if ((e->gpa & TLBF_LARGE) && tag >> shift == linear >> shift)
+                entry_clear(e, k);
+        }
+    }
+    mmu_epoch_bump(c);
+}
+
+void tlb_drop_write_tags(Cpu *c)
+{
+    for (unsigned t = 0; t < TLB_NONE; t++)
+        for (unsigned k = 0; k < TLB_SIZE; k++)
+            c->tlbs[t][k].wtag = TLB_INVALID(k);
+}
+
+/* May writes go without a look?  Not to pages with decoded code or with a dirty log. */
+static bool page_quiet(const Engine *e, uint64_t gpa)
+{
+    return !e->holders[gpa >> 12] && (!e->logged[gpa >> 12]);
+}
+
+static TlbEntry *tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
+{
+    CpuPriv *p = cpu_priv(c);
+    uint64_t page = lin & ~0xfffull;
+    unsigned at = tlb_index(page);
+    TlbEntry *e = &c->tlbs[table][at];
+    bool rom = c->mem->types[w->gpa >> 12] != MEM_RAM;
+
+    e->rtag = w->read_ok ? page : TLB_INVALID(at);
+    e->xtag = w->exec_ok ? page : TLB_INVALID(at);
+    e->wtag = w->write_now && !rom && page_quiet(c->engine, w->gpa) ? page : TLB_INVALID(at);
+    e->addend = (uint64_t)(uintptr_t)c->mem->base + w->gpa - page;
+    e->gpa = w->gpa | (w->global ? TLBF_GLOBAL : 0) | (w->write_now ? TLBF_WRITE : 0) |
+             (rom ? TLBF_ROM : 0) | (w->large ? TLBF_LARGE : 0) | (w->huge ? TLBF_HUGE : 0);
+    if (w->large) {
+        unsigned h = large_hash(lin);
+        p->large_map[h / 64] |= 1ull << (h % 64);
+        if (!(c->cr4 & CR4_PAE)) {
+            h = large_hash(lin ^ 1ull << 21);
+            p->large_map[h / 64] |= 1ull << (h % 64);
+        }
+        p->huge_seen |= w->huge;
+    }
+    if (!w->global) {
+        const unsigned room = sizeof p->filled[0] / sizeof p->filled[0][0];
+        if (p->filled_count[table] < room)
+            p->filled[table][p->filled_count[table]++] = (uint16_t)at;
+        else
+            p->filled_count[table] = room + 1;
+    }
+    return e;
+}
+
+bool mmu_lookup(Cpu *c, uint64_t lin, unsigned acc, unsigned table, PhysRef *p, uint32_t *error)
+{
+    uint64_t page = lin & ~0xfffull;
+    TlbEntry *e = &c->tlbs[table][tlb_index(page)];
+    Walk w;
+
+    if (!(acc == ACCESS_EXEC ? e->xtag == page
+          : acc == ACCESS_READ ? e->rtag == page : e->rtag == page && (e->gpa & TLBF_WRITE))) {
+        if (!walk(c, lin, acc, table, &w, error))
+            return false;
+        if (!page_is_ram(c->mem, w.gpa)) {
+            p->host = NULL;
+            p->gpa = w.gpa | (lin & 0xfff);
+            p->entry = NULL;
+            p->rom = false;
+            return true;
+        }
+        e = tlb_fill(c, lin, table, &w);
+    }
+    p->entry = e;
+    p->gpa = (e->gpa & ~(uint64_t)TLBF_MASK) | (lin & 0xfff);
+    p->host = c->mem->base + p->gpa;
+    p->rom = e->gpa & TLBF_ROM;
+    return true;
+}
+
+/* --- access by linear address --- */
+static unsigned data_table(const Cpu *c)
+{
+    if (c->cpl == 3)
+        return TLB_USER;
+    return (c->cr4 & CR4_SMAP) && (c->rflags & RF_AC) ? TLB_SUPER_AC : TLB_SUPER;
+}
+
+static void translate(Cpu *c, const Insn *i, uint64_t lin, unsigned acc, unsigned table,
+                      PhysRef *p)
+{
+    uint32_t error = 0;
+
+    if (!mmu_lookup(c, lin, acc, table, p, &error)) {
+        c->cr2 = lin;
+        raise_err(c, i, EXC_PF, error);
+    }
+}
+
+void ram_written(Cpu *c, uint64_t gpa, unsigned len)
+{
+    Engine *e = c->engine;
+
+    if (unlikely(e->holders[gpa >> 12])) {
+        uint64_t bits = __atomic_load_n(&e->granules[gpa >> 12], __ATOMIC_RELAXED);
+        unsigned first = gpa >> 6 & 63, last = (gpa + len - 1) >> 6 & 63;
+        uint64_t mask = (~0ull >> (63 - last)) & (~0ull << first);
+
+        if (bits & mask) {
+            block_invalidate(c, gpa, len);
+            code_post_others(c, gpa, len);
+        }
+    }
+    if (unlikely(e->logged[gpa >> 12]))
+        __atomic_store_n(&e->dirty[gpa >> 12], 1, __ATOMIC_RELEASE);
+}
+
+/* len bytes, within one page */
+static void phys_write(Cpu *c, const PhysRef *p, const void *buf, unsigned len)
+{
+    const uint8_t *b = buf;
+    uint64_t v = 0;
+
+    if (p->rom)
+        return;
+    if (!p->host) {
+        for (unsigned done = 0, n; done < len; done += n) {
+            n = len - done >= 8 ? 8 : len - done >= 4 ? 4 : len - done >= 2 ? 2 : 1;
+            v = 0;
+            memcpy(&v, b + done, n);
+            c->host->mmio_write(c->vcpu, p->gpa + done, n, v);
+        }
+        return;
+    }
+    switch (len) {
+    case 1: *p->host = *b; break;
+    case 2: memcpy(&v, b, 2); *(volatile u16a *)p->host = (uint16_t)v; break;
+    case 4: memcpy(&v, b, 4); *(volatile u32a *)p->host = (uint32_t)v; break;
+    case 8: memcpy(&v, b, 8); *(volatile u64a *)p->host = v; break;
+    default: memcpy(p->host, b, len);
+    }
+    ram_written(c, p->gpa, len);
+    if (p->entry && !c->engine->holders[p->gpa >> 12] && c->engine->logged[p->gpa >> 12] &&
+        (p->entry->gpa & TLBF_WRITE))
+        p->entry->wtag = p->entry->rtag;
+}
+
+static void phys_read(Cpu *c, const PhysRef *p, void *buf, unsigned len)
+{
+    uint8_t *b = buf;
+    uint64_t v = 0;
+
+    if (!p->host) {
+        for (unsigned done = 0, n; done < len; done += n) {
+            n = len - done >= 8 ? 8 : len - done >= 4 ? 4 : len - done >= 2 ? 2 : 1;
+            c->host->mmio_read(c->vcpu, p->gpa + done, n, &v);
+            memcpy(b + done, &v, n);
+        }
+        return;
+    }
+    switch (len) {
+    case 1: *b = *p->host; break;
+    case 2: v = *(volatile u16a *)p->host; memcpy(b, &v, 2); break;
+    case 4: v = *(volatile u32a *)p->host; memcpy(b, &v, 4); break;
+    case 8: v = *(volatile u64a *)p->host; memcpy(b, &v, 8); break;
+    default: memcpy(b, p->host, len);
+    }
+}
+
+static uint64_t linear_cut(const Cpu *c, uint64_t lin)
+{
+    return (c->mode & MODE_SIZE_MASK) == MODE_64 ? lin : (uint32_t)lin;
+}
+
+/* One access of up to 4096 bytes: translates one or two pages before it moves anything. */
+static void lin_access(Cpu *c, const Insn *i, uint64_t lin, unsigned table, bool write, void *buf,
+                       unsigned len)
+{
+    unsigned first = 4096 - (lin & 0xfff);
+    unsigned acc = write ? ACCESS_WRITE : ACCESS_READ;
+    PhysRef a, b;
+
+    translate(c, i, lin, acc, table, &a);
+    if (len > first) {
+        translate(c, i, linear_cut(c, lin + first), acc, table, &b);
+        a.entry = b.entry = NULL;   /* the entries may be reused before they are looked at */
+        if (!buf)
+            return;
+        if (write) {
+            phys_write(c, &a, buf, first);
+            phys_write(c, &b, (uint8_t *)buf + first, len - first);
+        } else {
+            phys_read(c, &a, buf, first);
+            phys_read(c, &b, (uint8_t *)buf + first, len - first);
+        }
+        return;
+    }
+    if (!buf)
+        return;
+    if (write)
+        phys_write(c, &a, buf, len);
+    else
+        phys_read(c, &a, buf, len);
+}
+
+/* Data breakpoints: noted here, taken after the instruction by the run loop. */
+static void watch_check(Cpu *c, uint64_t lin, unsigned len, bool write)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        unsigned type = c->dr[7] >> (16 + 4 * n) & 3, size = c->dr[7] >> (18 + 4 * n) & 3;
+        uint64_t at, bytes = size == 2 ? 8 : size + 1;
+
+        if (!(c->dr[7] >> (2 * n) & 3) || !(type == 3 || (type == 1 && write)))
+            continue;
+        at = c->dr[n] & ~(bytes - 1);
+        if (lin < at + bytes && at < lin + len)
+            cpu_priv(c)->watch_hit |= 1u << n;
+    }
+}
+
+static _Noreturn void segment_fault(Cpu *c, const Insn *i, unsigned seg)
+{
+    raise_err(c, i, seg == SEG_SS ? EXC_SS : EXC_GP, 0);
+}
+
+/* Linear address of a checked access. */
+static uint64_t seg_linear(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned len,
+                           bool write)
+{
+    const Seg *s = &c->seg[seg];
+    uint64_t lin, last;
+
+    if ((c->mode & MODE_SIZE_MASK) == MODE_64) {
+        lin = off + (seg == SEG_FS || seg == SEG_GS ? s->base : 0);
+        last = lin + len - 1;
+        if ((uint64_t)((int64_t)lin << 16 >> 16) != lin ||
+            (uint64_t)((int64_t)last << 16 >> 16) != last)
+            segment_fault(c, i, seg);
+    } else if (seg == SEG_NONE) {
+        lin = (uint32_t)off;
+    } else {
+        off = (uint32_t)off;
+        if ((s->attr & SEG_ATTR_UNUSABLE) || !(write ? s->writable : s->readable))
+            segment_fault(c, i, seg);
+        last = off + len - 1;
+        if (s->expand_down ? off <= s->limit || last > (s->big ? 0xffffffff : 0xffff)
+                           : last > s->limit && !(s->limit == 0xffffffff))
+            segment_fault(c, i, seg);
+        lin = (uint32_t)(s->base + off);
+    }
+    if (unlikely(cpu_priv(c)->watch))
+        watch_check(c, lin, len, write);
+    return lin;
+}
+
+static void align_check(Cpu *c, const Insn *i, uint64_t lin, unsigned size)
+{
+    if ((c->mode & MODE_AM) && (lin & (size - 1)))
+        raise_err(c, i, EXC_AC, 0);
+}
+
+#define SLOW_ACCESSORS(bits, type) \
+static __attribute__((noinline)) uint##bits##_t slow_read##bits(Cpu *c, const Insn *i, \
+                                                               unsigned seg, uint64_t off) \
+{ \
+    uint64_t lin = seg_linear(c, i, seg, off, bits / 8, false); \
+    uint##bits##_t v; \
+    align_check(c, i, lin, bits / 8); \
+    lin_access(c, i, lin, data_table(c), false, &v, bits / 8); \
+    return v; \
+} \
+uint##bits##_t mem_read##bits(Cpu *c, const Insn *i, unsigned seg, uint64_t off) \
+{ \
+    const type *p = fast_read(c, seg, off, bits / 8); \
+    return likely(p != NULL) ? *p : slow_read##bits(c, i, seg, off); \
+} \
+static __attribute__((noinline)) void slow_write##bits(Cpu *c, const Insn *i, unsigned seg, \
+                                                       uint64_t off, uint##bits##_t v) \
+{ \
+    uint64_t lin = seg_linear(c, i, seg, off, bits / 8, true); \
+    align_check(c, i, lin, bits / 8); \
+    lin_access(c, i, lin, data_table(c), true, &v, bits / 8); \
+} \
+void mem_write##bits(Cpu *c, const Insn *i, unsigned seg, uint64_t off, uint##bits##_t v) \
+{ \
+    type *p = fast_write(c, seg, off, bits / 8); \
+    if (likely(p != NULL)) \
+        *p = v; \
+    else \
+        slow_write##bits(c, i, seg, off, v); \
+}
+
+SLOW_ACCESSORS(8, uint8_t)
+SLOW_ACCESSORS(16, u16a)
+SLOW_ACCESSORS(32, u32a)
+SLOW_ACCESSORS(64, u64a)
+
+uint64_t effective_address(const Cpu *c, const Insn *i)
+{
+    return insn_ea(c, i);
+}
+
+void mem_read_buf(Cpu *c, const Insn *i, unsigned seg, uint64_t off, void *buf, unsigned len,
+                  unsigned align)
+{
+    const void *p = fast_read(c, seg, off, len);
+    uint64_t lin;
+
+    if (likely(p != NULL) && !(align && ((c->fbase_r[seg] + off) & (align - 1)))) {
+        memcpy(buf, p, len);
+        return;
+    }
+    lin = seg_linear(c, i, seg, off, len, false);
+    if (align && (lin & (align - 1)))
+        raise_gp0(c, i);
+    lin_access(c, i, lin, data_table(c), false, buf, len);
+}
+
+void mem_write_buf(Cpu *c, const Insn *i, unsigned seg, uint64_t off, const void *buf,
+                   unsigned len, unsigned align)
+{
+    void *p = fast_write(c, seg, off, len);
+    uint64_t lin;
+
+    if (likely(p != NULL) && !(align && ((c->fbase_w[seg] + off) & (align - 1)))) {
+        memcpy(p, buf, len);
+        return;
+    }
+    lin = seg_linear(c, i, seg, off, len, true);
+    if (align && (lin & (align - 1)))
+        raise_gp0(c, i);
+    lin_access(c, i, lin, data_table(c), true, (void *)(uintptr_t)buf, len);
+}
+
+void mem_check_write(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned len)
+{
+    if (likely(fast_write(c, seg, off, len) != NULL))
+        return;
+    lin_access(c, i, seg_linear(c, i, seg, off, len, true), data_table(c), true, NULL, len);
+}
+
+void *mem_rmw_ptr(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned size)
+{
+    void *f = fast_write(c, seg, off, size);
+    uint64_t lin;
+    PhysRef p;
+
+    if (likely(f != NULL) && !((uintptr_t)f & (size - 1)))
+        return f;
+    lin = seg_linear(c, i, seg, off, size, true);
+    align_check(c, i, lin, size);
+    lin_access(c, i, lin, data_table(c), true, NULL, size);
+    if (lin & (size - 1))
+        return NULL;
+    translate(c, i, lin, ACCESS_WRITE, data_table(c), &p);
+    if (!p.host || p.rom || c->engine->holders[p.gpa >> 12] || c->engine->logged[p.gpa >> 12])
+        return NULL;
+    return p.host;
+}
+
+uint8_t *mem_span(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned size, bool write,
+                  unsigned *bytes, uint64_t *gpa)
+{
+    const Seg *s = &c->seg[seg];
+    uint64_t lin = seg_linear(c, i, seg, off, size, write);
+    PhysRef p;
+
+    *gpa = ~0ull;
+    *bytes = 4096 - (lin & 0xfff);
+    if (*bytes < size || cpu_priv(c)->watch || (c->mode & MODE_AM))
+        return NULL;
+    if ((c->mode & MODE_SIZE_MASK) != MODE_64 && seg != SEG_NONE) {
+        uint64_t left = (uint64_t)s->limit - (uint32_t)off + 1;
+        if (s->expand_down)
+            *bytes = size;
+        else if (s->limit != 0xffffffff && left < *bytes)
+            *bytes = (unsigned)left;
+    }
+    translate(c, i, lin, write ? ACCESS_WRITE : ACCESS_READ, data_table(c), &p);
+    if (!p.host) {
+        *gpa = p.gpa;
+        return NULL;
+    }
+    if (write && p.rom)
+        return NULL;
+    *gpa = p.gpa;
+    return p.host;
+}
+
+void mem_written(Cpu *c, uint64_t gpa, unsigned len)
+{
+    ram_written(c, gpa, len);
+}
+
+/* --- descriptor tables and TSS --- */
+uint64_t sys_read(Cpu *c, const Insn *i, uint64_t linear, unsigned size)
+{
+    uint64_t v = 0;
+
+    lin_access(c, i, c->efer & EFER_LMA ? linear : (uint32_t)linear, TLB_SUPER, false, &v, size);
+    return v;
+}
+
+void sys_write(Cpu *c, const Insn *i, uint64_t linear, unsigned size, uint64_t v)
+{
+    lin_access(c, i, c->efer & EFER_LMA ? linear : (uint32_t)linear, TLB_SUPER, true, &v, size);
+}
+
+void sys_check(Cpu *c, const Insn *i, uint64_t linear, unsigned len, bool write)
+{
+    lin_access(c, i, c->efer & EFER_LMA ? linear : (uint32_t)linear, TLB_SUPER, write, NULL, len);
+}
