@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * policy.c - dm-net's system calls: sockets of the internet families, time, memory.  It reads
+ * /etc/resolv.conf for the name server, so opening for reading is allowed.
+ */
+#include "net/user/policy.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include "lib/sandbox.h"
+
+static const SandboxCall calls[] = {
+    { SCMP_SYS(socket), "connections of the guest", 0 },
+    { SCMP_SYS(connect), "connections of the guest", 0 },
+    { SCMP_SYS(bind), "UDP and forwarded ports", 0 },
+    { SCMP_SYS(listen), "forwarded ports", 0 },
+    { SCMP_SYS(accept), "forwarded ports", 0 },
+    { SCMP_SYS(accept4), "forwarded ports", 0 },
+    { SCMP_SYS(getsockname), "forwarded ports", 0 },
+    { SCMP_SYS(getpeername), "connections of the guest", 0 },
+    { SCMP_SYS(getsockopt), "connect's result", 0 },
+    { SCMP_SYS(setsockopt), "no delay, out-of-band data", 0 },
+    { SCMP_SYS(sendto), "data", 0 },
+    { SCMP_SYS(recvfrom), "data", 0 },
+    { SCMP_SYS(sendmsg), "data", 0 },
+    { SCMP_SYS(recvmsg), "data", 0 },
+    { SCMP_SYS(read), "data", 0 },
+    { SCMP_SYS(write), "data, log", 0 },
+    { SCMP_SYS(readv), "data", 0 },
+    { SCMP_SYS(writev), "data", 0 },
+    { SCMP_SYS(shutdown), "half-closed connections", 0 },
+    { SCMP_SYS(close), "connections", 0 },
+    { SCMP_SYS(fcntl), "non-blocking sockets", 0 },
+    { SCMP_SYS(ioctl), "urgent data mark, pending bytes", 0 },
+    { SCMP_SYS(poll), "the loop", 0 },
+    { SCMP_SYS(ppoll), "the loop", 0 },
+    { SCMP_SYS(clock_gettime), "timers", 0 },
+    { SCMP_SYS(openat), "resolv.conf", 0 },
+    { SCMP_SYS(newfstatat), "resolv.conf", 0 },
+    { SCMP_SYS(fstat), "resolv.conf", 0 },
+    { SCMP_SYS(lseek), "resolv.conf", 0 },
+    { SCMP_SYS(brk), "memory", 0 },
+    { SCMP_SYS(mmap), "memory", 0 },
+    { SCMP_SYS(munmap), "memory", 0 },
+    { SCMP_SYS(mremap), "memory", 0 },
+    { SCMP_SYS(madvise), "memory", 0 },
+    { SCMP_SYS(mprotect), "memory", 0 },
+    { SCMP_SYS(futex), "locks of libraries", 0 },
+    { SCMP_SYS(getrandom), "initial sequence numbers", 0 },
+    { SCMP_SYS(getpid), "log", 0 },
+    { SCMP_SYS(gettid), "abort", 0 },
+    { SCMP_SYS(tgkill), "abort", 0 },
+    { SCMP_SYS(rt_sigprocmask), "abort", 0 },
+    { SCMP_SYS(rt_sigaction), "abort", 0 },
+    { SCMP_SYS(rt_sigreturn), "signals", 0 },
+    { SCMP_SYS(restart_syscall), "signals", 0 },
+    { SCMP_SYS(exit), "end", 0 },
+    { SCMP_SYS(exit_group), "end", 0 },
+    { 0, NULL, 0 },
+};
+
+bool net_user_restrict(GError **error)
+{
+    return sandbox_enter(calls, error);
+}
