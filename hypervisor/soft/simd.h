@@ -140,11 +140,59 @@ typedef uint64_t (*MmxFn)(uint64_t a, uint64_t b);
 /* One step of a stub table: a naked function that holds 256 stubs, one for each imm8. */
 #define STUB_AT(table, imm, step) ((const char *)(table) + ((imm) & 0xff) * (step))
 
-/* x87 <-> images (fpu_env.c) */
-uint16_t fpu_full_tags(const Fpu *f);               /* 2 bits a register, as FNSTENV stores */
-void fpu_set_full_tags(Fpu *f, uint16_t tw);
-void fpu_update_es(Fpu *f);                         /* ES and B from the flags and masks */
-void x87_note(Cpu *c, const Insn *i);               /* FIP, FDP, FOP of a non-control op */
+/* --- x87 --- */
+
+/* The FXSAVE image, 64-bit form: also the first 512 bytes of an XSAVE area. */
+typedef struct FxImage {
+    uint16_t cw, sw;
+    uint8_t tags, pad;
+    uint16_t fop;
+    uint64_t fip, fdp;          /* 32-bit forms: offset, selector, 16 bits of nothing */
+    uint32_t mxcsr, mxcsr_mask;
+    uint8_t st[8][16];          /* ST(0) first */
+    uint8_t xmm[16][16];
+    uint8_t rest[96];           /* never written */
+} __attribute__((aligned(64))) FxImage;
+
+/* The x87 part (also MMX): everything but mxcsr and xmm. */
+void fpu_to_image(const Fpu *f, FxImage *m);
+void fpu_from_image(Fpu *f, const FxImage *m);
+void fpu_update_es(Fpu *f);             /* ES and B from the flags and masks */
+void x87_init(Fpu *f);                  /* FNINIT: leaves the registers' contents */
+
+static inline unsigned x87_top(const Fpu *f) {
+    return f->sw >> 11 & 7;
+}
+
+static inline X87Reg *x87_st(Fpu *f, unsigned n) {
+    return &f->st[(x87_top(f) + n) & 7];
+}
+
+/* FIP, FCS and FOP of a non-control instruction, and FDP, FDS of its memory operand. */
+static inline void x87_note(Cpu *c, const Insn *i) {
+    Fpu *f = &c->fpu;
+
+    f->fip = c->rip + i->off;
+    f->fcs = c->seg[SEG_CS].selector;
+    f->fop = (uint16_t)((i->opcode & 7) << 8 | i->modrm);
+    if (i->rm == REG_MEM) {
+        f->fdp = effective_address(c, i);
+        f->fds = c->seg[i->seg].selector;
+    }
+}
+
+/*
+ * The whole instruction on the host with the guest's x87 state, exact in everything: stack faults,
+ * unmasked exceptions, condition codes.  Memory operands: mem is the loaded operand.
+ */
+void x87_exact(Cpu *c, const Insn *i, void *mem);
+/* The same for a store of size bytes: writes guest memory first, so that a fault changes nothing. */
+void x87_exact_store(Cpu *c, const Insn *i, unsigned size);
+
+/* Quick bodies of the common instructions (fpu_fast.c): NULL when there is none. */
+OpFn x87_fast_body(uint8_t opcode, uint8_t modrm);
+/* Control instructions and environment (fpu_env.c): NULL when it is none of these. */
+OpFn x87_control_body(uint8_t opcode, uint8_t modrm);
 
 /* --- SSE bodies: sse_x_* have an XMM operand, sse_m_* only MMX --- */
 #include "hypervisor/soft/sse_list.h"
