@@ -35,6 +35,10 @@ static bool load_filter(const SandboxCall *calls, uint32_t otherwise, GError **e
         rc = seccomp_rule_add(ctx, c->error ? SCMP_ACT_ERRNO(c->error) : SCMP_ACT_ALLOW,
                               c->number, 0);
     }
+    if (rc == 0) {              /* for the check at the end of sandbox_enter() */
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+                              SCMP_A0(SCMP_CMP_EQ, PR_GET_SECCOMP));
+    }
     if (rc == 0) {
         rc = seccomp_load(ctx);
     }
