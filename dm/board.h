@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * board.h - the parts list of the PC.  One function makes it, for a fresh start and for a restore
+ * alike; loading only fills in the state of what was made.
+ */
+#ifndef GH_BOARD_H
+#define GH_BOARD_H
+
+#include "dm/hv.h"
+#include "dm/options.h"
+#include "lib/pci.h"
+#include "ui/display.h"
+#include "ui/input.h"
+
+typedef struct Board {
+    Machine machine;
+    PciBus pci;
+    Display *display;
+    Input *input;
+    Device *pm, *cmos;
+    Device *ide;                /* the IDE controller: change of media */
+} Board;
+
+/* hv and options must outlive the board. */
+bool board_build(Board *b, const MachineHost *host, void *opaque, const DmOptions *o,
+                 GError **error);
+void board_finish(Board *b);
+
+#endif
