@@ -166,8 +166,15 @@ static void crc32_##bits(Cpu *c, const Insn *i) \
     NEXT(c, i); \
 }
 
-CRC32(8)
+void op_crc32_b(Cpu *c, const Insn *i)
+{
+    uint64_t b = OPERAND(8);
+
+    c->gpr[i->reg] = crc32c_step((uint32_t)c->gpr[i->reg], b, 1);
+    NEXT(c, i);
+}
+
 CRC32(16)
 CRC32(32)
 CRC32(64)
-const OpFn ops_crc32[2][4] = {SIZES(crc32), SIZES(crc32)};
+const OpFn ops_crc32[2][4] = {SIZES_NO8(crc32), SIZES_NO8(crc32)};

@@ -9,7 +9,7 @@
 #include "hypervisor/soft/body.h"
 
 #define JCC(n) \
-static void jcc##n(Cpu *c, const Insn *i) \
+void op_jcc##n(Cpu *c, const Insn *i) \
 { \
     if (condition(c, n)) \
         return jump_direct(c, i); \
@@ -18,11 +18,6 @@ static void jcc##n(Cpu *c, const Insn *i) \
 
 JCC(0) JCC(1) JCC(2) JCC(3) JCC(4) JCC(5) JCC(6) JCC(7)
 JCC(8) JCC(9) JCC(10) JCC(11) JCC(12) JCC(13) JCC(14) JCC(15)
-
-const OpFn ops_jcc[16] = {
-    jcc0, jcc1, jcc2, jcc3, jcc4, jcc5, jcc6, jcc7,
-    jcc8, jcc9, jcc10, jcc11, jcc12, jcc13, jcc14, jcc15,
-};
 
 void op_jmp_rel(Cpu *c, const Insn *i)
 {

@@ -67,7 +67,7 @@ struct Engine {
     uint8_t *holders;           /* how many vCPUs have blocks of it; = mem.code_pages if given */
     uint64_t *granules;         /* which 64-byte pieces hold decoded code of any vCPU */
     uint8_t *logged, *dirty;
-    unsigned log_users;
+    unsigned waiters;           /* threads in a wait for changed that guest_leave() must wake */
 };
 
 static inline CpuPriv *cpu_priv(const Cpu *c) { return c->priv; }
@@ -83,12 +83,15 @@ void guest_enter(Cpu *c);
 void requests_take(Cpu *c);
 /* Other vCPUs drop their blocks of this range, soon. */
 void code_post_others(Cpu *c, uint64_t gpa, uint64_t len);
+/* Other vCPUs' write tags are gone when this returns. */
+void write_tags_drop_others(Cpu *c);
 void code_post(Engine *e, Cpu *c, uint64_t gpa, uint64_t len);
 
 /* hosts.c: the host's functions with the vCPU counted out of guest code meanwhile */
 extern const EngineHost soft_wrapped_host;
 
 /* run.c */
+void soft_request_look(Cpu *c);     /* irq_pending is asked before the next block */
 enum VcpuStop soft_run(EngineVcpu *c);
 
 /* mmu.c */
@@ -112,13 +115,10 @@ Block *block_find(Cpu *c);      /* the block at c->rip; raises a fault that fetc
 void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len);
 void block_flush(Cpu *c);
 BlockCache *block_cache_new(void);
+void block_cache_attach(Cpu *c);     /* sets Cpu.jumps */
 void block_cache_free(Cpu *c);
 
 /* decode.c */
-typedef struct CodeBytes {
-    const uint8_t *bytes;       /* at the first instruction */
-    unsigned avail;             /* bytes that may be looked at */
-} CodeBytes;
 enum DecodeResult { DECODE_MORE, DECODE_END, DECODE_SHORT };
 /* One instruction at b[0..avail) into *i.  DECODE_SHORT: it goes on beyond avail. */
 enum DecodeResult decode_insn(uint32_t mode, uint64_t rip, unsigned off, const uint8_t *b,

@@ -285,17 +285,20 @@ void tlb_flush_page(Cpu *c, uint64_t linear)
     mmu_epoch_bump(c);
 }
 
-void tlb_drop_write_tags(Cpu *c)
-{
-    for (unsigned t = 0; t < TLB_NONE; t++)
-        for (unsigned k = 0; k < TLB_SIZE; k++)
-            c->tlbs[t][k].wtag = TLB_INVALID(k);
-}
-
 /* May writes go without a look?  Not to pages with decoded code or with a dirty log. */
 static bool page_quiet(const Engine *e, uint64_t gpa)
 {
     return !e->holders[gpa >> 12] && (!e->logged[gpa >> 12]);
+}
+
+void tlb_drop_write_tags(Cpu *c)
+{
+    for (unsigned t = 0; t < TLB_NONE; t++)
+        for (unsigned k = 0; k < TLB_SIZE; k++) {
+            TlbEntry *e = &c->tlbs[t][k];
+            if (e->wtag != TLB_INVALID(k) && !page_quiet(c->engine, e->gpa))
+                e->wtag = TLB_INVALID(k);
+        }
 }
 
 static TlbEntry *tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
@@ -419,8 +422,8 @@ static void phys_write(Cpu *c, const PhysRef *p, const void *buf, unsigned len)
     default: memcpy(p->host, b, len);
     }
     ram_written(c, p->gpa, len);
-    if (p->entry && !c->engine->holders[p->gpa >> 12] && c->engine->logged[p->gpa >> 12] &&
-        (p->entry->gpa & TLBF_WRITE))
+    /* Once in the dirty log a page may be written without a look, until the log is fetched. */
+    if (p->entry && !c->engine->holders[p->gpa >> 12] && (p->entry->gpa & TLBF_WRITE))
         p->entry->wtag = p->entry->rtag;
 }
 

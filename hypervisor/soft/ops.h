@@ -25,7 +25,7 @@ typedef struct InsnDesc {
                                        IF_MODRM and IF_BYTE, which are both's */
     uint32_t flags;             /* IF_* */
     uint8_t imm;                /* IMM_* */
-    uint8_t aux;                /* copied to Insn.aux */
+    uint8_t aux;                /* copied to Insn.aux, without ModRM to reg as well */
 } InsnDesc;
 
 enum {
@@ -43,6 +43,8 @@ enum {
     IF_PROT = 0x8000,           /* #UD in real and virtual-8086 mode */
     IF_CRDR = 0x10000,          /* mod is ignored, rm always a register, size 4 or 8 by mode */
     IF_BRANCH = 0x20000,        /* direct near branch */
+    IF_FPU = 0x40000,           /* the body is fpu_body()'s */
+    IF_MAX32 = 0x80000,         /* REX.W leaves the operand size at 4 */
 };
 
 enum { IMM_NONE, IMM_8, IMM_U8, IMM_U16, IMM_V, IMM_FULL, IMM_REL8, IMM_RELV, IMM_FAR, IMM_MOFFS,
@@ -51,7 +53,7 @@ enum { IMM_NONE, IMM_8, IMM_U8, IMM_U16, IMM_V, IMM_FULL, IMM_REL8, IMM_RELV, IM
 extern const InsnDesc insn_map_1byte[256], insn_map_0f[256];
 /* The rows that depend on more than opcode and ModRM.reg: prefixes, ModRM as a whole, 0F 38.
  * NULL: the maps' own row. */
-const InsnDesc *insn_special(uint16_t opcode, uint8_t modrm, unsigned column, bool opsize_prefix);
+const InsnDesc *insn_special(const Insn *i, unsigned column, bool in_64);
 
 /* --- fpu.c (CPU-F): x87.  Called by the decoder: the body for D8..DF with this ModRM byte, NULL
  * for #UD.  Memory operand as usual; i->modrm is the whole byte; none ends its block. --- */
@@ -140,7 +142,7 @@ OP(aam); OP(aad); OP(daa); OP(das); OP(aaa); OP(aas);
 SIZED(bt_g); SIZED(bts_g); SIZED(btr_g); SIZED(btc_g);
 SIZED(bt_i); SIZED(bts_i); SIZED(btr_i); SIZED(btc_i);
 SIZED(bsf); SIZED(bsr); SIZED(popcnt); SIZED(lzcnt); SIZED(tzcnt);
-SIZED(bswap); SIZED(movbe_ge); SIZED(movbe_eg); SIZED(crc32);
+SIZED(bswap); SIZED(movbe_ge); SIZED(movbe_eg); SIZED(crc32); OP(crc32_b);
 
 /* move.c */
 SIZED(mov_eg); SIZED(mov_ge); SIZED(mov_ei); SIZED(mov_moffs_a); SIZED(mov_a_moffs);
@@ -159,7 +161,8 @@ SIZED(movs); SIZED(cmps); SIZED(stos); SIZED(lods); SIZED(scas);
 OP(ins); OP(outs);              /* end */
 
 /* branch.c */
-extern const OpFn ops_jcc[16];
+OP(jcc0); OP(jcc1); OP(jcc2); OP(jcc3); OP(jcc4); OP(jcc5); OP(jcc6); OP(jcc7);
+OP(jcc8); OP(jcc9); OP(jcc10); OP(jcc11); OP(jcc12); OP(jcc13); OP(jcc14); OP(jcc15);
 OP(jmp_rel); OP(call_rel); OP(jcxz); OP(loop); OP(loope); OP(loopne);
 SIZED(jmp_e); SIZED(call_e);
 OP(ret); OP(ret_imm);           /* i->imm bytes to release */

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * block.c - a vCPU's cache of decoded blocks: finding, building, invalidating them.
+ *
+ * Blocks lie one behind the other in an arena; when it is full all of them go.  Each guest page
+ * with blocks has a PageCode with their list.  The engine counts, for each page, the vCPUs that
+ * have blocks of it (holders) and which 64-byte pieces those cover (granules): a store looks there
+ * first (ram_written() in mmu.c).  Bytes are decoded from a copy and compared with memory after
+ * the granules are marked, so a store that races with decoding is never missed.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "hypervisor/soft/core.h"
+#include "hypervisor/soft/mmu.h"
+#include "hypervisor/soft/ops.h"
+
+#define ARENA_SIZE (16u << 20)
+#define HASH_SIZE (1u << 15)
+#define PAGE_HASH_SIZE (1u << 12)
+#define COPY_SIZE (BLOCK_INSNS * 15)
+
+typedef struct PageCode {
+    uint64_t gfn;
+    struct PageCode *next;      /* same hash */
+    Block *blocks;              /* linked by page_next or page_next2 */
+    bool held;                  /* counted in Engine.holders */
+} PageCode;
+
+struct BlockCache {
+    Block *hash[HASH_SIZE];
+    PageCode *pages[PAGE_HASH_SIZE];
+    unsigned generation;        /* counts flushes */
+    size_t used;
+    uint8_t *arena;
+    JumpEntry jumps[JUMP_SIZE];
+    /* A block that is run once and not kept: code that isn't in RAM, single instructions. */
+    Block *scratch;
+};
+
+#define BLOCK_MAX_BYTES (sizeof(Block) + (BLOCK_INSNS + 1) * sizeof(Insn))
+
+void op_code_changed(Cpu *c, const Insn *i)
+{
+    c->rip = insn_rip(c, i);
+}
+
+void op_block_end(Cpu *c, const Insn *i)
+{
+    c->rip = insn_rip(c, i);
+    return jump_cached(c);
+}
+
+void jump_unlinked(Cpu *c, const Insn *i)
+{
+    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+
+    if (c->poll || e->rip != c->rip || e->tag != c->jump_tag || !e->block->valid ||
+        *c->code_ring_prod != *c->code_ring_seen)
+        return;
+    if ((i->aux & BRANCH_LINKABLE) && c->block->valid)
+        ((Insn *)(uintptr_t)i)->disp = (int32_t)((const char *)e->block - (const char *)i);
+    return block_enter(c, e->block);
+}
+
+BlockCache *block_cache_new(void)
+{
+    BlockCache *k = calloc(1, sizeof *k);
+
+    if (!k)
+        return NULL;
+    k->arena = aligned_alloc(64, ARENA_SIZE);
+    k->scratch = calloc(1, BLOCK_MAX_BYTES);
+    if (!k->arena || !k->scratch) {
+        free(k->arena);
+        free(k->scratch);
+        free(k);
+        return NULL;
+    }
+    for (unsigned n = 0; n < JUMP_SIZE; n++)
+        k->jumps[n].tag = ~0ull;
+    return k;
+}
+
+/* --- pages --- */
+static PageCode *page_find(BlockCache *k, uint64_t gfn)
+{
+    PageCode *p = k->pages[gfn & (PAGE_HASH_SIZE - 1)];
+
+    while (p && p->gfn != gfn)
+        p = p->next;
+    return p;
+}
+
+static Block **list_next(Block *b, uint64_t gfn)
+{
+    return b->gpa >> 12 == gfn ? &b->page_next : &b->page_next2;
+}
+
+static uint64_t granule_mask(unsigned first, unsigned last)
+{
+    return (~0ull >> (63 - (last >> 6 & 63))) & (~0ull << (first >> 6 & 63));
+}
+
+/* The bytes of page gfn that b covers: first and last offset. */
+static void block_extent(const Block *b, uint64_t gfn, unsigned *first, unsigned *last)
+{
+    unsigned start = b->gpa & 0xfff, end = start + b->len - 1;
+
+    if (b->gpa >> 12 == gfn) {
+        *first = start;
+        *last = end > 0xfff ? 0xfff : end;
+    } else {
+        *first = 0;
+        *last = end - 0x1000;
+    }
+}
+
+static void page_release(Cpu *c, PageCode *p)
+{
+    Engine *e = c->engine;
+
+    if (!p->held)
+        return;
+    p->held = false;
+    pthread_mutex_lock(&e->lock);
+    if (!--e->holders[p->gfn])
+        e->granules[p->gfn] = 0;
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* With the only holder, what its remaining blocks cover is all that is covered. */
+static void page_recount(Cpu *c, PageCode *p)
+{
+    Engine *e = c->engine;
+    uint64_t bits = 0;
+    unsigned first, last;
+
+    for (Block *b = p->blocks; b; b = *list_next(b, p->gfn)) {
+        block_extent(b, p->gfn, &first, &last);
+        bits |= granule_mask(first, last);
+    }
+    pthread_mutex_lock(&e->lock);
+    if (e->holders[p->gfn] == 1)
+        e->granules[p->gfn] = bits;
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* Makes every vCPU's stores to the page slow.  Other vCPUs are waited for, outside guest code, so
+ * requests may be taken here: false when that flushed the cache. */
+static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+    Engine *e = c->engine;
+    unsigned generation = k->generation;
+    PageCode *p = page_find(k, gfn);
+    bool first;
+
+    *out = p;
+    if (p && p->held)
+        return true;
+    if (!p) {
+        p = (PageCode *)(void *)(k->arena + k->used);
+        k->used += (sizeof *p + 15) & ~15ull;
+        *p = (PageCode){ .gfn = gfn, .next = k->pages[gfn & (PAGE_HASH_SIZE - 1)] };
+        k->pages[gfn & (PAGE_HASH_SIZE - 1)] = p;
+        *out = p;
+    }
+    p->held = true;
+    pthread_mutex_lock(&e->lock);
+    first = !e->holders[gfn]++;
+    pthread_mutex_unlock(&e->lock);
+    if (first) {
+        for (unsigned t = 0; t < TLB_NONE; t++)
+            for (unsigned n = 0; n < TLB_SIZE; n++)
+                if (c->tlbs[t][n].gpa >> 12 == gfn)
+                    c->tlbs[t][n].wtag = TLB_INVALID(n);
+        write_tags_drop_others(c);
+    }
+    return k->generation == generation;
+}
+
+/* --- invalidation --- */
+static void block_kill(Cpu *c, Block *b)
+{
+    b->valid = 0;
+    if (b == c->block)
+        for (unsigned n = 0; n <= b->count; n++)
+            b->insn[n].fn = op_code_changed;
+}
+
+static void page_invalidate(Cpu *c, uint64_t gfn, unsigned from, unsigned to)
+{
+    PageCode *p = page_find(cpu_priv(c)->cache, gfn);
+    Block **at;
+    bool changed = false;
+
+    if (!p || !p->held)
+        return;
+    for (at = &p->blocks; *at;) {
+        Block *b = *at;
+        unsigned first, last;
+
+        block_extent(b, gfn, &first, &last);
+        if (b->valid && first <= to && last >= from)
+            block_kill(c, b);
+        if (!b->valid) {
+            *at = *list_next(b, gfn);
+            changed = true;
+        } else {
+            at = list_next(b, gfn);
+        }
+    }
+    if (!p->blocks)
+        page_release(c, p);
+    else if (changed)
+        page_recount(c, p);
+}
+
+void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len)
+{
+    uint64_t end = gpa + len;
+
+    if (len > 4096ull * PAGE_HASH_SIZE || end < gpa) {
+        block_flush(c);
+        return;
+    }
+    while (gpa < end) {
+        uint64_t stop = (gpa | 0xfff) + 1;
+
+        if (stop > end)
+            stop = end;
+        page_invalidate(c, gpa >> 12, gpa & 0xfff, (stop - 1) & 0xfff);
+        gpa = stop;
+    }
+}
+
+/* The arena's bytes stay as they are until the next block is built: the block being run, if any,
+ * ends by itself. */
+void block_flush(Cpu *c)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+
+    if (c->block && c->block->valid)
+        block_kill(c, (Block *)(uintptr_t)c->block);
+    for (unsigned n = 0; n < PAGE_HASH_SIZE; n++)
+        for (PageCode *p = k->pages[n]; p; p = p->next)
+            page_release(c, p);
+    memset(k->pages, 0, sizeof k->pages);
+    memset(k->hash, 0, sizeof k->hash);
+    for (unsigned n = 0; n < JUMP_SIZE; n++)
+        k->jumps[n].tag = ~0ull;
+    k->used = 0;
+    k->generation++;
+}
+
+void block_cache_attach(Cpu *c)
+{
+    c->jumps = cpu_priv(c)->cache->jumps;
+}
+
+void block_cache_free(Cpu *c)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+
+    if (!k)
+        return;
+    c->block = NULL;
+    block_flush(c);
+    free(k->arena);
+    free(k->scratch);
+    free(k);
+    cpu_priv(c)->cache = NULL;
+}
+
+/* --- building --- */
+typedef struct Fetch {
+    uint64_t linear;
+    uint64_t gpa, gpa2;         /* of the first byte; of the next page, ~0 until looked up */
+    uint8_t *host, *host2;      /* NULL: not RAM */
+    uint8_t bytes[COPY_SIZE + 16];
+    unsigned avail;             /* valid in bytes */
+    unsigned in_page;           /* of those, in the first page */
+} Fetch;
+
+static unsigned code_table(const Cpu *c)
+{
+    return c->cpl == 3 ? TLB_USER : TLB_SUPER;
+}
+
+static void fetch_translate(Cpu *c, uint64_t linear, PhysRef *p)
+{
+    uint32_t error = 0;
+
+    if (!mmu_lookup(c, linear, ACCESS_EXEC, code_table(c), p, &error)) {
+        c->cr2 = linear;
+        raise_err(c, NULL, EXC_PF, error);
+    }
+}
+
+static void fetch_bytes(Cpu *c, const uint8_t *host, uint64_t gpa, uint8_t *to, unsigned n)
+{
+    if (host) {
+        memcpy(to, host, n);
+        return;
+    }
+    for (unsigned k = 0; k < n; k++) {
+        uint64_t v = 0xff;
+        c->host->mmio_read(c->vcpu, gpa + k, 1, &v);
+        to[k] = (uint8_t)v;
+    }
+}
+
+static void fetch_first(Cpu *c, Fetch *f)
+{
+    unsigned want = f->host ? COPY_SIZE : 15;
+
+    f->in_page = 4096 - (f->gpa & 0xfff);
+    f->in_page = f->in_page < want ? f->in_page : want;
+    fetch_bytes(c, f->host, f->gpa, f->bytes, f->in_page);
+    f->avail = f->in_page;
+}
+
+/* The instruction goes on in the next page. */
+static void fetch_second(Cpu *c, Fetch *f)
+{
+    uint64_t next = (f->linear | 0xfff) + 1;
+    PhysRef p;
+
+    if ((c->mode & MODE_SIZE_MASK) != MODE_64)
+        next = (uint32_t)next;
+    fetch_translate(c, next, &p);
+    f->gpa2 = p.gpa;
+    f->host2 = p.host;
+    fetch_bytes(c, p.host, p.gpa, f->bytes + f->avail, 15);
+    f->avail += 15;
+}
+
+static bool is_branch(const Insn *i)
+{
+    unsigned op = i->opcode;
+
+    return (op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xe3) || op == 0xe8 || op == 0xe9 ||
+           op == 0xeb || (op >= 0x180 && op <= 0x18f);
+}
+
+/* Decodes up to max instructions into b; returns false when the bytes ran out in the first. */
+static bool decode_block(Cpu *c, Block *b, const Fetch *f, unsigned max)
+{
+    unsigned off = 0;
+    uint64_t limit = (c->mode & MODE_SIZE_MASK) == MODE_64 ? ~0ull : c->seg[SEG_CS].limit;
+
+    b->count = 0;
+    while (b->count < max && off < f->avail) {
+        Insn *i = &b->insn[b->count];
+        enum DecodeResult r = decode_insn(c->mode, c->rip, off, f->bytes + off, f->avail - off, i);
+
+        if (r == DECODE_SHORT)
+            break;
+        if (limit != ~0ull && c->rip + off + i->len - 1 > limit) {
+            if (b->count)
+                break;
+            i->fn = op_gp;
+            r = DECODE_END;
+        }
+        if (is_branch(i)) {
+            uint64_t to = (c->mode & MODE_SIZE_MASK) == MODE_64 ? i->imm
+                          : (uint32_t)(i->imm + c->seg[SEG_CS].base);
+            i->aux = to >> 12 == f->linear >> 12 ? BRANCH_LINKABLE : 0;
+        }
+        b->count++;
+        off += i->len;
+        if (r == DECODE_END)
+            break;
+    }
+    if (!b->count)
+        return false;
+    memset(&b->insn[b->count], 0, sizeof(Insn));
+    b->insn[b->count].fn = op_block_end;
+    b->insn[b->count].off = (uint16_t)off;
+    b->len = (uint16_t)off;
+    return true;
+}
+
+static void block_key(Cpu *c, Block *b, uint64_t gpa)
+{
+    b->gpa = gpa;
+    b->gpa2 = ~0ull;
+    b->rip = c->rip;
+    b->cs_base = (c->mode & MODE_SIZE_MASK) == MODE_64 ? 0 : c->seg[SEG_CS].base;
+    b->mode = c->mode & BLOCK_MODES;
+    b->valid = 1;
+    b->page_next = b->page_next2 = b->hash_next = NULL;
+}
+
+/* A block for this once, in scratch. */
+static Block *build_scratch(Cpu *c, Fetch *f)
+{
+    Block *b = cpu_priv(c)->cache->scratch;
+
+    block_key(c, b, f->gpa);
+    if (!decode_block(c, b, f, 1)) {
+        fetch_second(c, f);
+        if (!decode_block(c, b, f, 1))
+            raise_gp0(c, NULL);
+    }
+    for (unsigned n = 0; n < b->count; n++)
+        b->insn[n].aux &= is_branch(&b->insn[n]) ? 0 : 0xff;
+    return b;
+}
+
+static unsigned block_hash(uint64_t gpa, uint64_t rip, uint32_t mode)
+{
+    uint64_t h = gpa ^ (rip >> 12 << 7) ^ (uint64_t)mode << 11;
+
+    return (h ^ h >> 15) & (HASH_SIZE - 1);
+}
+
+static void mark_granules(Engine *e, uint64_t gpa, unsigned len)
+{
+    unsigned first = gpa & 0xfff;
+
+    __atomic_fetch_or(&e->granules[gpa >> 12], granule_mask(first, first + len - 1),
+                      __ATOMIC_SEQ_CST);
+}
+
+static void block_insert(Cpu *c, Block *b, PageCode *p1, PageCode *p2)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+    unsigned h = block_hash(b->gpa, b->rip, b->mode);
+
+    b->hash_next = k->hash[h];
+    k->hash[h] = b;
+    b->page_next = p1->blocks;
+    p1->blocks = b;
+    if (p2 && p2 != p1) {
+        b->page_next2 = p2->blocks;
+        p2->blocks = b;
+    }
+    k->used += (sizeof(Block) + (b->count + 1) * sizeof(Insn) + 15) & ~15ull;
+}
+
+static Block *build(Cpu *c, Fetch *f, unsigned max)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+    PageCode *p1, *p2;
+    unsigned in_first;
+    Block *b;
+
+    for (;;) {
+        if (k->used + BLOCK_MAX_BYTES + 4 * sizeof(PageCode) > ARENA_SIZE)
+            block_flush(c);
+        p2 = NULL;
+        if (!page_hold(c, f->gpa >> 12, &p1))
+            continue;
+        fetch_first(c, f);
+        b = (Block *)(void *)(k->arena + k->used);
+        block_key(c, b, f->gpa);
+        if (!decode_block(c, b, f, max)) {
+            fetch_second(c, f);
+            if (!f->host2)
+                return build_scratch(c, f);
+            if (!page_hold(c, f->gpa2 >> 12, &p2))
+                continue;
+            b = (Block *)(void *)(k->arena + k->used);
+            block_key(c, b, f->gpa);
+            fetch_first(c, f);
+            fetch_second(c, f);
+            if (!decode_block(c, b, f, 1))
+                raise_gp0(c, NULL);
+            b->gpa2 = f->gpa2;
+        }
+        in_first = b->len < f->in_page ? b->len : f->in_page;
+        mark_granules(c->engine, f->gpa, in_first);
+        if (b->len > in_first)
+            mark_granules(c->engine, f->gpa2, b->len - in_first);
+        else
+            b->gpa2 = ~0ull;
+        if (memcmp(f->bytes, f->host, in_first) ||
+            (b->len > in_first && memcmp(f->bytes + in_first, f->host2, b->len - in_first)))
+            continue;
+        block_insert(c, b, p1, b->len > in_first ? p2 : NULL);
+        return b;
+    }
+}
+
+static bool second_page_same(Cpu *c, const Block *b, uint64_t linear)
+{
+    uint64_t next = (linear | 0xfff) + 1;
+    PhysRef p;
+
+    if (b->gpa2 == ~0ull)
+        return true;
+    fetch_translate(c, (c->mode & MODE_SIZE_MASK) == MODE_64 ? next : (uint32_t)next, &p);
+    return p.gpa == b->gpa2;
+}
+
+Block *block_find(Cpu *c)
+{
+    bool in_64 = (c->mode & MODE_SIZE_MASK) == MODE_64;
+    BlockCache *k = cpu_priv(c)->cache;
+    bool step = c->poll & POLL_STEP;
+    uint64_t base = in_64 ? 0 : c->seg[SEG_CS].base;
+    uint32_t mode = c->mode & BLOCK_MODES;
+    Fetch f = { .gpa2 = ~0ull };
+    JumpEntry *j;
+    PhysRef p;
+    Block *b;
+
+    c->block = NULL;
+    if (in_64 ? (uint64_t)((int64_t)c->rip << 16 >> 16) != c->rip
+              : c->rip > c->seg[SEG_CS].limit)
+        raise_gp0(c, NULL);
+    f.linear = in_64 ? c->rip : (uint32_t)(base + c->rip);
+    fetch_translate(c, f.linear, &p);
+    f.gpa = p.gpa;
+    f.host = p.host;
+    if (!p.host || (step && !(mode & MODE_TF))) {
+        fetch_first(c, &f);
+        return build_scratch(c, &f);
+    }
+    for (b = k->hash[block_hash(f.gpa, c->rip, mode)]; b; b = b->hash_next)
+        if (b->gpa == f.gpa && b->rip == c->rip && b->mode == mode && b->cs_base == base &&
+            b->valid && (in_64 || c->rip + b->len - 1 <= c->seg[SEG_CS].limit) &&
+            second_page_same(c, b, f.linear))
+            break;
+    if (!b)
+        b = build(c, &f, mode & MODE_TF ? 1 : BLOCK_INSNS);
+    if (b->gpa2 == ~0ull && b != k->scratch) {
+        j = &k->jumps[jump_hash(c->rip)];
+        j->rip = c->rip;
+        j->tag = c->jump_tag;
+        j->block = b;
+    }
+    return b;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * run.c - the run loop: blocks, events between them, and the landing place of faults.
+ *
+ * Intel SDM volume 3, 6.9 (priority among events) and chapter 17 (debug).  Blocks chain to each
+ * other until Cpu.poll is set or something has to be looked at; then they return to here.  Single
+ * steps (TF, hardware breakpoints, RF, the shadow of STI and MOV SS with something pending) run
+ * blocks of one instruction with POLL_STEP set, which keeps them from chaining.
+ */
+#include "hypervisor/soft/core.h"
+#include "hypervisor/soft/mmu.h"
+
+_Noreturn void raise_err(Cpu *c, const Insn *i, int vector, uint32_t error)
+{
+    if (i)
+        c->rip = insn_rip(c, i);
+    c->exc_vector = vector;
+    c->exc_type = EVENT_EXCEPTION;
+    c->exc_has_error = true;
+    c->exc_error = error;
+    c->exc_insn_len = 0;
+    siglongjmp(c->unwind, 1);
+}
+
+_Noreturn void raise_exc(Cpu *c, const Insn *i, int vector)
+{
+    if (i)
+        c->rip = insn_rip(c, i);
+    c->exc_vector = vector;
+    c->exc_type = EVENT_EXCEPTION;
+    c->exc_has_error = false;
+    c->exc_error = 0;
+    c->exc_insn_len = 0;
+    siglongjmp(c->unwind, 1);
+}
+
+_Noreturn void raise_soft(Cpu *c, const Insn *i, int vector, int type)
+{
+    c->rip = insn_next(c, i);
+    c->exc_vector = vector;
+    c->exc_type = (uint8_t)type;
+    c->exc_has_error = false;
+    c->exc_error = 0;
+    c->exc_insn_len = i->len;
+    siglongjmp(c->unwind, 1);
+}
+
+void soft_request_look(Cpu *c)
+{
+    __atomic_fetch_or(&c->poll, POLL_KICK, __ATOMIC_SEQ_CST);
+}
+
+/* --- events --- */
+static bool deliver(Cpu *c, int vector, int type, bool has_error, uint32_t error)
+{
+    c->exc_vector = -1;
+    c->halted = 0;
+    c->shadow = 0;
+    return cpu_deliver(c, vector, type, has_error, error);
+}
+
+/* What a raise_*() left. */
+static bool deliver_raised(Cpu *c)
+{
+    int vector = c->exc_vector;
+
+    if (vector == EXC_DB) {
+        c->dr[6] |= c->exc_dr6;
+        c->exc_dr6 = 0;
+    }
+    return deliver(c, vector, c->exc_type, c->exc_has_error, c->exc_error);
+}
+
+static bool deliver_debug(Cpu *c, uint32_t dr6)
+{
+    c->dr[6] |= dr6;
+    c->exc_insn_len = 0;
+    return deliver(c, EXC_DB, EVENT_EXCEPTION, false, 0);
+}
+
+/* Enabled execution breakpoints on RIP: DR6's bits. */
+static uint32_t exec_breakpoints(const Cpu *c)
+{
+    bool in_64 = (c->mode & MODE_SIZE_MASK) == MODE_64;
+    uint64_t linear = in_64 ? c->rip : (uint32_t)(c->seg[SEG_CS].base + c->rip);
+    uint32_t hit = 0;
+
+    for (unsigned n = 0; n < 4; n++)
+        if ((c->dr[7] >> (2 * n) & 3) && !(c->dr[7] >> (16 + 4 * n) & 3) && c->dr[n] == linear)
+            hit |= 1u << n;
+    return hit;
+}
+
+/* Those of the pending interrupts that could be taken now, shadows aside. */
+static unsigned takeable(const Cpu *c)
+{
+    return cpu_priv(c)->irq_wait & ((c->rflags & RF_IF ? IRQ_EXTINT : 0) |
+                                    (c->nmi_blocked ? 0 : IRQ_NMI));
+}
+
+enum Look { LOOK_RUN, LOOK_STEP, LOOK_AGAIN, LOOK_STOP };
+
+/* NMI and external interrupts; pending is what the host said. */
+static enum Look take_interrupt(Cpu *c, unsigned pending, enum VcpuStop *stop)
+{
+    CpuPriv *p = cpu_priv(c);
+    int vector;
+
+    p->irq_wait = pending;
+    if ((pending & IRQ_NMI) && !c->nmi_blocked && !c->shadow) {
+        c->host->nmi_ack(c->vcpu);
+        soft_request_look(c);
+        c->nmi_blocked = 1;
+        c->exc_insn_len = 0;
+        if (!deliver(c, EXC_NMI, EVENT_NMI, false, 0)) {
+            *stop = VCPU_STOP_TRIPLE_FAULT;
+            return LOOK_STOP;
+        }
+        return LOOK_AGAIN;
+    }
+    if ((pending & IRQ_EXTINT) && (c->rflags & RF_IF) && !c->shadow) {
+        vector = c->host->irq_ack(c->vcpu);
+        soft_request_look(c);
+        if (vector < 0)
+            return LOOK_AGAIN;
+        c->exc_insn_len = 0;
+        if (!deliver(c, vector, EVENT_EXTINT, false, 0)) {
+            *stop = VCPU_STOP_TRIPLE_FAULT;
+            return LOOK_STOP;
+        }
+        return LOOK_AGAIN;
+    }
+    return LOOK_RUN;
+}
+
+/* Everything that may be due between two instructions. */
+static enum Look look(Cpu *c, enum VcpuStop *stop)
+{
+    CpuPriv *p = cpu_priv(c);
+    uint32_t poll = __atomic_fetch_and(&c->poll, 0, __ATOMIC_SEQ_CST);
+    enum Look r;
+
+    if (poll & POLL_REQUEST) {
+        guest_leave(c);
+        guest_enter(c);
+    }
+    if (*c->code_ring_prod != *c->code_ring_seen)
+        c->host->drain_code_ring(c->vcpu);
+    if (poll & POLL_STOP) {
+        *stop = VCPU_STOP_KICKED;
+        return LOOK_STOP;
+    }
+    if (poll & POLL_KICK)
+        p->irq_wait = c->host->irq_pending(c->vcpu);
+    if (p->irq_wait) {
+        r = take_interrupt(c, p->irq_wait, stop);
+        if (r != LOOK_RUN)
+            return r;
+    }
+    if (c->halted && (c->poll & POLL_KICK))
+        return LOOK_AGAIN;
+    if (c->halted) {
+        *stop = VCPU_STOP_HALTED;
+        return LOOK_STOP;
+    }
+    if ((c->mode & MODE_TF) || (c->rflags & RF_RF) || (c->shadow && takeable(c)))
+        return LOOK_STEP;
+    c->shadow = 0;
+    return LOOK_RUN;
+}
+
+/* --- one step --- */
+/* Runs one instruction; traps it causes (single step, data breakpoints) are delivered after it. */
+static bool step(Cpu *c)
+{
+    CpuPriv *p = cpu_priv(c);
+    bool tf = c->rflags & RF_TF, resume = c->rflags & RF_RF;
+    uint64_t rip = c->rip;
+    uint32_t hit;
+    const Block *b;
+
+    if ((c->dr[7] & 0xff) && !resume && !(c->shadow & SHADOW_SS)) {
+        hit = exec_breakpoints(c);
+        if (hit)
+            return deliver_debug(c, hit);
+    }
+    __atomic_fetch_or(&c->poll, POLL_STEP, __ATOMIC_RELAXED);
+    p->watch_hit = 0;
+    b = block_find(c);
+    c->shadow = 0;
+    c->rflags &= ~(uint32_t)RF_RF;
+    c->block = b;
+    b->insn[0].fn(c, b->insn);
+    if (resume && c->rip == rip)
+        c->rflags |= RF_RF;     /* a string instruction that goes on */
+    hit = p->watch_hit | (tf ? 0x4000 : 0);
+    p->watch_hit = 0;
+    if (hit && !(c->shadow & SHADOW_SS))
+        return deliver_debug(c, hit);
+    return true;
+}
+
+static bool quiet(const Cpu *c)
+{
+    return !(c->poll | c->halted | (c->mode & MODE_TF) | (c->rflags & RF_RF)) &&
+           !takeable(c) && *c->code_ring_prod == *c->code_ring_seen;
+}
+
+/* Blocks until there is something to look at. */
+static void run_blocks(Cpu *c)
+{
+    do {
+        const Block *b = block_find(c);
+
+        c->shadow = 0;
+        c->block = b;
+        b->insn[0].fn(c, b->insn);
+    } while (quiet(c));
+}
+
+enum VcpuStop soft_run(EngineVcpu *c)
+{
+    volatile enum VcpuStop result = VCPU_STOP_KICKED;
+    enum VcpuStop stop = VCPU_STOP_KICKED;
+
+    guest_enter(c);
+    soft_request_look(c);
+    if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
+        cpu_exclusive_end(c);
+    for (;;) {
+        if (c->exc_vector >= 0 && !deliver_raised(c)) {
+            result = VCPU_STOP_TRIPLE_FAULT;
+            break;
+        }
+        if (!quiet(c)) {
+            enum Look l = look(c, &stop);
+
+            if (l == LOOK_STOP) {
+                result = stop;
+                break;
+            }
+            if (l == LOOK_AGAIN)
+                continue;
+            if (l == LOOK_STEP) {
+                if (!step(c)) {
+                    result = VCPU_STOP_TRIPLE_FAULT;
+                    break;
+                }
+                continue;
+            }
+        }
+        run_blocks(c);
+    }
+    guest_leave(c);
+    return result;
+}
