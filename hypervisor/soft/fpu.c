@@ -56,7 +56,6 @@ __attribute__((naked, aligned(16))) static void stubs_memory(void) {
 
 /* Undocumented doubles of documented encodings: opcode & 7 << 3 | ModRM.reg of both. */
 static const struct { uint8_t alias, real; } ALIASES[] = {
-    { 1 << 3 | 3, 5 << 3 | 3 },     /* FSTP */
     { 4 << 3 | 2, 0 << 3 | 2 },     /* FCOM */
     { 4 << 3 | 3, 0 << 3 | 3 },     /* FCOMP */
     { 5 << 3 | 1, 1 << 3 | 1 },     /* FXCH */
@@ -149,6 +148,8 @@ void x87_exact_store(Cpu *c, const Insn *i, unsigned size) {
     run_on_image(c, i, &m, buf);
     if (!(m.sw & ~m.cw & NO_STORE) || (c->fpu.sw & X87_ES)) {
         mem_write_buf(c, i, i->seg, effective_address(c, i), buf, size, 0);
+    } else {
+        mem_check_write(c, i, i->seg, effective_address(c, i), size);
     }
     x87_note(c, i);
     commit(c, &m);

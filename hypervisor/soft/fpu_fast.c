@@ -65,9 +65,14 @@ static inline void push(Fpu *f, const void *value) {
     f->sw = (uint16_t)((f->sw & ~X87_TOP) | top << 11);
 }
 
-/* FERR# pending and ignored: only the exact way knows about it. */
+/*
+ * What only the exact way knows about: FERR# pending and ignored, and unmasked underflow, which
+ * the host must not be told is masked, for it is raised by exact results too then.
+ */
 static inline bool plain(const Fpu *f) {
-    return !(f->sw & X87_ES);
+    enum { UNDERFLOW_MASK = 0x10 };
+
+    return !(f->sw & X87_ES) && (f->cw & UNDERFLOW_MASK);
 }
 
 /* --- loads --- */

@@ -141,30 +141,29 @@ FROM_GPR(cvtsi2ss) FROM_GPR(cvtsi2sd)
 TO_GPR(cvttss2si, 4) TO_GPR(cvttsd2si, 8) TO_GPR(cvtss2si, 4) TO_GPR(cvtsd2si, 8)
 
 /*
- * Between MMX and XMM registers.  CVTPI2PD with a memory operand is no MMX instruction (no change
- * of the x87 state, no #MF); CVTPI2PS always is.
+ * Between MMX and XMM registers.  With a memory operand CVTPI2PS and CVTPI2PD are no MMX
+ * instructions (no change of the x87 state, no #MF); otherwise the x87 state changes even when
+ * #XM is raised.
  */
-#define FROM_MMX(name, always)                                                                  \
+#define FROM_MMX(name)                                                                          \
     void sse_x_##name(Cpu *c, const Insn *i) {                                                  \
-        bool mmx = (always) || i->rm != REG_MEM;                                                \
+        bool mmx = i->rm != REG_MEM;                                                            \
         sse_check(c, i);                                                                        \
         if (mmx) {                                                                              \
             mmx_check(c, i);                                                                    \
+            mmx_enter(c);                                                                       \
         }                                                                                       \
-        uint64_t s = i->rm != REG_MEM ? mmx_get(c, i->rm) : mmx_mem(c, i, 8);                   \
+        uint64_t s = mmx ? mmx_get(c, i->rm) : mmx_mem(c, i, 8);                                \
         __m128i a = vec_get(c, i->reg);                                                         \
         sse_fp_begin(c);                                                                        \
         __asm__ volatile("movq %1, %%mm0\n\t" #name " %%mm0, %0\n\temms" : "+x"(a) : "r"(s)     \
                          : "mm0");                                                              \
         sse_fp_end(c, i);                                                                       \
-        if (mmx) {                                                                              \
-            mmx_enter(c);                                                                       \
-        }                                                                                       \
         vec_set(c, i->reg, a);                                                                  \
         NEXT(c, i);                                                                             \
     }
 
-FROM_MMX(cvtpi2ps, true) FROM_MMX(cvtpi2pd, false)
+FROM_MMX(cvtpi2ps) FROM_MMX(cvtpi2pd)
 
 #define TO_MMX(name, size)                                                                      \
     void sse_x_##name(Cpu *c, const Insn *i) {                                                  \
@@ -172,11 +171,11 @@ FROM_MMX(cvtpi2ps, true) FROM_MMX(cvtpi2pd, false)
         sse_check(c, i);                                                                        \
         mmx_check(c, i);                                                                        \
         __m128i b = vec_src(c, i, size, (size) == 16 ? 16 : 0);                                 \
+        mmx_enter(c);                                                                           \
         sse_fp_begin(c);                                                                        \
         __asm__ volatile(#name " %1, %%mm0\n\tmovq %%mm0, %0\n\temms" : "=r"(d) : "x"(b)        \
                          : "mm0");                                                              \
         sse_fp_end(c, i);                                                                       \
-        mmx_enter(c);                                                                           \
         mmx_set(c, i->reg, d);                                                                  \
         NEXT(c, i);                                                                             \
     }

@@ -76,54 +76,62 @@ static __m128i shift_bytes(__m128i v, unsigned n, bool left) {
     return v;
 }
 
-/* width 0, 1, 2: words, double words, quad words.  false: no such operation. */
-static bool shift(__m128i *v, unsigned width, unsigned op, unsigned n, bool mmx) {
-    __m128i count = _mm_cvtsi32_si128((int)n);
+enum { SHIFT_W = 0x00, SHIFT_D = 0x10, SHIFT_Q = 0x20 };    /* | ModRM.reg */
 
-    switch (width << 4 | op) {
-    case 0x02: SHIFT(*v, psrlw, count); return true;
-    case 0x04: SHIFT(*v, psraw, count); return true;
-    case 0x06: SHIFT(*v, psllw, count); return true;
-    case 0x12: SHIFT(*v, psrld, count); return true;
-    case 0x14: SHIFT(*v, psrad, count); return true;
-    case 0x16: SHIFT(*v, pslld, count); return true;
-    case 0x22: SHIFT(*v, psrlq, count); return true;
-    case 0x26: SHIFT(*v, psllq, count); return true;
-    case 0x23: *v = shift_bytes(*v, n, false); return !mmx;
-    case 0x27: *v = shift_bytes(*v, n, true); return !mmx;
+static unsigned shift_kind(const Insn *i) {
+    return ((i->opcode & 0xffu) - 0x71u) << 4 | (i->modrm >> 3 & 7u);
+}
+
+/* false: no such operation */
+static bool shift_exists(const Insn *i, bool mmx) {
+    unsigned op = i->modrm >> 3 & 7;
+
+    if (i->rm == REG_MEM) {
+        return false;
+    }
+    switch (op) {
+    case 2: case 6: return true;
+    case 4: return (i->opcode & 0xff) != 0x73;
+    case 3: case 7: return (i->opcode & 0xff) == 0x73 && !mmx;
     default: return false;
     }
 }
 
-void sse_x_shift(Cpu *c, const Insn *i) {
-    unsigned n = i->imm & 0xff;
+static __m128i shift(__m128i v, unsigned kind, unsigned n) {
+    __m128i count = _mm_cvtsi32_si128((int)n);
 
+    switch (kind) {
+    case SHIFT_W | 2: SHIFT(v, psrlw, count); break;
+    case SHIFT_W | 4: SHIFT(v, psraw, count); break;
+    case SHIFT_W | 6: SHIFT(v, psllw, count); break;
+    case SHIFT_D | 2: SHIFT(v, psrld, count); break;
+    case SHIFT_D | 4: SHIFT(v, psrad, count); break;
+    case SHIFT_D | 6: SHIFT(v, pslld, count); break;
+    case SHIFT_Q | 2: SHIFT(v, psrlq, count); break;
+    case SHIFT_Q | 6: SHIFT(v, psllq, count); break;
+    default: return shift_bytes(v, n, kind == (SHIFT_Q | 7));
+    }
+    return v;
+}
+
+void sse_x_shift(Cpu *c, const Insn *i) {
+    if (!shift_exists(i, false)) {
+        raise_ud(c, i);
+    }
     sse_check(c, i);
-    if (i->rm == REG_MEM) {
-        raise_ud(c, i);
-    }
-    __m128i v = vec_get(c, i->rm);
-    if (!shift(&v, (i->opcode & 0xff) - 0x71u, i->modrm >> 3 & 7, n, false)) {
-        raise_ud(c, i);
-    }
-    vec_set(c, i->rm, v);
+    vec_set(c, i->rm, shift(vec_get(c, i->rm), shift_kind(i), i->imm & 0xff));
     NEXT(c, i);
 }
 
 /* A shift of 64-bit data is the low half of the same shift of 128. */
 void sse_m_shift(Cpu *c, const Insn *i) {
-    unsigned n = i->imm & 0xff;
-
+    if (!shift_exists(i, true)) {
+        raise_ud(c, i);
+    }
     mmx_check(c, i);
-    if (i->rm == REG_MEM) {
-        raise_ud(c, i);
-    }
-    __m128i v = _mm_cvtsi64_si128((long long)mmx_get(c, i->rm));
-    if (!shift(&v, (i->opcode & 0xff) - 0x71u, i->modrm >> 3 & 7, n, true)) {
-        raise_ud(c, i);
-    }
     mmx_enter(c);
-    mmx_set(c, i->rm, (uint64_t)_mm_cvtsi128_si64(v));
+    __m128i v = _mm_cvtsi64_si128((long long)mmx_get(c, i->rm));
+    mmx_set(c, i->rm, (uint64_t)_mm_cvtsi128_si64(shift(v, shift_kind(i), i->imm & 0xff)));
     NEXT(c, i);
 }
 

@@ -46,22 +46,22 @@ STORE(store_aligned, 16)
 STORE(store_unaligned, 0)
 
 void sse_x_load_memory(Cpu *c, const Insn *i) {     /* MOVNTDQA */
-    sse_check(c, i);
     need_memory(c, i);
+    sse_check(c, i);
     vec_set(c, i->reg, vec_mem(c, i, 16, 16));
     NEXT(c, i);
 }
 
 void sse_x_lddqu(Cpu *c, const Insn *i) {
-    sse_check(c, i);
     need_memory(c, i);
+    sse_check(c, i);
     vec_set(c, i->reg, vec_mem(c, i, 16, 0));
     NEXT(c, i);
 }
 
 void sse_x_store_memory(Cpu *c, const Insn *i) {    /* MOVNTPS, MOVNTPD, MOVNTDQ */
-    sse_check(c, i);
     need_memory(c, i);
+    sse_check(c, i);
     vec_store(c, i, vec_get(c, i->reg), 16, 16);
     NEXT(c, i);
 }
@@ -140,29 +140,29 @@ void sse_x_movhps(Cpu *c, const Insn *i) {      /* register form: MOVLHPS */
 }
 
 void sse_x_movlpd(Cpu *c, const Insn *i) {
-    sse_check(c, i);
     need_memory(c, i);
+    sse_check(c, i);
     c->fpu.v[i->reg].q[0] = mmx_mem(c, i, 8);
     NEXT(c, i);
 }
 
 void sse_x_movhpd(Cpu *c, const Insn *i) {
-    sse_check(c, i);
     need_memory(c, i);
+    sse_check(c, i);
     c->fpu.v[i->reg].q[1] = mmx_mem(c, i, 8);
     NEXT(c, i);
 }
 
 void sse_x_movlp_store(Cpu *c, const Insn *i) {
-    sse_check(c, i);
     need_memory(c, i);
+    sse_check(c, i);
     mem_write64(c, i, i->seg, effective_address(c, i), c->fpu.v[i->reg].q[0]);
     NEXT(c, i);
 }
 
 void sse_x_movhp_store(Cpu *c, const Insn *i) {
-    sse_check(c, i);
     need_memory(c, i);
+    sse_check(c, i);
     mem_write64(c, i, i->seg, effective_address(c, i), c->fpu.v[i->reg].q[1]);
     NEXT(c, i);
 }
@@ -235,32 +235,35 @@ void sse_m_movq_store(Cpu *c, const Insn *i) {
 }
 
 void sse_m_movntq(Cpu *c, const Insn *i) {
-    mmx_check(c, i);
     need_memory(c, i);
+    mmx_check(c, i);
     mem_write64(c, i, i->seg, effective_address(c, i), mmx_get(c, i->reg));
     mmx_enter(c);
     NEXT(c, i);
 }
 
 void sse_x_movq2dq(Cpu *c, const Insn *i) {
+    need_register(c, i);
     sse_check(c, i);
     mmx_check(c, i);
-    need_register(c, i);
     vec_set(c, i->reg, _mm_cvtsi64_si128((long long)mmx_get(c, i->rm)));
     mmx_enter(c);
     NEXT(c, i);
 }
 
 void sse_x_movdq2q(Cpu *c, const Insn *i) {
+    need_register(c, i);
     sse_check(c, i);
     mmx_check(c, i);
-    need_register(c, i);
     mmx_enter(c);
     mmx_set(c, i->reg, c->fpu.v[i->rm].q[0]);
     NEXT(c, i);
 }
 
 void op_emms(Cpu *c, const Insn *i) {
+    if (i->prefix & (PFX_REP | PFX_REPNE | PFX_OPSIZE)) {
+        raise_ud(c, i);
+    }
     mmx_check(c, i);
     c->fpu.tags = 0;
     c->fpu.sw &= ~X87_TOP;
@@ -272,8 +275,8 @@ void op_emms(Cpu *c, const Insn *i) {
 #define SIGNS(name)                                                                             \
     void sse_x_##name(Cpu *c, const Insn *i) {                                                  \
         uint32_t d;                                                                             \
-        sse_check(c, i);                                                                        \
         need_register(c, i);                                                                    \
+        sse_check(c, i);                                                                        \
         __asm__(#name " %1, %0" : "=r"(d) : "x"(vec_get(c, i->rm)));                            \
         c->gpr[i->reg] = d;                                                                     \
         NEXT(c, i);                                                                             \
@@ -282,8 +285,8 @@ void op_emms(Cpu *c, const Insn *i) {
 SIGNS(movmskps) SIGNS(movmskpd) SIGNS(pmovmskb)
 
 void sse_m_pmovmskb(Cpu *c, const Insn *i) {
-    mmx_check(c, i);
     need_register(c, i);
+    mmx_check(c, i);
     c->gpr[i->reg] = (unsigned)_mm_movemask_epi8(_mm_cvtsi64_si128((long long)mmx_get(c, i->rm)));
     mmx_enter(c);
     NEXT(c, i);
@@ -313,17 +316,17 @@ static void store_masked_xmm(Cpu *c, const Insn *i) {
 }
 
 void sse_x_maskmovdqu(Cpu *c, const Insn *i) {
-    sse_check(c, i);
     need_register(c, i);
+    sse_check(c, i);
     store_masked_xmm(c, i);
     NEXT(c, i);
 }
 
 void sse_m_maskmovq(Cpu *c, const Insn *i) {
-    mmx_check(c, i);
     need_register(c, i);
+    mmx_check(c, i);
+    mmx_enter(c);               /* even when the store faults */
     store_bytes(c, i, c->fpu.st[i->reg & 7].b, c->fpu.st[i->rm & 7].b, 8);
-    mmx_enter(c);
     NEXT(c, i);
 }
 
@@ -348,16 +351,16 @@ void sse_x_pinsrw(Cpu *c, const Insn *i) {
 }
 
 void sse_m_pextrw(Cpu *c, const Insn *i) {
-    mmx_check(c, i);
     need_register(c, i);
+    mmx_check(c, i);
     c->gpr[i->reg] = (uint16_t)(mmx_get(c, i->rm) >> (i->imm & 3) * 16);
     mmx_enter(c);
     NEXT(c, i);
 }
 
 void sse_x_pextrw(Cpu *c, const Insn *i) {      /* 0F C5: register operands */
-    sse_check(c, i);
     need_register(c, i);
+    sse_check(c, i);
     c->gpr[i->reg] = c->fpu.v[i->rm].w[i->imm & 7];
     NEXT(c, i);
 }

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * oracle.h - compares the software CPU with the host's CPU, one instruction at a time.
+ *
+ * A trial is the bytes of one instruction and a machine state.  oracle_native.c runs it on the
+ * host, oracle_guest.c in a guest of the software engine, both at privilege level 3, with the
+ * same addresses and in the same mode (64-bit or compatibility).  oracle_gen.c makes trials for
+ * every form of every instruction the engine has.  Left out: system instructions, far transfers
+ * and whatever the engine doesn't offer (AVX, BMI, 3DNow!, SSE4a, SHA).
+ */
+#ifndef GH_TESTS_ORACLE_H
+#define GH_TESTS_ORACLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Linear addresses, in the host's process and in the guest; below and above DATA is nothing. */
+#define CODE_AT UINT64_C(0x10000000)
+#define DATA_AT UINT64_C(0x20000000)
+enum { CODE_SIZE = 4096, DATA_SIZE = 8192, INSN_OFF = 0x800 };
+enum { SEL_USER32 = 0x23, SEL_USER_DATA = 0x2b, SEL_USER64 = 0x33 };    /* Linux's, too */
+
+typedef struct Machine {
+    uint64_t gpr[16];
+    uint64_t rip, rflags;
+    uint8_t fx[512];            /* FXSAVE image, 64-bit form */
+    uint8_t data[DATA_SIZE];
+    int vector;                 /* out: what ended it; 3 is the INT3 that follows everything */
+    uint32_t error;
+    uint64_t cr2;               /* of a page fault */
+} Machine;
+
+typedef struct Trial {
+    uint8_t bytes[15];
+    unsigned len;
+    bool wide;                  /* 64-bit mode, else 32-bit compatibility mode */
+    uint32_t undefined;         /* RFLAGS bits not to be compared */
+    uint16_t sw_undefined;      /* x87 status word bits not to be compared */
+    Machine in;
+} Trial;
+
+typedef struct Native Native;
+Native *native_new(void);
+void native_free(Native *n);
+void native_run(Native *n, const Trial *t, Machine *out);
+
+typedef struct GuestCpu GuestCpu;
+GuestCpu *guest_cpu_new(void);
+void guest_cpu_free(GuestCpu *g);
+/* false: the engine stopped for a reason that no trial should give */
+bool guest_cpu_run(GuestCpu *g, const Trial *t, Machine *out);
+
+/* --- generator --- */
+
+enum { MAP_1 = 0, MAP_0F = 1, MAP_0F38 = 2, MAP_0F3A = 3 };
+enum { PREFIX_NONE, PREFIX_66, PREFIX_F3, PREFIX_F2, PREFIX_LOCK, PREFIX_66_F2, PREFIX_COUNT };
+
+typedef struct Form {
+    bool wide, rexw;
+    uint8_t map, opcode, prefix;
+    uint8_t reg;                /* ModRM.reg */
+    bool memory;
+    uint8_t rm;                 /* ModRM.rm of the register form where it is part of the opcode */
+} Form;
+
+typedef struct Rng { uint64_t s; } Rng;
+uint64_t rng_next(Rng *r);
+
+bool form_exists(const Form *f);        /* false: not to be compared */
+bool form_has_modrm(const Form *f);
+bool form_is_x87(const Form *f);
+void trial_make(Trial *t, const Form *f, Rng *r);
+/* Writes what differs into text (at most size bytes); false when nothing does. */
+bool machines_differ(const Trial *t, const Machine *native, const Machine *guest, char *text,
+                     size_t size);
+
+#endif

@@ -1,0 +1,785 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * oracle_gen.c - makes trials: which encodings are compared, operands at the edges of what they
+ * can be, addresses that hit the data pages (or just miss them), and the comparison of results.
+ * Opcode maps: Intel SDM vol. 2 appendix A.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "tests/cpu/oracle.h"
+
+uint64_t rng_next(Rng *r) {
+    uint64_t z = (r->s += UINT64_C(0x9e3779b97f4a7c15));
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static unsigned below(Rng *r, unsigned n) {
+    return (unsigned)(rng_next(r) % n);
+}
+
+static bool one_in(Rng *r, unsigned n) {
+    return below(r, n) == 0;
+}
+
+/* --- which forms --- */
+
+static bool is_string(const Form *f) {
+    uint8_t op = f->opcode;
+
+    return f->map == MAP_1 && ((op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf));
+}
+
+static bool is_branch(const Form *f) {
+    uint8_t op = f->opcode;
+
+    if (f->map == MAP_0F) {
+        return op >= 0x80 && op <= 0x8f;
+    }
+    return f->map == MAP_1 && ((op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xe3) ||
+           op == 0xe8 || op == 0xe9 || op == 0xeb || op == 0xc2 || op == 0xc3 ||
+           (op == 0xff && (f->reg == 2 || f->reg == 4)));
+}
+
+bool form_is_x87(const Form *f) {
+    return f->map == MAP_1 && f->opcode >= 0xd8 && f->opcode <= 0xdf;
+}
+
+bool form_has_modrm(const Form *f) {
+    uint8_t op = f->opcode;
+
+    switch (f->map) {
+    case MAP_1:
+        if (op < 0x40) {
+            return (op & 7) < 4;
+        }
+        return op == 0x62 || op == 0x63 || op == 0x69 || op == 0x6b || (op >= 0x80 && op <= 0x8f) ||
+               op == 0xc0 || op == 0xc1 || (op >= 0xc4 && op <= 0xc7) ||
+               (op >= 0xd0 && op <= 0xd3) || (op >= 0xd8 && op <= 0xdf) || op == 0xf6 ||
+               op == 0xf7 || op >= 0xfe;
+    case MAP_0F:
+        return !((op >= 0x05 && op <= 0x0b) || (op >= 0x30 && op <= 0x37) || op == 0x77 ||
+                 (op >= 0x80 && op <= 0x8f) || (op >= 0xa0 && op <= 0xa2) ||
+                 (op >= 0xa8 && op <= 0xaa) || (op >= 0xc8 && op <= 0xcf));
+    default:
+        return true;
+    }
+}
+
+static bool exists_1(const Form *f) {
+    uint8_t op = f->opcode;
+    bool prefix = f->prefix != PREFIX_NONE;
+
+    if (op == 0x26 || op == 0x2e || op == 0x36 || op == 0x3e || (op >= 0x64 && op <= 0x67) ||
+        op == 0xf0 || op == 0xf2 || op == 0xf3 || op == 0x0f) {
+        return false;           /* prefixes */
+    }
+    if (f->wide && op >= 0x40 && op <= 0x4f) {
+        return false;           /* REX */
+    }
+    switch (op) {
+    case 0x07: case 0x17: case 0x1f: case 0x8e: case 0xc4: case 0xc5:   /* segment loads; VEX */
+        return f->wide && op < 0x20;
+    case 0x62: case 0x9a: case 0xea: case 0xca: case 0xcb: case 0xcf:   /* EVEX; far */
+    case 0xcd: case 0xce: case 0xf1: case 0x9d: case 0xd6:  /* INT n, INTO, INT1, POPF, SALC */
+        return false;
+    case 0x8f:                  /* XOP */
+        return f->reg == 0;
+    case 0xff:
+        if (f->reg == 3 || f->reg == 5) {
+            return false;
+        }
+        break;
+    case 0xe4: case 0xe5: case 0xe6: case 0xe7: case 0xec: case 0xed: case 0xee: case 0xef:
+    case 0x6c: case 0x6d: case 0x6e: case 0x6f: case 0xf4: case 0xfa: case 0xfb:
+        return !prefix;         /* all #GP */
+    case 0xd9: case 0xdd:
+        /* The image's pointers and, in FNSAVE's, everything else: see the x87 tests. */
+        return !f->memory || !((f->reg == 6 || f->reg == 4) && op != 0xdb);
+    default:
+        break;
+    }
+    return !(is_branch(f) && (f->prefix == PREFIX_66 || f->prefix == PREFIX_66_F2));
+}
+
+static bool exists_0f(const Form *f) {
+    uint8_t op = f->opcode;
+    bool rep = f->prefix == PREFIX_F3 || f->prefix == PREFIX_F2 || f->prefix == PREFIX_66_F2;
+
+    switch (op) {
+    case 0x00: case 0x01: case 0x02: case 0x03: case 0x05: case 0x07: case 0x0e: case 0x0f:
+    case 0x1a: case 0x1b: case 0x1c: case 0x1e: case 0x31: case 0x33: case 0x34: case 0x35:
+    case 0x37: case 0x78: case 0x79: case 0x7a: case 0x7b: case 0xa2: case 0xa6: case 0xa7:
+    case 0xb2: case 0xb4: case 0xb5: case 0xa1: case 0xa9: case 0x36: case 0x04: case 0x0a:
+    case 0x0c: case 0x24: case 0x25: case 0x26: case 0x27: case 0x38: case 0x39: case 0x3a:
+    case 0x3b: case 0x3c: case 0x3d: case 0x3e: case 0x3f:
+        return false;
+    case 0x08: case 0x09: case 0x06: case 0x20: case 0x21: case 0x22: case 0x23: case 0x30:
+    case 0x32:
+        return f->prefix == PREFIX_NONE;        /* #GP */
+    case 0x0d: case 0x18: case 0x19: case 0x1d: case 0x1f:
+        return f->prefix == PREFIX_NONE || f->prefix == PREFIX_66;
+    case 0x2b: case 0xb8: case 0xbc: case 0xbd:
+        /* MOVNTSS, TZCNT, LZCNT are not offered; POPCNT is */
+        return op == 0xb8 ? f->prefix == PREFIX_F3 : !rep;
+    case 0xae:
+        return f->prefix == PREFIX_NONE && (f->memory ? f->reg == 2 || f->reg == 3 || f->reg == 7
+                                                      : f->reg >= 5);
+    case 0xc7:
+        return f->reg == 1 && f->memory && (f->prefix == PREFIX_NONE || f->prefix == PREFIX_LOCK);
+    case 0xff:                  /* UD0: makers differ on whether it has a ModRM byte */
+        return false;
+    default:
+        return !(is_branch(f) && (f->prefix == PREFIX_66 || f->prefix == PREFIX_66_F2));
+    }
+}
+
+bool form_exists(const Form *f) {
+    uint8_t op = f->opcode;
+
+    if (f->prefix == PREFIX_66_F2 && !(f->map == MAP_0F38 && op == 0xf1)) {
+        return false;
+    }
+    switch (f->map) {
+    case MAP_1:
+        return exists_1(f);
+    case MAP_0F:
+        return exists_0f(f);
+    case MAP_0F38:
+        if (op >= 0xf0) {
+            return op <= 0xf1;
+        }
+        return op < 0x50 || (op >= 0xd8 && op <= 0xdf);
+    default:
+        return op != 0xcc && op != 0xce && op != 0xcf;
+    }
+}
+
+/* Bytes of immediate after the operands. */
+static unsigned immediate_size(const Form *f, bool a32) {
+    uint8_t op = f->opcode;
+    unsigned z = f->prefix == PREFIX_66 && !f->rexw ? 2 : 4;
+
+    switch (f->map) {
+    case MAP_1:
+        if (op < 0x40) {
+            return (op & 7) == 4 ? 1 : (op & 7) == 5 ? z : 0;
+        }
+        if ((op >= 0x70 && op <= 0x7f) || (op >= 0xb0 && op <= 0xb7) ||
+            (op >= 0xe0 && op <= 0xe7)) {
+            return 1;
+        }
+        if (op >= 0xb8 && op <= 0xbf) {
+            return f->rexw ? 8 : z;
+        }
+        if (op >= 0xa0 && op <= 0xa3) {
+            return f->wide && !a32 ? 8 : a32 == f->wide ? 4 : 2;
+        }
+        switch (op) {
+        case 0x6a: case 0x6b: case 0x80: case 0x82: case 0x83: case 0xa8: case 0xc0: case 0xc1:
+        case 0xc6: case 0xd4: case 0xd5: case 0xeb:
+            return 1;
+        case 0x68: case 0x69: case 0x81: case 0xa9: case 0xc7: case 0xe8: case 0xe9:
+            return z;
+        case 0xc2:
+            return 2;
+        case 0xc8:
+            return 3;
+        case 0xf6:
+            return f->reg < 2 ? 1 : 0;
+        case 0xf7:
+            return f->reg < 2 ? z : 0;
+        default:
+            return 0;
+        }
+    case MAP_0F:
+        if (op >= 0x80 && op <= 0x8f) {
+            return z;
+        }
+        return (op >= 0x70 && op <= 0x73) || op == 0xa4 || op == 0xac || op == 0xc2 ||
+               (op >= 0xc4 && op <= 0xc6) || op == 0xba;
+    case MAP_0F3A:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* --- values --- */
+
+static uint64_t integer(Rng *r) {
+    static const uint64_t EDGES[] = {
+        0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000,
+        0xffffffff, UINT64_C(0x100000000), UINT64_C(0x7fffffffffffffff),
+        UINT64_C(0x8000000000000000), UINT64_MAX, 0x0f, 0x10, 0x99, 0x09,
+    };
+
+    switch (below(r, 5)) {
+    case 0: case 1:
+        return EDGES[below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
+    case 2:
+        return UINT64_C(0) - EDGES[below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
+    case 3:
+        return rng_next(r) >> below(r, 64);
+    default:
+        return rng_next(r);
+    }
+}
+
+static uint32_t single(Rng *r) {
+    static const uint32_t EDGES[] = {
+        0, 0x80000000, 1, 0x80000001, 0x007fffff, 0x00800000, 0x3f800000, 0xbf800000, 0x7f7fffff,
+        0xff7fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0xffbfffff,
+        0x4f000000, 0xcf000000, 0x4effffff, 0x5f000000, 0x3f000000, 0x3fc00000, 0x40200000,
+        0x33800000, 0x00ffffff, 0x3f7fffff,
+    };
+
+    switch (below(r, 3)) {
+    case 0:
+        return EDGES[below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
+    case 1:
+        return ((uint32_t)rng_next(r) & 0x807fffff) | (0x70 + below(r, 0x20)) << 23;
+    default:
+        return (uint32_t)rng_next(r);
+    }
+}
+
+static uint64_t twice(Rng *r) {
+    static const uint64_t EDGES[] = {
+        0, UINT64_C(0x8000000000000000), 1, UINT64_C(0x000fffffffffffff),
+        UINT64_C(0x0010000000000000), UINT64_C(0x3ff0000000000000), UINT64_C(0xbff0000000000000),
+        UINT64_C(0x7fefffffffffffff), UINT64_C(0x7ff0000000000000), UINT64_C(0xfff0000000000000),
+        UINT64_C(0x7ff8000000000000), UINT64_C(0xfff8000000000001), UINT64_C(0x7ff0000000000001),
+        UINT64_C(0x41dfffffffc00000), UINT64_C(0x41e0000000000000), UINT64_C(0xc1e0000000000000),
+        UINT64_C(0x43e0000000000000), UINT64_C(0xc3e0000000000000), UINT64_C(0x3fe0000000000000),
+        UINT64_C(0x47efffffe0000000), UINT64_C(0x36a0000000000000), UINT64_C(0x380fffffffffffff),
+    };
+
+    switch (below(r, 3)) {
+    case 0:
+        return EDGES[below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
+    case 1:
+        return (rng_next(r) & UINT64_C(0x800fffffffffffff)) |
+               (uint64_t)(0x3f0 + below(r, 0x20)) << 52;
+    default:
+        return rng_next(r);
+    }
+}
+
+static void extended(Rng *r, uint8_t *p) {
+    static const uint16_t EXPONENTS[] = { 0, 1, 0x3fff, 0x3ffe, 0x4000, 0x7ffe, 0x7fff, 0x403e,
+                                          0x403d, 0x401e, 0x3f81, 0x3c01, 0x43fe, 0x3fbf };
+    static const uint64_t MANTISSAS[] = {
+        0, UINT64_C(0x8000000000000000), UINT64_C(0xc000000000000000), 1, UINT64_MAX,
+        UINT64_C(0x8000000000000001), UINT64_C(0x4000000000000000), UINT64_C(0xbfffffffffffffff),
+    };
+    uint16_t e = one_in(r, 4) ? (uint16_t)rng_next(r)
+        : EXPONENTS[below(r, sizeof(EXPONENTS) / sizeof(EXPONENTS[0]))];
+    uint64_t m = one_in(r, 3) ? MANTISSAS[below(r, sizeof(MANTISSAS) / sizeof(MANTISSAS[0]))]
+                              : rng_next(r) | UINT64_C(1) << 63;
+
+    if (one_in(r, 3)) {         /* an ordinary number */
+        e = (uint16_t)(0x3ff0 + below(r, 0x30));
+        m |= UINT64_C(1) << 63;
+    }
+    e = (uint16_t)((e & 0x7fff) | (rng_next(r) & 0x8000));
+    memcpy(p, &m, 8);
+    memcpy(p + 8, &e, 2);
+}
+
+/* 16 bytes of something that instructions have opinions about */
+static void sixteen(Rng *r, uint8_t *p) {
+    unsigned kind = below(r, 7);
+
+    for (unsigned n = 0; n < 16; n += 8) {
+        uint64_t q = rng_next(r);
+        if (kind == 0) {
+            q = twice(r);
+        } else if (kind == 1 || kind == 2) {
+            q = single(r) | (uint64_t)single(r) << 32;
+        } else if (kind == 3) {
+            q = integer(r);
+        } else if (kind == 4) {
+            q = q & rng_next(r) & 0x0707070707070707;
+        }
+        memcpy(p + n, &q, 8);
+    }
+    if (kind == 5) {
+        extended(r, p);
+    } else if (kind == 6) {     /* packed decimal, nearly always */
+        for (unsigned n = 0; n < 9; n++) {
+            p[n] = (uint8_t)(below(r, 10) << 4 | below(r, 10));
+        }
+        p[9] = one_in(r, 2) ? 0x80 : 0;
+    }
+}
+
+/* --- machine state --- */
+
+static void make_x87(Machine *m, Rng *r) {
+    static const uint16_t PRECISION[] = { 0x000, 0x200, 0x300, 0x300 };
+    uint16_t cw = 0x37f, sw;
+
+    if (one_in(r, 3)) {
+        cw = (uint16_t)(0x7f | PRECISION[below(r, 4)] | below(r, 4) << 10);
+        if (one_in(r, 2)) {
+            cw = (uint16_t)((cw & ~0x3f) | below(r, 64));
+        }
+    }
+    sw = (uint16_t)(below(r, 8) << 11 | (rng_next(r) & 0x4700));
+    if (one_in(r, 3)) {
+        sw |= (uint16_t)(below(r, 64) & cw);
+    }
+    if (one_in(r, 12)) {
+        sw |= (uint16_t)(rng_next(r) & 0x3f);
+    }
+    if (sw & ~cw & 0x3f) {
+        sw |= 0x8080;
+    }
+    memcpy(m->fx, &cw, 2);
+    memcpy(m->fx + 2, &sw, 2);
+    m->fx[4] = one_in(r, 3) ? (uint8_t)rng_next(r) : one_in(r, 3) ? 0 : 0xff;
+    for (unsigned n = 0; n < 8; n++) {
+        extended(r, m->fx + 32 + 16 * n);
+        if (one_in(r, 10)) {    /* equal operands */
+            memcpy(m->fx + 32 + 16 * n, m->fx + 32, 10);
+        }
+    }
+    if (one_in(r, 4)) {         /* what F2XM1, FSIN and FPREM like */
+        uint16_t e = (uint16_t)(0x3ff0 + below(r, 16));
+        memcpy(m->fx + 32 + 8, &e, 2);
+        m->fx[32 + 7] |= 0x80;
+    }
+}
+
+static void make_state(Trial *t, Rng *r) {
+    Machine *m = &t->in;
+    uint32_t mxcsr = 0x1f80;
+
+    memset(m, 0, sizeof(*m));
+    for (unsigned n = 0; n < 16; n++) {
+        m->gpr[n] = integer(r);
+    }
+    m->rip = CODE_AT + INSN_OFF;
+    m->rflags = (rng_next(r) & 0x8d5) | (one_in(r, 4) ? 0x400 : 0) | 2;
+    for (unsigned n = 0; n < DATA_SIZE; n += 16) {
+        if (n < 512 || (n >= 4096 - 512 && n < 4096 + 512) || n >= DATA_SIZE - 512) {
+            sixteen(r, m->data + n);
+        }
+    }
+    make_x87(m, r);
+    if (one_in(r, 2)) {
+        mxcsr |= (uint32_t)rng_next(r) & 0x3f;
+    }
+    if (one_in(r, 3)) {
+        mxcsr = (mxcsr & 0x1fbf) | ((uint32_t)rng_next(r) & 0xe040);
+    }
+    if (one_in(r, 4)) {
+        mxcsr = (mxcsr & ~0x1f80u) | ((uint32_t)rng_next(r) & 0x1f80);
+        /* A flag that is set and unmasked raises nothing by itself. */
+    }
+    memcpy(m->fx + 24, &mxcsr, 4);
+    for (unsigned n = 0; n < (t->wide ? 16u : 8u); n++) {
+        sixteen(r, m->fx + 160 + 16 * n);
+        if (one_in(r, 8)) {
+            memcpy(m->fx + 160 + 16 * n, m->fx + 160, 16);
+        }
+    }
+    m->gpr[4] = DATA_AT + 4096 + 16 * below(r, 16);
+    m->gpr[5] = DATA_AT + 4096 - 16 * below(r, 16);
+    if (!t->wide) {
+        for (unsigned n = 0; n < 16; n++) {
+            m->gpr[n] = n < 8 ? (uint32_t)m->gpr[n] : 0;
+        }
+    }
+}
+
+/* An address in the data pages: mostly aligned, sometimes across pages or over the end. */
+static uint64_t data_address(Rng *r) {
+    switch (below(r, 12)) {
+    case 0:
+        return DATA_AT + 4096 - 16 + below(r, 32);
+    case 1:
+        return DATA_AT + DATA_SIZE - 16 + below(r, 20);
+    case 2:
+        return DATA_AT - 8 + below(r, 16);
+    case 3: case 4:
+        return DATA_AT + below(r, 480);
+    case 5: case 6:
+        return DATA_AT + 4096 - 512 + 16 * below(r, 60);
+    default:
+        return DATA_AT + 16 * below(r, 30);
+    }
+}
+
+static void poke64(Trial *t, uint64_t address, uint64_t v) {
+    if (address >= DATA_AT && address <= DATA_AT + DATA_SIZE - 8) {
+        memcpy(t->in.data + (address - DATA_AT), &v, 8);
+    }
+}
+
+typedef struct Emit {
+    uint8_t *p;
+    unsigned n;
+    unsigned rex_at;            /* 0: no REX */
+} Emit;
+
+static void emit(Emit *e, unsigned v, unsigned bytes) {
+    while (bytes--) {
+        e->p[e->n++] = (uint8_t)v;
+        v >>= 8;
+    }
+}
+
+static bool bit_test_by_register(const Form *f) {
+    return f->map == MAP_0F && (f->opcode == 0xa3 || f->opcode == 0xab || f->opcode == 0xb3 ||
+                                f->opcode == 0xbb);
+}
+
+/*
+ * A memory operand for ModRM, and registers such that it points at data.  Registers that the
+ * instruction needs for something else (keep, a mask) are left alone.
+ */
+static void emit_memory(Trial *t, Emit *e, const Form *f, Rng *r, unsigned reg, bool a32,
+                        uint64_t target, unsigned rex, unsigned imm, uint32_t keep) {
+    bool w = t->wide;
+    unsigned high = w ? rex : 0;
+    uint64_t mask = w && !a32 ? UINT64_MAX : 0xffffffff;
+    unsigned base, index = 4, scale = 0, mod = below(r, 3);
+    int32_t disp = mod == 1 ? (int8_t)rng_next(r) : mod == 2 ? (int32_t)(rng_next(r) >> 33) : 0;
+
+    (void)f;
+    do {
+        base = below(r, 8) | (high & 1) << 3;
+    } while (keep >> base & 1);
+    if (one_in(r, 6)) {         /* no base: displacement only, by RIP in 64-bit mode */
+        uint64_t at = target;
+        emit(e, (reg & 7) << 3 | 5, 1);
+        if (w) {
+            at -= CODE_AT + INSN_OFF + e->n + 4 + imm;
+        }
+        emit(e, (unsigned)at, 4);
+        return;
+    }
+    if ((base & 7) == 5 && mod == 0) {
+        mod = 1;
+        disp = (int8_t)rng_next(r);
+    }
+    bool sib = (base & 7) == 4 || one_in(r, 3);
+    if (sib) {
+        do {
+            index = below(r, 8) | (high & 2) << 2;
+        } while (index == base || (keep >> index & 1 && index != 4));
+        scale = below(r, 4);
+    }
+    emit(e, mod << 6 | (reg & 7) << 3 | (sib ? 4 : base & 7), 1);
+    if (sib) {
+        emit(e, scale << 6 | (index & 7) << 3 | (base & 7), 1);
+    }
+    emit(e, (unsigned)disp, mod == 1 ? 1 : mod == 2 ? 4 : 0);
+    uint64_t offset = sib && index != 4 ? t->in.gpr[index] << scale : 0;
+    uint64_t value = (target - (uint64_t)(int64_t)disp - offset) & mask;
+    if (w && a32) {
+        value |= rng_next(r) << 32;     /* ignored */
+    }
+    t->in.gpr[base] = value;
+}
+
+/* Registers and memory that an instruction uses without naming them. */
+static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
+    Machine *m = &t->in;
+    uint8_t op = f->opcode;
+
+    if (is_string(f)) {
+        m->gpr[6] = data_address(r);
+        m->gpr[7] = data_address(r);
+        m->gpr[1] = one_in(r, 8) ? 0 : below(r, 24);
+    }
+    if (f->map == MAP_0F && op == 0xf7) {               /* MASKMOVQ, MASKMOVDQU */
+        m->gpr[7] = DATA_AT + below(r, 480);    /* which faults there are is the maker's choice */
+    }
+    if (f->map == MAP_1 && op == 0xd7) {                /* XLAT */
+        m->gpr[3] = data_address(r) - 64;
+    }
+    if (f->map == MAP_1 && (op == 0xc9 || op == 0xc8)) {
+        m->gpr[5] = DATA_AT + 4096 + 16 * below(r, 16);
+    }
+    if (f->map == MAP_1 && op >= 0xe0 && op <= 0xe3) {
+        m->gpr[1] = below(r, 3) | (one_in(r, 4) ? UINT64_C(0x100000000) : 0);
+    }
+    if (f->map == MAP_1 && (op == 0xc2 || op == 0xc3)) {
+        poke64(t, m->gpr[4], t->wide ? CODE_AT + 0x40 + below(r, 256)
+                                     : (CODE_AT + 0x40) * UINT64_C(0x100000001));
+    }
+    if (f->map == MAP_1 && (op == 0xf6 || op == 0xf7) && f->reg >= 6 && !one_in(r, 3)) {
+        m->gpr[2] = one_in(r, 2) ? 0 : below(r, 100);   /* a quotient that fits, now and then */
+    }
+    if (f->map == MAP_0F && op == 0xc7) {               /* CMPXCHG8B: equal, now and then */
+        for (unsigned n = 0; n < 2; n++) {
+            m->gpr[2 * n] = one_in(r, 2) ? UINT64_C(0x1111111122222222) : rng_next(r);
+        }
+    }
+    /* RSP stays where signal and interrupt frames may be relied on. */
+    return 1u << 4 | (is_string(f) ? 0xc2u : 0);
+}
+
+static void emit_immediate(Trial *t, Emit *e, const Form *f, Rng *r, unsigned size) {
+    uint8_t op = f->opcode;
+    uint64_t v = one_in(r, 2) ? integer(r) : rng_next(r);
+
+    if (is_branch(f)) {
+        v = f->map == MAP_1 && op == 0xc2 ? below(r, 256)
+                                          : (uint64_t)(int64_t)((int)below(r, 256) - 128);
+        if (size == 1 && (int8_t)v < 0 && (int8_t)v > -20) {
+            v = 5;              /* not into itself */
+        }
+        if (size == 4 && (int64_t)v < 0 && (int64_t)v > -20) {
+            v = 0x55;
+        }
+    }
+    if (f->map == MAP_1 && op == 0xc8) {
+        v = (uint64_t)(below(r, 0x40) * 8) | (uint64_t)(below(r, 40) | (rng_next(r) & 0xe0)) << 16;
+    }
+    if (f->map == MAP_1 && op >= 0xa0 && op <= 0xa3) {
+        v = data_address(r);
+        if (size == 2) {
+            v = 0x100;          /* not mapped for the user, in both */
+        }
+    }
+    emit(e, (unsigned)v, size > 4 ? 4 : size);
+    if (size > 4) {
+        emit(e, (unsigned)(v >> 32), size - 4);
+    }
+    (void)t;
+}
+
+static void emit_prefixes(Trial *t, Emit *e, const Form *f, Rng *r, bool a32, unsigned rex) {
+    static const uint8_t BYTES[PREFIX_COUNT] = { 0, 0x66, 0xf3, 0xf2, 0xf0, 0x66 };
+    static const uint8_t MAPS[4][2] = { { 0, 0 }, { 0x0f, 0 }, { 0x0f, 0x38 }, { 0x0f, 0x3a } };
+
+    if (a32) {
+        emit(e, 0x67, 1);
+    }
+    if (BYTES[f->prefix]) {
+        emit(e, BYTES[f->prefix], 1);
+    }
+    if (f->prefix == PREFIX_66_F2) {
+        emit(e, 0xf2, 1);
+    }
+    if (t->wide && (rex || one_in(r, 8))) {
+        emit(e, 0x40 | rex, 1);
+    }
+    for (unsigned n = 0; n < 2; n++) {
+        if (MAPS[f->map][n]) {
+            emit(e, MAPS[f->map][n], 1);
+        }
+    }
+    emit(e, f->opcode, 1);
+}
+
+static uint32_t undefined_flags(const Form *f);
+
+void trial_make(Trial *t, const Form *f, Rng *r) {
+    Emit e = { t->bytes, 0, 0 };
+    unsigned rex = 0, reg = f->reg, imm;
+    /* In compatibility mode 67h makes 16-bit addresses, which nothing is mapped at. */
+    bool a32 = f->wide && one_in(r, 16);
+
+    memset(t->bytes, 0, sizeof(t->bytes));
+    t->wide = f->wide;
+    make_state(t, r);
+    uint32_t keep = implicit(t, f, r);
+    if (f->wide) {
+        rex = (f->rexw ? 8u : 0) | (one_in(r, 3) ? below(r, 8) : 0);
+        reg |= (rex & 4) << 1;
+    }
+    imm = immediate_size(f, a32);
+    emit_prefixes(t, &e, f, r, a32, rex);
+    if (form_has_modrm(f)) {
+        if (f->memory) {
+            uint64_t target = data_address(r);
+            if (bit_test_by_register(f)) {
+                t->in.gpr[reg] = (uint64_t)(int64_t)((int)below(r, 4000) - 2000);
+                if (reg == 4) {
+                    t->in.gpr[4] = 24;
+                }
+                target = DATA_AT + 1024 + below(r, 4096);
+                keep |= 1u << reg;
+            }
+            emit_memory(t, &e, f, r, reg, a32, target, rex, imm, keep);
+            if (is_branch(f)) {
+                poke64(t, target, CODE_AT + 0x40 + below(r, 256));
+            }
+            if (f->map == MAP_0F && f->opcode == 0xc7 && one_in(r, 2)) {
+                poke64(t, target, f->rexw ? t->in.gpr[0]
+                                          : (uint32_t)t->in.gpr[0] | t->in.gpr[2] << 32);
+                poke64(t, target + 8, t->in.gpr[2]);
+            }
+            if (f->map == MAP_0F && f->opcode == 0xae && f->reg == 2) {     /* LDMXCSR */
+                poke64(t, target, rng_next(r) & (one_in(r, 4) ? 0x1ffff : 0xffff));
+            }
+        } else {
+            unsigned rm = f->rm;
+            emit(&e, 0xc0 | (reg & 7) << 3 | rm, 1);
+            if (is_branch(f) && (rm | (rex & 1) << 3) != 4) {
+                t->in.gpr[rm | (rex & 1) << 3] = CODE_AT + 0x40 + below(r, 256);
+            }
+        }
+    }
+    emit_immediate(t, &e, f, r, imm);
+    t->len = e.n;
+    t->undefined = undefined_flags(f);
+    /* FCOMI and its like: Intel clears C1, AMD leaves it. */
+    t->sw_undefined = form_is_x87(f) && (f->opcode & 3) == 3 && !f->memory &&
+                      (f->reg == 5 || f->reg == 6) ? 0x200 : 0;
+}
+
+/* --- what isn't compared --- */
+
+enum { CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, OF = 0x800 };
+
+/* Intel SDM vol. 2, "Flags Affected" of each instruction. */
+static uint32_t undefined_flags(const Form *f) {
+    uint8_t op = f->opcode;
+
+    if (f->map == MAP_0F) {
+        switch (op) {
+        case 0xa4: case 0xa5: case 0xac: case 0xad:     /* SHLD, SHRD */
+            return AF | OF;
+        case 0xa3: case 0xab: case 0xb3: case 0xbb: case 0xba:  /* BT */
+            return OF | SF | AF | PF;
+        case 0xaf:                                      /* IMUL */
+            return SF | ZF | AF | PF;
+        case 0xbc: case 0xbd:                           /* BSF, BSR */
+            return CF | OF | SF | AF | PF;
+        default:
+            return 0;
+        }
+    }
+    if (f->map != MAP_1) {
+        return 0;
+    }
+    if (op < 0x40 && (op & 7) < 6 && ((op >> 3) == 1 || (op >> 3) == 4 || (op >> 3) == 6)) {
+        return AF;                                      /* OR, AND, XOR */
+    }
+    switch (op) {
+    case 0x80: case 0x81: case 0x82: case 0x83:
+        return f->reg == 1 || f->reg == 4 || f->reg == 6 ? AF : 0;
+    case 0x84: case 0x85: case 0xa8: case 0xa9:         /* TEST */
+        return AF;
+    case 0x69: case 0x6b:
+        return SF | ZF | AF | PF;
+    case 0x27: case 0x2f:                               /* DAA, DAS */
+        return OF;
+    case 0x37: case 0x3f:                               /* AAA, AAS */
+        return OF | SF | ZF | PF;
+    case 0xd4: case 0xd5:                               /* AAM, AAD */
+        return OF | AF | CF;
+    case 0xc0: case 0xc1: case 0xd2: case 0xd3: case 0xd0: case 0xd1:
+        return f->reg < 4 ? OF : f->reg == 5 || f->reg == 7 ? AF | OF : AF | OF | CF;
+    case 0xf6: case 0xf7:
+        return f->reg < 2 ? AF : f->reg < 4 ? 0 : f->reg < 6 ? SF | ZF | AF | PF
+                                                             : OF | SF | ZF | AF | PF | CF;
+    default:
+        return 0;
+    }
+}
+
+/* --- comparison --- */
+
+typedef struct Text {
+    char *p;
+    size_t size, n;
+} Text;
+
+__attribute__((format(printf, 2, 3))) static void add(Text *t, const char *format, ...) {
+    va_list args;
+
+    if (t->n >= t->size) {
+        return;
+    }
+    va_start(args, format);
+    t->n += (size_t)vsnprintf(t->p + t->n, t->size - t->n, format, args);
+    va_end(args);
+}
+
+static void compare_bytes(Text *x, const char *name, unsigned n, const uint8_t *a, const uint8_t *b,
+                          unsigned len) {
+    if (memcmp(a, b, len) == 0) {
+        return;
+    }
+    add(x, " %s%u", name, n);
+    for (unsigned k = 0; k < 2; k++) {
+        add(x, k ? "/" : " ");
+        for (unsigned j = len; j-- > 0;) {
+            add(x, "%02x", (k ? b : a)[j]);
+        }
+    }
+}
+
+static void compare_vectors(Text *x, const Trial *t, const uint8_t *a, const uint8_t *b) {
+    uint32_t mxcsr[2];
+    uint16_t sw[2];
+
+    compare_bytes(x, "cw", 0, a, b, 2);
+    memcpy(sw, a + 2, 2);
+    memcpy(sw + 1, b + 2, 2);
+    if ((sw[0] ^ sw[1]) & ~t->sw_undefined & 0xffff) {
+        add(x, " sw %04x/%04x", sw[0], sw[1]);
+    }
+    compare_bytes(x, "tags", 0, a + 4, b + 4, 1);
+    memcpy(mxcsr, a + 24, 4);
+    memcpy(mxcsr + 1, b + 24, 4);
+    if ((mxcsr[0] & 0x810) == 0x10) {
+        mxcsr[0] |= 0x20;       /* PE beside an unmasked underflow: not followed exactly */
+        mxcsr[1] |= 0x20;
+    }
+    if (mxcsr[0] != mxcsr[1]) {
+        add(x, " mxcsr %04x/%04x", mxcsr[0], mxcsr[1]);
+    }
+    for (unsigned n = 0; n < 8; n++) {
+        compare_bytes(x, "st", n, a + 32 + 16 * n, b + 32 + 16 * n, 10);
+    }
+    for (unsigned n = 0; n < (t->wide ? 16u : 8u); n++) {
+        compare_bytes(x, "xmm", n, a + 160 + 16 * n, b + 160 + 16 * n, 16);
+    }
+}
+
+bool machines_differ(const Trial *t, const Machine *native, const Machine *guest, char *text,
+                     size_t size) {
+    Text x = { text, size, 0 };
+    uint64_t mask = t->wide ? UINT64_MAX : 0xffffffff;
+    uint32_t flags = 0xcd5 & ~t->undefined;
+
+    text[0] = 0;
+    if (native->vector != guest->vector || native->error != guest->error) {
+        add(&x, " vector %d(%x)/%d(%x)", native->vector, native->error, guest->vector,
+            guest->error);
+    } else if (native->vector == 14 && native->cr2 != guest->cr2) {
+        add(&x, " cr2 %llx/%llx", (unsigned long long)native->cr2, (unsigned long long)guest->cr2);
+    }
+    for (unsigned n = 0; n < (t->wide ? 16u : 8u); n++) {
+        if ((native->gpr[n] ^ guest->gpr[n]) & mask) {
+            add(&x, " r%u %llx/%llx", n, (unsigned long long)(native->gpr[n] & mask),
+                (unsigned long long)(guest->gpr[n] & mask));
+        }
+    }
+    if ((native->rip ^ guest->rip) & mask) {
+        add(&x, " rip %llx/%llx", (unsigned long long)native->rip, (unsigned long long)guest->rip);
+    }
+    if ((native->rflags ^ guest->rflags) & flags) {
+        add(&x, " flags %llx/%llx", (unsigned long long)(native->rflags & flags),
+            (unsigned long long)(guest->rflags & flags));
+    }
+    compare_vectors(&x, t, native->fx, guest->fx);
+    for (unsigned n = 0; n < DATA_SIZE; n++) {
+        if (native->data[n] != guest->data[n]) {
+            add(&x, " data+%x %02x/%02x", n, native->data[n], guest->data[n]);
+            break;
+        }
+    }
+    return x.n > 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * oracle_native.c - runs one instruction on the host.  A signal handler loads the whole state by
+ * returning to it (Linux restores general, x87, MMX and SSE registers from the signal frame), and
+ * the next signal, from the instruction or from the INT3 after it, brings the whole state back.
+ * A compatibility-mode code selector in the frame is all that 32-bit trials need.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include "tests/cpu/oracle.h"
+
+struct Native {
+    uint8_t *code, *data, *stack;
+    const Trial *trial;
+    Machine *out;
+    bool running;               /* between loading and getting back */
+    greg_t saved[NGREG];
+    uint8_t saved_fx[512];
+    struct sigaction old[32];
+};
+
+/* A signal handler has nothing but this to find its data by. */
+static Native *current;
+
+static const int SIGNALS[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+static const int REGS[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI,
+                              REG_RDI, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13,
+                              REG_R14, REG_R15 };
+
+static void start(Native *n, greg_t *g, uint8_t *fx) {
+    const Machine *m = &n->trial->in;
+    uint64_t xstate_bv;
+
+    memcpy(n->saved, g, sizeof(n->saved));
+    memcpy(n->saved_fx, fx, 512);
+    for (unsigned k = 0; k < 16; k++) {
+        g[REGS[k]] = (greg_t)m->gpr[k];
+    }
+    g[REG_RIP] = (greg_t)m->rip;
+    g[REG_EFL] = (greg_t)(m->rflags | 0x202);
+    g[REG_CSGSFS] = (greg_t)((n->trial->wide ? SEL_USER64 : SEL_USER32) |
+                             (uint64_t)SEL_USER_DATA << 48);
+    memcpy(fx, m->fx, 416);
+    memcpy(&xstate_bv, fx + 512, 8);
+    xstate_bv |= 3;
+    memcpy(fx + 512, &xstate_bv, 8);
+    n->running = true;
+}
+
+static void finish(Native *n, greg_t *g, uint8_t *fx) {
+    Machine *m = n->out;
+
+    for (unsigned k = 0; k < 16; k++) {
+        m->gpr[k] = (uint64_t)g[REGS[k]];
+    }
+    m->rip = (uint64_t)g[REG_RIP];
+    m->rflags = (uint64_t)g[REG_EFL];
+    m->vector = (int)g[REG_TRAPNO];
+    m->error = (uint32_t)g[REG_ERR];
+    m->cr2 = (uint64_t)g[REG_CR2];
+    memcpy(m->fx, fx, 512);
+    memcpy(g, n->saved, sizeof(n->saved));
+    memcpy(fx, n->saved_fx, 512);
+    n->running = false;
+}
+
+static void handler(int sig, siginfo_t *info, void *context) {
+    ucontext_t *uc = context;
+    Native *n = current;
+
+    (void)sig;
+    (void)info;
+    if (n->running) {
+        finish(n, uc->uc_mcontext.gregs, (uint8_t *)uc->uc_mcontext.fpregs);
+    } else {
+        start(n, uc->uc_mcontext.gregs, (uint8_t *)uc->uc_mcontext.fpregs);
+    }
+}
+
+Native *native_new(void) {
+    Native *n = calloc(1, sizeof(*n));
+    struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    stack_t ss = { .ss_size = 256 * 1024 };
+    uint16_t ds = SEL_USER_DATA;
+
+    n->code = mmap((void *)CODE_AT, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    n->data = mmap((void *)DATA_AT, DATA_SIZE, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (n->code != (void *)CODE_AT || n->data != (void *)DATA_AT) {
+        abort();
+    }
+    memset(n->code, 0xcc, CODE_SIZE);
+    n->stack = malloc(ss.ss_size);
+    ss.ss_sp = n->stack;
+    sigaltstack(&ss, NULL);
+    current = n;
+    for (unsigned k = 0; k < sizeof(SIGNALS) / sizeof(SIGNALS[0]); k++) {
+        sigaction(SIGNALS[k], &sa, &n->old[SIGNALS[k]]);
+    }
+    /* What 32-bit code needs; 64-bit code doesn't mind. */
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(ds));
+    return n;
+}
+
+void native_free(Native *n) {
+    stack_t ss = { .ss_flags = SS_DISABLE };
+
+    for (unsigned k = 0; k < sizeof(SIGNALS) / sizeof(SIGNALS[0]); k++) {
+        sigaction(SIGNALS[k], &n->old[SIGNALS[k]], NULL);
+    }
+    sigaltstack(&ss, NULL);
+    munmap(n->code, CODE_SIZE);
+    munmap(n->data, DATA_SIZE);
+    free(n->stack);
+    free(n);
+}
+
+void native_run(Native *n, const Trial *t, Machine *out) {
+    memcpy(n->code + INSN_OFF, t->bytes, t->len);
+    memset(n->code + INSN_OFF + t->len, 0xcc, 16);
+    memcpy(n->data, t->in.data, DATA_SIZE);
+    n->trial = t;
+    n->out = out;
+    __asm__ volatile("int3" : : : "memory");
+    memcpy(out->data, n->data, DATA_SIZE);
+}

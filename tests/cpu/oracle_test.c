@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * oracle_test.c - the software CPU against the host's CPU, for every form of every instruction.
+ * GH_ORACLE_ROUNDS and GH_ORACLE_SEED in the environment make a longer or another run.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tests/cpu/oracle.h"
+
+typedef struct Run {
+    Native *native;
+    GuestCpu *guest;
+    Rng rng;
+    unsigned trials, bad, shown;
+    uint32_t last_bad;          /* form of the last difference, so as to show each but once */
+} Run;
+
+static void show(Run *run, const Form *f, const Trial *t, const char *text) {
+    char hex[64];
+    unsigned n = 0;
+    uint32_t id = (uint32_t)(f->wide << 24 | f->map << 16 | f->opcode << 8 | f->reg << 4 | f->prefix);
+
+    run->bad++;
+    if (id == run->last_bad || run->shown >= 60) {
+        return;
+    }
+    run->last_bad = id;
+    run->shown++;
+    for (unsigned k = 0; k < t->len; k++) {
+        n += (unsigned)snprintf(hex + n, sizeof(hex) - n, "%02x ", t->bytes[k]);
+    }
+    cr_log_error("%d-bit %s: host/guest differ:%s", t->wide ? 64 : 32, hex, text);
+}
+
+static void one(Run *run, const Form *f) {
+    static Trial t;
+    static Machine native, guest;
+    char text[1024];
+
+    trial_make(&t, f, &run->rng);
+    memset(&native, 0, sizeof(native));
+    memset(&guest, 0, sizeof(guest));
+    native_run(run->native, &t, &native);
+    run->trials++;
+    if (!guest_cpu_run(run->guest, &t, &guest)) {
+        show(run, f, &t, " the guest didn't come to its end");
+    } else if (machines_differ(&t, &native, &guest, text, sizeof(text))) {
+        show(run, f, &t, text);
+    }
+}
+
+static unsigned rounds(void) {
+    const char *text = getenv("GH_ORACLE_ROUNDS");
+
+    return text != NULL ? (unsigned)atoi(text) : 1;
+}
+
+/* All prefixes, register and memory, for one opcode (and ModRM.reg where it matters). */
+static void opcode(Run *run, Form f, unsigned times) {
+    for (unsigned p = 0; p < PREFIX_COUNT; p++) {
+        for (unsigned w = 0; w < (f.wide ? 2u : 1u); w++) {
+            for (unsigned m = 0; m < 2; m++) {
+                f.prefix = (uint8_t)p;
+                f.rexw = w;
+                f.memory = m;
+                if (m && !form_has_modrm(&f)) {
+                    continue;
+                }
+                for (unsigned k = 0; k < times && form_exists(&f); k++) {
+                    f.rm = (uint8_t)(rng_next(&run->rng) & 7);
+                    one(run, &f);
+                }
+            }
+        }
+    }
+}
+
+static void opcodes(Run *run, bool wide, unsigned map, unsigned first, unsigned last) {
+    for (unsigned op = first; op <= last; op++) {
+        Form f = { .wide = wide, .map = (uint8_t)map, .opcode = (uint8_t)op };
+        for (unsigned reg = 0; reg < (form_has_modrm(&f) ? 8u : 1u); reg++) {
+            f.reg = (uint8_t)reg;
+            opcode(run, f, rounds());
+        }
+    }
+}
+
+static void run_map(bool wide, unsigned map, unsigned first, unsigned last) {
+    const char *seed = getenv("GH_ORACLE_SEED");
+    Run run = { .rng = { seed != NULL ? strtoull(seed, NULL, 0) : 20240607 } };
+
+    run.native = native_new();
+    run.guest = guest_cpu_new();
+    cr_assert_not_null(run.guest);
+    opcodes(&run, wide, map, first, last);
+    guest_cpu_free(run.guest);
+    native_free(run.native);
+    cr_expect_eq(run.bad, 0, "%u of %u trials differ from the host", run.bad, run.trials);
+}
+
+Test(oracle, one_byte_opcodes_act_as_the_host_in_64_bit_mode) {
+    run_map(true, MAP_1, 0, 0xd7);
+    run_map(true, MAP_1, 0xe0, 0xff);
+}
+
+Test(oracle, one_byte_opcodes_act_as_the_host_in_compatibility_mode) {
+    run_map(false, MAP_1, 0, 0xd7);
+    run_map(false, MAP_1, 0xe0, 0xff);
+}
+
+Test(oracle, two_byte_opcodes_act_as_the_host_in_64_bit_mode) {
+    run_map(true, MAP_0F, 0, 0xff);
+}
+
+Test(oracle, two_byte_opcodes_act_as_the_host_in_compatibility_mode) {
+    run_map(false, MAP_0F, 0, 0xff);
+}
+
+Test(oracle, three_byte_opcodes_act_as_the_host) {
+    run_map(true, MAP_0F38, 0, 0xff);
+    run_map(true, MAP_0F3A, 0, 0xff);
+    run_map(false, MAP_0F38, 0, 0xff);
+    run_map(false, MAP_0F3A, 0, 0xff);
+}
+
+/* x87: every register form by itself */
+static void run_x87(bool wide) {
+    Run run = { .rng = { 387 } };
+
+    run.native = native_new();
+    run.guest = guest_cpu_new();
+    cr_assert_not_null(run.guest);
+    for (unsigned op = 0xd8; op <= 0xdf; op++) {
+        for (unsigned m = 0; m < 64; m++) {
+            Form f = { .wide = wide, .opcode = (uint8_t)op, .reg = (uint8_t)(m >> 3),
+                       .rm = (uint8_t)(m & 7) };
+            for (unsigned k = 0; k < 20 * rounds(); k++) {
+                one(&run, &f);
+            }
+            f.memory = true;
+            for (unsigned k = 0; k < 10 * rounds() && form_exists(&f); k++) {
+                one(&run, &f);
+            }
+        }
+    }
+    guest_cpu_free(run.guest);
+    native_free(run.native);
+    cr_expect_eq(run.bad, 0, "%u of %u trials differ from the host", run.bad, run.trials);
+}
+
+Test(oracle, x87_acts_as_the_host_in_64_bit_mode) {
+    run_x87(true);
+}
+
+Test(oracle, x87_acts_as_the_host_in_compatibility_mode) {
+    run_x87(false);
+}
