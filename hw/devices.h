@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * devices.h - THE list of device classes.  A new device: its file, its class here and one line in
+ * devices.c.
+ */
+#ifndef GH_DEVICES_H
+#define GH_DEVICES_H
+
+#include "lib/device.h"
+
+extern const DeviceClass i440fx_class, piix3_class, piix_ide_class, piix4_pm_class, cmos_class,
+    i8237_class, fw_ports_class, xen_platform_class;
+
+/* All classes, NULL at the end. */
+extern const DeviceClass *const device_classes[];
+
+/* NULL: no such class. */
+const DeviceClass *device_class_find(const char *name);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ide.h - the parts of the IDE models: a channel with two drives (ide_bus.c), disks (ide_ata.c,
+ * ide_identify.c), CD-ROM drives (ide_atapi.c for the packet transport, ide_mmc.c for the commands)
+ * and the bus master (ide_dma.c).  The device that puts them on the PCI bus is piix_ide.c.  The
+ * first section is for everybody, the rest for these files.
+ */
+#ifndef GH_IDE_H
+#define GH_IDE_H
+
+#include "block/block.h"
+#include "lib/device.h"
+
+#define IDE_SLOTS 4             /* hda hdb hdc hdd */
+
+/*
+ * Another medium for the CD-ROM drive in slot (0-3): block_empty() to eject.  Returns the medium
+ * that was in it, drained, for the caller to close; NULL with an error when the slot has no CD-ROM
+ * drive or the guest has locked the tray and force is not given (the guest is told of the wish).
+ */
+BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool force,
+                            GError **error);
+/* Xen's unplug protocol: takes the disks off (not CD-ROMs) until reset; keep_first leaves hda. */
+void ide_unplug_disks(Device *ide, bool keep_first);
+
+/* --- for the IDE files --- */
+
+typedef struct IdeBus IdeBus;
+typedef struct IdeDrive IdeDrive;
+
+enum { IDE_SECTOR = 512, CD_BLOCK = 2048, CD_RAW = 2352, IDE_BUFFER = 65536, IDE_MULTIPLE = 16 };
+enum { STATUS_ERR = 0x01, STATUS_DRQ = 0x08, STATUS_DSC = 0x10, STATUS_DF = 0x20,
+       STATUS_DRDY = 0x40, STATUS_BSY = 0x80 };
+enum { ERROR_ABRT = 0x04, ERROR_IDNF = 0x10, ERROR_UNC = 0x40 };
+enum { DEVICE_LBA = 0x40, DEVICE_1 = 0x10 };
+enum { CONTROL_NIEN = 0x02, CONTROL_SRST = 0x04, CONTROL_HOB = 0x80 };
+
+/* What the drive waits for. */
+typedef enum IdePhase {
+    IDE_IDLE,                   /* a command */
+    IDE_BUSY,                   /* the image (never in saved state: quiesce ends it) */
+    IDE_PIO_IN,                 /* the host reads buffer[pos, drq_end) */
+    IDE_PIO_OUT,                /* the host writes buffer[pos, drq_end) */
+    IDE_DMA_IN,                 /* the bus master, to memory */
+    IDE_DMA_OUT,                /* the bus master, from memory */
+    IDE_PHASES
+} IdePhase;
+
+typedef struct CdDrive {
+    uint8_t key, asc, ascq;     /* sense */
+    bool attention;             /* the medium changed: next command fails with UNIT ATTENTION */
+    bool locked, open;          /* tray */
+    uint8_t event;              /* media event for GET EVENT STATUS, 0: none */
+    bool packet;                /* the 12 packet bytes are being received */
+    bool dma;                   /* the packet command asked for DMA */
+    uint8_t cdb[12];
+    uint32_t limit;             /* byte count limit of PIO data blocks */
+    uint32_t lba, left;         /* blocks still to read from the disc */
+    uint16_t block;             /* bytes a block gives: CD_BLOCK, CD_RAW; 0: reply from buffer */
+} CdDrive;
+
+struct IdeDrive {
+    IdeBus *bus;
+    unsigned unit;              /* 0, 1 */
+    BlockDev *block;            /* NULL: no drive here */
+    bool cdrom;
+    char serial[21];
+    uint64_t sectors;
+    BlockRequest *request;      /* in flight */
+    /* state */
+    bool unplugged;
+    uint8_t feature[2], count[2], lba_low[2], lba_mid[2], lba_high[2];     /* [1]: previous */
+    uint8_t device, status, error, command;
+    bool irq;
+    uint8_t phase;
+    uint32_t pos, drq_end, filled;      /* in buffer; filled: valid bytes */
+    uint64_t lba;               /* of the next sector to transfer */
+    uint32_t left;              /* sectors of the command not yet transferred */
+    bool single;                /* after an error: read one DRQ block at a time */
+    bool buffered_dma;          /* DMA from or to buffer[pos, drq_end), not the image */
+    uint64_t dma_offset;        /* else: bytes in the image */
+    uint64_t dma_left;          /* bytes */
+    bool flushing;              /* data written, waiting for the flush behind it */
+    uint32_t trim_index;
+    uint8_t multiple;           /* sectors a DRQ block of READ/WRITE MULTIPLE; 0: not set */
+    uint16_t heads, track;      /* translation in use: heads, sectors a track */
+    uint8_t transfer_mode;      /* of SET FEATURES */
+    bool write_cache, look_ahead, standby;
+    CdDrive cd;
+    uint8_t *buffer;            /* IDE_BUFFER bytes */
+};
+
+typedef struct IdeDmaSpan {
+    uint64_t gpa, len;
+} IdeDmaSpan;
+
+typedef struct IdeMaster {      /* bus master of a channel */
+    bool active;
+    uint8_t command, status;
+    uint32_t table;             /* register: PRD table */
+    uint32_t prd;               /* next descriptor */
+    uint32_t prds;              /* read since start */
+    uint32_t address, left;     /* rest of the current region */
+    bool last;                  /* current region is the table's last */
+    /* transfer in flight */
+    GArray *iov, *spans;        /* struct iovec, IdeDmaSpan */
+    uint64_t bytes;
+    uint8_t *hole;              /* 4 KB behind addresses that are no RAM */
+} IdeMaster;
+
+struct IdeBus {
+    Device *dev;
+    unsigned number;
+    IdeDrive drive[2];
+    uint8_t selected, control;
+    IdeMaster master;
+    bool (*master_allowed)(const IdeBus *bus);
+};
+
+extern const StateField ide_bus_state[];
+
+/* ide_bus.c */
+void ide_bus_init(IdeBus *bus, Device *dev, unsigned number);
+void ide_bus_finish(IdeBus *bus);
+void ide_bus_reset(IdeBus *bus);
+bool ide_bus_loaded(IdeBus *bus, GError **error);
+void ide_bus_quiesce(IdeBus *bus);
+void ide_bus_update_irq(IdeBus *bus);
+extern const IoOps ide_command_ops, ide_control_ops;    /* opaque: the IdeBus */
+static inline bool ide_drive_present(const IdeDrive *d) { return d->block && !d->unplugged; }
+void ide_drive_abort(IdeDrive *d);      /* whatever goes on; nothing of it happens afterwards */
+void ide_drive_signature(IdeDrive *d);
+void ide_done(IdeDrive *d);             /* command ends well, with an interrupt */
+void ide_fail(IdeDrive *d, uint8_t error, uint8_t status);      /* ... with ERR */
+void ide_raise(IdeDrive *d);
+void ide_pio_in(IdeDrive *d, uint32_t len, bool irq);   /* DRQ for buffer[pos, pos + len) */
+void ide_pio_out(IdeDrive *d, uint32_t len, bool irq);
+void ide_dma_buffer(IdeDrive *d, IdePhase direction, uint32_t len);    /* buffer[0, len) */
+void ide_dma_image(IdeDrive *d, IdePhase direction, uint64_t offset, uint64_t len);
+
+/* ide_ata.c */
+void ide_ata_command(IdeDrive *d, uint8_t opcode);      /* also of CD-ROM drives */
+void ide_ata_pio_done(IdeDrive *d);     /* the host has moved the DRQ block */
+void ide_ata_dma_done(IdeDrive *d, int error);
+void ide_ata_set_lba(IdeDrive *d, uint64_t lba);
+
+/* ide_identify.c */
+void ide_identify_disk(const IdeDrive *d, uint8_t *buf);
+void ide_identify_cdrom(const IdeDrive *d, uint8_t *buf);
+
+/* ide_atapi.c */
+void ide_atapi_packet(IdeDrive *d);     /* PACKET was written to the command register */
+void ide_atapi_pio_done(IdeDrive *d);
+void ide_atapi_dma_done(IdeDrive *d, int error);
+void ide_atapi_done(IdeDrive *d);
+void ide_atapi_sense(IdeDrive *d, uint8_t key, uint8_t asc, uint8_t ascq);     /* check condition */
+void ide_atapi_reply(IdeDrive *d, uint32_t len, uint32_t allocation);  /* buffer[0, len) */
+void ide_atapi_receive(IdeDrive *d, uint32_t len);     /* parameter list */
+void ide_atapi_read(IdeDrive *d, uint32_t lba, uint32_t count, uint16_t block);
+
+/* ide_mmc.c */
+enum { SENSE_NONE = 0, SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_ILLEGAL = 5,
+       SENSE_ATTENTION = 6, SENSE_ABORTED = 11 };
+enum { EVENT_EJECT_REQUEST = 1, EVENT_NEW_MEDIA = 2, EVENT_REMOVAL = 3 };
+void ide_mmc_command(IdeDrive *d);      /* runs cd.cdb */
+void ide_mmc_received(IdeDrive *d);     /* the parameter list is in buffer[0, filled) */
+uint32_t ide_cd_blocks(const IdeDrive *d);
+bool ide_cd_ready(const IdeDrive *d);
+
+/* ide_dma.c */
+void ide_master_init(IdeMaster *m);
+void ide_master_finish(IdeMaster *m);
+void ide_master_reset(IdeMaster *m);
+void ide_master_run(IdeBus *bus);       /* moves what can be moved now */
+void ide_master_abandon(IdeBus *bus);   /* the transfer in flight was cancelled */
+uint64_t ide_master_read(IdeBus *bus, unsigned reg, unsigned width);
+void ide_master_write(IdeBus *bus, unsigned reg, unsigned width, uint64_t value);
+extern const StateField ide_master_state[];
+
+#endif
