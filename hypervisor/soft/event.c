@@ -119,6 +119,7 @@ static void deliver_task(Cpu *c, const Event *e, const Desc *gate)
     bool big;
     Stack s;
 
+    c->rflags |= e->flags & RF_RF;      /* for the old task's TSS */
     task_gate(c, NULL, gate_selector(gate), TASK_EVENT, c->rip, e->ext);
     if (!e->has_error)
         return;
@@ -270,6 +271,7 @@ bool cpu_deliver(Cpu *c, int vector_in, int type_in, bool has_error_in, uint32_t
     volatile int vector = vector_in, type = type_in;
     volatile bool has_error = has_error_in;
     volatile uint32_t error = error_in;
+    const unsigned insn_len = c->exc_insn_len, task = c->tr.selector;
     sigjmp_buf saved;
 
     memcpy(&saved, &c->unwind, sizeof saved);
@@ -286,8 +288,9 @@ bool cpu_deliver(Cpu *c, int vector_in, int type_in, bool has_error_in, uint32_t
             return true;
         }
         if (type == EVENT_SOFT_INT || type == EVENT_SOFT_EXCEPTION) {
-            c->rip -= c->exc_insn_len;
-            c->exc_insn_len = 0;
+            /* Back to the INT, unless a task gate has already taken effect. */
+            if (c->tr.selector == task)
+                c->rip -= insn_len;
         } else if (type == EVENT_EXCEPTION) {
             if (vector == EXC_DF &&
                 (is_contributory(c->exc_vector) || c->exc_vector == EXC_PF)) {

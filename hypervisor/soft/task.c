@@ -164,7 +164,6 @@ static void commit_image(Cpu *c, const TaskImage *t, bool big)
     c->dr[7] &= ~0x155ull;
     c->cr0 |= CR0_TS;
     c->shadow = 0;
-    c->exc_insn_len = 0;
     cpu_set_rflags(c, t->eflags, all);
 }
 
