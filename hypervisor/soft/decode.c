@@ -322,6 +322,8 @@ static const InsnDesc *find_row(Decoder *d, uint8_t first, unsigned column)
     special = insn_special(i, column, d->size == MODE_64);
     if (special)
         row = special;
+    if (row && (row->flags & IF_MODRM))
+        take_modrm(d);
     if (row && !row->fn && !row->sized && !row->group && !(row->flags & IF_FPU))
         row = NULL;
     return row;

@@ -133,7 +133,7 @@ const InsnDesc insn_map_1byte[256] = {
     [0x8a] = S(mov_ge, M | IF_BYTE, 0), [0x8b] = S(mov_ge, M, 0),
     [0x8c] = F(mov_e_sreg, M | IF_SREG, 0), [0x8d] = S(lea, M | IF_MEM, 0),
     [0x8e] = F(mov_sreg_e, M | IF_SREG | IF_END, 0), [0x8f] = G(group_1a, M, 0),
-    EIGHT(0x90, S(xchg, IF_OPREG, 0)),
+    EIGHT(0x90, S(xchg, IF_OPREG | IF_ACC, 0)),
     [0x98] = S(cbw, 0, 0), [0x99] = S(cwd, 0, 0),
     [0x9a] = F(call_far_imm, IF_NO64 | IF_END, IMM_FAR), [0x9b] = F(fwait, 0, 0),
     [0x9c] = F(pushf, IF_D64, 0), [0x9d] = F(popf, IF_D64 | IF_END, 0),
@@ -183,7 +183,7 @@ const InsnDesc insn_map_0f[256] = {
     [0x00] = G(group_6, M, 0), [0x01] = G(group_7_mem, M, 0),
     [0x02] = F(lar, M | IF_PROT, 0), [0x03] = F(lsl, M | IF_PROT, 0),
     [0x05] = F(syscall, IF_END, 0), [0x06] = F(clts, IF_END, 0), [0x07] = F(sysret, IF_END, 0),
-    [0x08] = F(invd, IF_END, 0), [0x09] = F(wbinvd, IF_END, 0), [0x0d] = F(nop, M, 0),
+    [0x08] = F(invd, IF_END, 0), [0x09] = F(wbinvd, IF_END, 0), [0x0d] = F(nop, M | IF_MEM, 0),
     EIGHT(0x18, F(nop, M, 0)),
     [0x20] = F(mov_r_cr, M | IF_CRDR, 0), [0x21] = F(mov_r_dr, M | IF_CRDR, 0),
     [0x22] = F(mov_cr_r, M | IF_CRDR | IF_END, 0), [0x23] = F(mov_dr_r, M | IF_CRDR | IF_END, 0),
@@ -267,6 +267,7 @@ const InsnDesc *insn_special(const Insn *i, unsigned column, bool in_64)
     case 0x1b8: return column == 2 ? &row_popcnt : NULL;
     case 0x1bc: return column == 2 ? &row_tzcnt : NULL;
     case 0x1bd: return column == 2 ? &row_lzcnt : NULL;
+    case 0x1c3: return column ? &row_undefined : NULL;
     case 0x2f0: return column == 3 ? &row_crc32_8 : column < 2 ? &row_movbe_ge : NULL;
     case 0x2f1: return column == 3 ? &row_crc32 : column < 2 ? &row_movbe_eg : NULL;
     }

@@ -18,7 +18,6 @@ _Noreturn void raise_err(Cpu *c, const Insn *i, int vector, uint32_t error)
     c->exc_type = EVENT_EXCEPTION;
     c->exc_has_error = true;
     c->exc_error = error;
-    c->exc_insn_len = 0;
     siglongjmp(c->unwind, 1);
 }
 
@@ -30,7 +29,6 @@ _Noreturn void raise_exc(Cpu *c, const Insn *i, int vector)
     c->exc_type = EVENT_EXCEPTION;
     c->exc_has_error = false;
     c->exc_error = 0;
-    c->exc_insn_len = 0;
     siglongjmp(c->unwind, 1);
 }
 

@@ -311,8 +311,8 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
     c->id = id;
     c->apic_id = apic_id;
     block_cache_attach(c);
-    cpu_reset(c);       /* without a host: the hypervisor's vCPU isn't complete yet */
     c->host = &soft_wrapped_host;
+    cpu_reset(c);
     pthread_mutex_lock(&e->lock);
     e->cpus[id] = c;
     if (id >= e->cpu_count)
