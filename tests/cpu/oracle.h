@@ -36,6 +36,7 @@ typedef struct Trial {
     unsigned len;
     bool wide;                  /* 64-bit mode, else 32-bit compatibility mode */
     uint32_t undefined;         /* RFLAGS bits not to be compared */
+    bool dot_product;           /* DPPS, DPPD */
     uint16_t sw_undefined;      /* x87 status word bits not to be compared */
     Machine in;
 } Trial;

@@ -14,6 +14,8 @@ enum { RAM_SIZE = 2 << 20, PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT_LOW = 0
        PT_CODE = 0x5000, PT_DATA = 0x6000, GDT = 0x7000, IDT = 0x8000, TSS = 0x9000,
        HANDLERS = 0xa000, STACK_TOP = 0xc000, CODE_GPA = 0x100000, DATA_GPA = 0x110000 };
 
+#define NO_EXECUTE (UINT64_C(1) << 63)
+
 struct GuestCpu {
     uint8_t *ram, *types, *code_pages;
     GuestMemory mem;
@@ -128,8 +130,8 @@ static void build_tables(GuestCpu *g) {
         put64(g, PT_LOW + 8 * n, n << 12 | PRESENT_WRITE);
     }
     put64(g, PT_CODE, CODE_GPA | USER);
-    put64(g, PT_DATA, DATA_GPA | USER);
-    put64(g, PT_DATA + 8, (DATA_GPA + 0x1000) | USER);
+    put64(g, PT_DATA, NO_EXECUTE | DATA_GPA | USER);
+    put64(g, PT_DATA + 8, NO_EXECUTE | (DATA_GPA + 0x1000) | USER);
     put64(g, GDT + 0x10, UINT64_C(0x00af9b000000ffff));         /* level 0 code */
     put64(g, GDT + 0x18, UINT64_C(0x00cf93000000ffff));         /* level 0 data */
     put64(g, GDT + 0x20, UINT64_C(0x00cffb000000ffff));
@@ -209,7 +211,7 @@ static void set_up(GuestCpu *g, const Trial *t) {
     s->cr2 = 0;
     s->cr3 = PML4;
     s->cr4 = 0x40620;           /* OSXSAVE OSXMMEXCPT OSFXSR PAE */
-    s->efer = 0x500;
+    s->efer = 0xd00;          /* NXE LMA LME */
     s->xcr0 = 3;
     memset(s->xsave, 0, 1024);
     memcpy(s->xsave, t->in.fx, 416);
