@@ -11,18 +11,20 @@
 #include "lib/pci.h"
 #include "ui/display.h"
 #include "ui/input.h"
+#include "ui/viewer.h"
 
 typedef struct Board {
     Machine machine;
     PciBus pci;
     Display *display;
     Input *input;
+    ViewerRequests viewer_requests;
     Device *pm, *cmos;
     Device *ide;                /* the IDE controller: change of media */
 } Board;
 
-/* hv and options must outlive the board. */
-bool board_build(Board *b, const MachineHost *host, void *opaque, const DmOptions *o,
+/* opaque: the machine's; hv, opaque and options must outlive the board. */
+bool board_build(Board *b, const MachineHost *host, void *opaque, Hv *hv, const DmOptions *o,
                  GError **error);
 void board_finish(Board *b);
 

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * board.c - the PC: PIIX chipset, IDE, graphics, keyboard and mouse, serial ports, network cards, the
+ * Xen platform device.  xen-facts: slots and ids are what hvmloader and guests of Xen expect
+ * (include/pc_layout.h).
+ */
+#include "dm/board.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "block/block.h"
+#include "dm/dm.h"
+#include "hw/devices.h"
+#include "include/pc_layout.h"
+#include "net/net.h"
+#include "ui/chardev.h"
+#include "ui/viewer.h"
+
+#define ROM_MAX (1u << 20)
+
+static const uint16_t serial_port[MAX_SERIALS] = { PORT_COM1, PORT_COM2, 0x3e8, 0x2e8 };
+static const uint8_t serial_irq[MAX_SERIALS] = { IRQ_COM1, IRQ_COM2, IRQ_COM1, IRQ_COM2 };
+
+static Device *new_device(Board *b, const char *name)
+{
+    return device_new(&b->machine, device_class_find(name));
+}
+
+static Device *new_pci(Board *b, const char *name, unsigned devfn)
+{
+    Device *dev = new_device(b, name);
+
+    device_set_pointer(dev, "bus", &b->pci);
+    device_set_u64(dev, "devfn", devfn);
+    return dev;
+}
+
+static GBytes *read_rom(int fd, GError **error)
+{
+    struct stat st;
+    uint8_t *buf;
+
+    if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > ROM_MAX) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "option ROM image of a wrong size");
+        return NULL;
+    }
+    buf = g_malloc(st.st_size);
+    if (pread(fd, buf, st.st_size, 0) != st.st_size) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "option ROM image: %s",
+                    g_strerror(errno));
+        g_free(buf);
+        return NULL;
+    }
+    close(fd);
+    return g_bytes_new_take(buf, st.st_size);
+}
+
+static bool build_chipset(Board *b, const DmOptions *o, GError **error)
+{
+    Device *dev;
+
+    if (!device_init(new_pci(b, "i440fx", DEVFN_HOST), error) ||
+        !device_init(new_pci(b, "piix3", DEVFN_ISA), error) ||
+        !device_create(&b->machine, device_class_find("i8237"), error) ||
+        !device_create(&b->machine, device_class_find("fw_ports"), error)) {
+        return false;
+    }
+    dev = b->cmos = new_device(b, "cmos");
+    device_set_string(dev, "boot", o->boot ? o->boot : "c");
+    device_set_u64(dev, "vcpus", o->vcpus);
+    if (!device_init(dev, error)) {
+        return false;
+    }
+    dev = b->pm = new_pci(b, "piix4_pm", DEVFN_PM);
+    device_set_pointer(dev, "cmos", b->cmos);
+    device_set_u64(dev, "vcpus", o->vcpus);
+    return device_init(dev, error);
+}
+
+static bool build_ide(Board *b, const DmOptions *o, GError **error)
+{
+    Device *dev = b->ide = new_pci(b, "piix_ide", DEVFN_IDE);
+
+    for (unsigned i = 0; i < o->drives; i++) {
+        const DriveOption *d = &o->drive[i];
+        BlockOptions options = { d->name, d->read_only };
+        g_autofree char *cdrom = g_strconcat(d->name, "_cdrom", NULL);
+        BlockDev *block;
+
+        if (strncmp(d->name, "hd", 2) || d->name[2] < 'a' || d->name[2] > 'd') {
+            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: no such drive", d->name);
+            device_free(dev);
+            return false;
+        }
+        block = d->fd < 0 ? block_empty(d->name) : block_open_fd(d->fd, &options, error);
+        if (!block) {
+            device_free(dev);
+            return false;
+        }
+        device_set_pointer(dev, d->name, block);
+        device_set_u64(dev, cdrom, d->cdrom);
+    }
+    return device_init(dev, error);
+}
+
+static bool build_vga(Board *b, const DmOptions *o, GError **error)
+{
+    g_autoptr(GBytes) rom = NULL;
+    Device *dev;
+
+    b->display = display_new(error);
+    b->input = input_new();
+    if (!b->display || (o->vgabios_fd >= 0 && !(rom = read_rom(o->vgabios_fd, error)))) {
+        return false;
+    }
+    dev = new_pci(b, "stdvga", DEVFN_VGA);
+    device_set_pointer(dev, "display", b->display);
+    device_set_u64(dev, "vram_mib", o->video_ram);
+    if (rom) {
+        device_set_pointer(dev, "rom", (void *)(uintptr_t)g_bytes_get_data(rom, NULL));
+        device_set_u64(dev, "rom_len", g_bytes_get_size(rom));
+    }
+    return device_init(dev, error);
+}
+
+static bool build_input(Board *b, GError **error)
+{
+    Device *dev = new_device(b, "i8042");
+
+    device_set_pointer(dev, "input", b->input);
+    return device_init(dev, error);
+}
+
+static bool build_serials(Board *b, const DmOptions *o, GError **error)
+{
+    for (unsigned i = 0; i < o->serials; i++) {
+        const SerialOption *s = &o->serial[i];
+        Chardev *c = chardev_new(s->fd, s->fd, s->log_fd, true, error);
+        Device *dev;
+
+        if (!c) {
+            return false;
+        }
+        dev = new_device(b, "uart");
+        device_set_u64(dev, "port", serial_port[i]);
+        device_set_u64(dev, "irq", serial_irq[i]);
+        device_set_pointer(dev, "chardev", c);
+        if (!device_init(dev, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool build_nics(Board *b, const DmOptions *o, GError **error)
+{
+    g_autoptr(GBytes) rom = NULL;
+
+    if (o->netrom_fd >= 0 && !(rom = read_rom(o->netrom_fd, error))) {
+        return false;
+    }
+    for (unsigned i = 0; i < o->nics; i++) {
+        const NicOption *n = &o->nic[i];
+        NetPort *port = n->fd < 0 ? net_port_new_null() : net_port_new_socket(n->fd, error);
+        Device *dev;
+
+        if (!port) {
+            return false;
+        }
+        dev = new_pci(b, "rtl8139", DEVFN_NIC0 + 8 * i);
+        device_set_mac(dev, "mac", n->mac);
+        device_set_pointer(dev, "port", port);
+        device_set_pointer(dev, "rom", rom);
+        if (!device_init(dev, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool build_platform(Board *b, const DmOptions *o, GError **error)
+{
+    return !o->xen_platform || device_init(new_pci(b, "xen_platform", DEVFN_PLATFORM), error);
+}
+
+static void viewer_wish(void *opaque, const char *what)
+{
+    control_viewer(opaque, what);
+}
+
+static bool add_viewers(Board *b, void *opaque, const DmOptions *o, GError **error)
+{
+    b->viewer_requests = (ViewerRequests){ viewer_wish, opaque };
+    for (unsigned i = 0; i < o->viewers; i++) {
+        if (!viewer_add(b->display, b->input, o->viewer[i], &b->viewer_requests, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void isa_irq(void *opaque, unsigned n, bool level)
+{
+    hv_isa_irq(opaque, n, level);
+}
+
+bool board_build(Board *b, const MachineHost *host, void *opaque, Hv *hv, const DmOptions *o,
+                 GError **error)
+{
+    machine_init(&b->machine, host, opaque);
+    pci_bus_init(&b->pci, &b->machine);
+    for (unsigned i = 0; i < G_N_ELEMENTS(b->machine.isa_irq); i++) {
+        irq_init(&b->machine.isa_irq[i], isa_irq, hv, i);
+    }
+    return build_chipset(b, o, error) && build_ide(b, o, error) && build_vga(b, o, error) &&
+           build_input(b, error) && build_serials(b, o, error) && build_platform(b, o, error) &&
+           build_nics(b, o, error) && add_viewers(b, opaque, o, error);
+}
+
+void board_finish(Board *b)
+{
+    machine_finish(&b->machine);
+    display_free(b->display);
+    input_free(b->input);
+}

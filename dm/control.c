@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * control.c - xend's requests over the control socket (include/ctl_proto.h): change of media,
+ * screenshot, keys, state dump, viewers.  Every host object comes as a descriptor.
+ */
+#include <errno.h>
+#include <glib-unix.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "dm/dm.h"
+#include "hw/ide.h"
+#include "include/ctl_proto.h"
+#include "lib/fdpass.h"
+
+typedef struct Request {
+    CtlMsg msg;
+    char body[CTL_MSG_MAX - sizeof(CtlMsg) + 1];    /* NUL added */
+    int fd;                     /* -1: none; the handler takes it by setting -1 */
+} Request;
+
+void control_event(Dm *dm, uint32_t type, uint64_t a, const char *text)
+{
+    CtlMsg m = { .type = type, .a = a, .len = text ? strlen(text) : 0 };
+
+    if (dm->control_fd >= 0) {
+        packet_send(dm->control_fd, &m, sizeof m, text, m.len, NULL, 0);
+    }
+}
+
+void control_viewer(Dm *dm, const char *what)
+{
+    control_event(dm, CTL_EVENT_VIEWER, 0, what);
+}
+
+static void reply(Dm *dm, const Request *r, const GError *error)
+{
+    const char *text = error ? error->message : NULL;
+    CtlMsg m = { .type = CTL_REPLY, .id = r->msg.id, .a = error ? EINVAL : 0,
+                 .len = text ? strlen(text) : 0 };
+
+    packet_send(dm->control_fd, &m, sizeof m, text, m.len, NULL, 0);
+}
+
+static bool wants_fd(const Request *r, GError **error)
+{
+    if (r->fd < 0) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "the request came without a descriptor");
+    }
+    return r->fd >= 0;
+}
+
+static bool change_medium(Dm *dm, Request *r, GError **error)
+{
+    BlockOptions options = { r->body, true };
+    BlockDev *medium, *old;
+
+    if (strlen(r->body) != 3 || strncmp(r->body, "hd", 2) || r->body[2] < 'a' || r->body[2] > 'd') {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%.16s: no such drive", r->body);
+        return false;
+    }
+    if (r->fd < 0) {
+        medium = block_empty(r->body);
+    } else {
+        medium = block_open_fd(r->fd, &options, error);
+        r->fd = -1;
+        if (!medium) {
+            return false;
+        }
+    }
+    old = ide_change_medium(dm->board.ide, r->body[2] - 'a', medium, r->msg.b & 1, error);
+    block_close(old ? old : medium);
+    return old != NULL;
+}
+
+static bool dump_state(Dm *dm, Request *r, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    gsize done = 0;
+
+    if (!wants_fd(r, error)) {
+        return false;
+    }
+    machine_dump(&dm->board.machine, text);
+    while (done < text->len) {
+        ssize_t n = write(r->fd, text->str + done, text->len - done);
+
+        if (n < 0 && errno != EINTR) {
+            g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "writing: %s",
+                        g_strerror(errno));
+            return false;
+        }
+        done += MAX(n, 0);
+    }
+    return true;
+}
+
+static bool add_viewer(Dm *dm, Request *r, GError **error)
+{
+    int sock = r->fd;
+
+    if (!wants_fd(r, error)) {
+        return false;
+    }
+    r->fd = -1;
+    return viewer_add(dm->board.display, dm->board.input, sock, &dm->board.viewer_requests, error);
+}
+
+static void serve(Dm *dm, Request *r)
+{
+    g_autoptr(GError) error = NULL;
+
+    switch (r->msg.type) {
+    case CTL_CHANGE_MEDIUM:
+        change_medium(dm, r, &error);
+        break;
+    case CTL_SCREENSHOT:
+        if (wants_fd(r, &error)) {
+            display_screenshot(dm->board.display, r->fd, &error);
+        }
+        break;
+    case CTL_SEND_KEY:
+        input_key(dm->board.input, r->msg.a, r->msg.b);
+        break;
+    case CTL_DUMP_STATE:
+        dump_state(dm, r, &error);
+        break;
+    case CTL_ADD_VIEWER:
+        add_viewer(dm, r, &error);
+        break;
+    default:
+        g_set_error(&error, G_FILE_ERROR, G_FILE_ERROR_NOSYS, "unknown request %u", r->msg.type);
+    }
+    reply(dm, r, error);
+}
+
+static gboolean control_ready(gint fd, GIOCondition condition, gpointer opaque)
+{
+    Dm *dm = opaque;
+    g_autofree uint8_t *buf = g_malloc(CTL_MSG_MAX);
+    Request *r;
+    unsigned nfds = 1;
+    ssize_t n;
+
+    (void)condition;
+    r = g_new0(Request, 1);
+    r->fd = -1;
+    n = packet_recv(fd, buf, CTL_MSG_MAX, &r->fd, &nfds);
+    if (n <= 0 && !(n < 0 && errno == EAGAIN)) {
+        g_info("xend has gone: ending");
+        g_main_loop_quit(dm->loop);
+        g_free(r);
+        return G_SOURCE_REMOVE;
+    }
+    if (n >= (ssize_t)sizeof r->msg) {
+        memcpy(&r->msg, buf, sizeof r->msg);
+        memcpy(r->body, buf + sizeof r->msg, n - sizeof r->msg);
+        serve(dm, r);
+    }
+    if (nfds && r->fd >= 0) {
+        close(r->fd);
+    }
+    g_free(r);
+    return G_SOURCE_CONTINUE;
+}
+
+void control_start(Dm *dm)
+{
+    if (dm->control_fd >= 0) {
+        g_unix_fd_add(dm->control_fd, G_IO_IN | G_IO_HUP, control_ready, dm);
+    }
+}

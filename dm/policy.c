@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * policy.c - the system calls of a running qemu-dm, one row each with its reason.  No path, no
+ * socket but those inherited, no process, no executable memory.
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <signal.h>
+#include "dm/dm.h"
+#include "lib/sandbox.h"
+
+static const SandboxCall calls[] = {
+    { SCMP_SYS(pread64), "images", 0 },
+    { SCMP_SYS(pwrite64), "images", 0 },
+    { SCMP_SYS(preadv), "images", 0 },
+    { SCMP_SYS(pwritev), "images", 0 },
+    { SCMP_SYS(io_setup), "images changed while running", 0 },
+    { SCMP_SYS(io_submit), "images", 0 },
+    { SCMP_SYS(io_getevents), "images", 0 },
+    { SCMP_SYS(io_pgetevents), "images", 0 },
+    { SCMP_SYS(io_destroy), "images", 0 },
+    { SCMP_SYS(fdatasync), "FLUSH CACHE", 0 },
+    { SCMP_SYS(fallocate), "TRIM", 0 },
+    { SCMP_SYS(fstat), "size of a new medium", 0 },
+    { SCMP_SYS(newfstatat), "fstat of newer C libraries", 0 },
+    { SCMP_SYS(lseek), "size of a new medium", 0 },
+    { SCMP_SYS(read), "events, timers, serial lines", 0 },
+    { SCMP_SYS(write), "events, serial lines, log", 0 },
+    { SCMP_SYS(readv), "serial lines", 0 },
+    { SCMP_SYS(writev), "serial lines, log", 0 },
+    { SCMP_SYS(poll), "the loop", 0 },
+    { SCMP_SYS(ppoll), "the loop", 0 },
+    { SCMP_SYS(timerfd_settime), "timers", 0 },
+    { SCMP_SYS(clock_gettime), "time", 0 },
+    { SCMP_SYS(clock_nanosleep), "waits of libraries", 0 },
+    { SCMP_SYS(sendmsg), "hypervisor, xend, viewers", 0 },
+    { SCMP_SYS(recvmsg), "hypervisor, xend, viewers", 0 },
+    { SCMP_SYS(sendto), "network frames", 0 },
+    { SCMP_SYS(recvfrom), "network frames", 0 },
+    { SCMP_SYS(close), "media, viewers", 0 },
+    { SCMP_SYS(fcntl), "non-blocking descriptors received later", 0 },
+    { SCMP_SYS(eventfd2), "an image received later", 0 },
+    { SCMP_SYS(futex), "locks; waking vCPUs", 0 },
+    { SCMP_SYS(sched_yield), "a full ring", 0 },
+    { SCMP_SYS(getpid), "log", 0 },
+    { SCMP_SYS(gettid), "abort", 0 },
+    { SCMP_SYS(tgkill), "abort", 0 },
+    { SCMP_SYS(brk), "memory", 0 },
+    { SCMP_SYS(mmap), "memory", 0 },
+    { SCMP_SYS(munmap), "memory", 0 },
+    { SCMP_SYS(mremap), "memory", 0 },
+    { SCMP_SYS(madvise), "memory", 0 },
+    { SCMP_SYS(mprotect), "thread stacks and arenas of the C library", 0 },
+    { SCMP_SYS(clone), "flush worker threads", 0 },
+    { SCMP_SYS(clone3), "flush worker threads: falls back to clone", ENOSYS },
+    { SCMP_SYS(set_robust_list), "flush worker threads", 0 },
+    { SCMP_SYS(rseq), "flush worker threads", 0 },
+    { SCMP_SYS(sched_getattr), "worker threads of GLib", 0 },
+    { SCMP_SYS(sched_setattr), "worker threads of GLib", 0 },
+    { SCMP_SYS(sched_getaffinity), "worker threads of GLib", 0 },
+    { SCMP_SYS(prctl), "names of threads", 0 },
+    { SCMP_SYS(rt_sigprocmask), "signals", 0 },
+    { SCMP_SYS(rt_sigaction), "abort", 0 },
+    { SCMP_SYS(rt_sigreturn), "signals", 0 },
+    { SCMP_SYS(restart_syscall), "signals", 0 },
+    { SCMP_SYS(getrandom), "hash tables of libraries", 0 },
+    { SCMP_SYS(exit), "end of a thread", 0 },
+    { SCMP_SYS(exit_group), "end", 0 },
+    { SCMP_SYS(openat), "time zone look-ups get no file", ENOENT },
+    { SCMP_SYS(ioctl), "terminal look-ups of libraries", ENOTTY },
+    { 0, NULL, 0 },
+};
+
+bool dm_restrict(const Dm *dm, GError **error)
+{
+    (void)dm;
+    return sandbox_enter(calls, error);
+}
