@@ -54,7 +54,7 @@ void jump_unlinked(Cpu *c, const Insn *i)
 {
     const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
 
-    if (c->poll || e->rip != c->rip || e->tag != c->jump_tag || !e->block->valid ||
+    if (!chain_ok(c) || e->rip != c->rip || e->tag != c->jump_tag || !e->block->valid ||
         *c->code_ring_prod != *c->code_ring_seen)
         return;
     if ((i->aux & BRANCH_LINKABLE) && c->block->valid)

@@ -52,12 +52,22 @@ static inline void block_enter(Cpu *c, const Block *b)
     return b->insn[0].fn(c, b->insn);
 }
 
+/* May a block go on to another one?  Not every compiler and body makes NEXT() a jump; where it is
+ * a call the host's stack grows, and is brought back by returning to the run loop. */
+static inline bool chain_ok(const Cpu *c)
+{
+    uintptr_t sp;
+
+    __asm__("mov %%rsp, %0" : "=r"(sp));
+    return likely(!c->poll && sp > c->stack_floor);
+}
+
 /* c->rip is set: goes on there if that is quick, else back to the run loop. */
 static inline void jump_cached(Cpu *c)
 {
     const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
 
-    if (likely(e->rip == c->rip && e->tag == c->jump_tag && e->block->valid && !c->poll &&
+    if (likely(e->rip == c->rip && e->tag == c->jump_tag && e->block->valid && chain_ok(c) &&
                *c->code_ring_prod == *c->code_ring_seen))
         return block_enter(c, e->block);
 }
@@ -71,7 +81,7 @@ static inline void jump_direct(Cpu *c, const Insn *i)
     if (likely(i->disp)) {
         const Block *b = (const Block *)((const char *)i + i->disp);
 
-        if (likely(b->valid && !c->poll))
+        if (likely(b->valid && chain_ok(c)))
             return block_enter(c, b);
         if (b->valid)
             return;

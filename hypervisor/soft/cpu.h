@@ -164,6 +164,7 @@ struct EngineVcpu {
     uint64_t fbase_r[8], fbase_w[8];
     uint64_t jump_tag;          /* what a valid jump cache entry's tag is now: epoch and mode */
     struct JumpEntry *jumps;    /* JUMP_SIZE entries; see block.h */
+    uintptr_t stack_floor;      /* blocks return to the run loop when the host's stack is below */
     Seg seg[7];                 /* [SEG_NONE]: base 0, everything allowed */
     uint8_t cpl;
     uint8_t shadow;             /* SHADOW_STI | SHADOW_SS: for exactly the next instruction */

@@ -43,6 +43,8 @@ _Noreturn void raise_soft(Cpu *c, const Insn *i, int vector, int type)
     siglongjmp(c->unwind, 1);
 }
 
+#define STACK_ROOM (64u << 10)      /* of the host's stack, for bodies that call the next one */
+
 void soft_request_look(Cpu *c)
 {
     __atomic_fetch_or(&c->poll, POLL_KICK, __ATOMIC_SEQ_CST);
@@ -208,8 +210,11 @@ static bool quiet(const Cpu *c)
 static void run_blocks(Cpu *c)
 {
     do {
-        const Block *b = block_find(c);
+        const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+        const Block *b = e->block;
 
+        if (e->rip != c->rip || e->tag != c->jump_tag || !b->valid)
+            b = block_find(c);
         c->shadow = 0;
         c->block = b;
         b->insn[0].fn(c, b->insn);
@@ -221,6 +226,7 @@ enum VcpuStop soft_run(EngineVcpu *c)
     volatile enum VcpuStop result = VCPU_STOP_KICKED;
     enum VcpuStop stop = VCPU_STOP_KICKED;
 
+    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
     guest_enter(c);
     soft_request_look(c);
     if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
