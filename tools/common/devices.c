@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * devices.c - the specifications of disks and network cards in xm configs:
+ * UNAME,DEV[:TYPE],MODE[,BACKEND[,PROTOCOL]] and key=value lists.  Whether an image can be used on
+ * this host (exists, is large enough, is free) is looked at here too.
+ */
+#include "tools/common/domain_config.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define MIN_DISK_BYTES (16 * 63 * 512)      /* one cylinder */
+#define MIN_CDROM_BYTES (17 * 2048)         /* up to ISO 9660's first descriptor */
+
+#define BAD(pos, ...) message_add(messages, MESSAGE_ERROR, pos, __VA_ARGS__)
+
+void disk_clear(DiskConfig *d)
+{
+    g_free(d->uname);
+    g_free(d->type);
+    g_free(d->path);
+    g_free(d->dev);
+    *d = (DiskConfig){ 0 };
+}
+
+/* Splits "file:/a", "tap:aio:/a", "tap:tapdisk:aio:/a", "phy:sda1" into type and path. */
+static bool parse_uname(DiskConfig *d, SourcePos pos, Messages *messages)
+{
+    const char *rest = strchr(d->uname, ':');
+    g_autofree char *type = NULL;
+    char *path;
+
+    if (!*d->uname) {
+        d->type = g_strdup("file");
+        d->path = g_strdup("");
+        return true;
+    }
+    if (!rest) {
+        BAD(pos, "disk '%s' has no type; write file:%s or phy:%s", d->uname, d->uname, d->uname);
+        return false;
+    }
+    type = g_strndup(d->uname, rest - d->uname);
+    rest++;
+    if (!strcmp(type, "tap") || !strcmp(type, "tap2")) {
+        const char *colon;
+
+        if (g_str_has_prefix(rest, "tapdisk:")) {
+            rest += 8;
+        }
+        colon = strchr(rest, ':');
+        if (!colon) {
+            BAD(pos, "disk '%s' has no format; write %s:aio:%s", d->uname, type, rest);
+            return false;
+        }
+        if (strncmp(rest, "aio:", 4) && strncmp(rest, "raw:", 4) && strncmp(rest, "sync:", 5)) {
+            BAD(pos, "disk format '%.*s' is not available yet; convert the image with "
+                "'qemu-img convert -O raw' and use file:", (int)(colon - rest), rest);
+            return false;
+        }
+        rest = colon + 1;
+    } else if (strcmp(type, "file") && strcmp(type, "phy")) {
+        BAD(pos, "disk type '%s:' is not available; use file:PATH or phy:DEVICE", type);
+        return false;
+    }
+    d->type = g_steal_pointer(&type);
+    path = !strcmp(d->type, "phy") && *rest && *rest != '/' ? g_strconcat("/dev/", rest, NULL)
+           : g_strdup(rest);
+    d->path = path;
+    return true;
+}
+
+/* hda, ioemu:hdc, xvda1, 768.  Only whole disks on the IDE bus exist so far. */
+static bool parse_dev(DiskConfig *d, const char *text, SourcePos pos, Messages *messages)
+{
+    static const unsigned numbers[] = { 768, 832, 5632, 5696 };
+    const char *dev = g_str_has_prefix(text, "ioemu:") ? text + 6 : text;
+
+    if (g_str_has_prefix(dev, "/dev/")) {
+        dev += 5;
+    }
+    if (g_str_has_prefix(dev, "xvd") && strlen(dev) == 4 && dev[3] >= 'a' && dev[3] <= 'd') {
+        d->dev = g_strdup_printf("hd%c", dev[3]);
+    } else if (g_str_has_prefix(dev, "hd") && strlen(dev) == 3 && dev[2] >= 'a' && dev[2] <= 'd') {
+        d->dev = g_strdup(dev);
+    } else {
+        for (unsigned i = 0; i < 4; i++) {
+            if (*dev && !dev[strspn(dev, "0123456789")] && (unsigned)atoi(dev) == numbers[i]) {
+                d->dev = g_strdup_printf("hd%c", 'a' + i);
+            }
+        }
+    }
+    if (!d->dev) {
+        BAD(pos, "device '%s' does not exist in this machine; use hda, hdb, hdc or hdd", dev);
+        return false;
+    }
+    d->vdev = numbers[d->dev[2] - 'a'];
+    return true;
+}
+
+static bool parse_mode(DiskConfig *d, const char *mode, SourcePos pos, Messages *messages)
+{
+    if (!strcmp(mode, "r") || !strcmp(mode, "ro")) {
+        return true;
+    }
+    if (!strcmp(mode, "w") || !strcmp(mode, "rw") || !strcmp(mode, "w!") || !strcmp(mode, "rw!")) {
+        d->writable = !d->cdrom;
+        d->shared = strchr(mode, '!') != NULL;
+        return true;
+    }
+    BAD(pos, "disk mode '%s' is unknown; use r (read only), w (writable) or w! (shared)", mode);
+    return false;
+}
+
+bool disk_parse(DiskConfig *d, const char *spec, SourcePos pos, Messages *messages)
+{
+    g_auto(GStrv) f = g_strsplit(spec, ",", -1);
+    unsigned n = g_strv_length(f), before = messages->errors;
+    char *kind;
+
+    *d = (DiskConfig){ .pos = pos };
+    for (unsigned i = 0; i < n; i++) {
+        g_strstrip(f[i]);
+    }
+    if (n == 2 && strstr(f[0], ":cdrom")) {     /* 'hdc:cdrom,r': an empty drive */
+        char **longer = g_new0(char *, 4);
+
+        longer[0] = g_strdup("");
+        longer[1] = g_strdup(f[0]);
+        longer[2] = g_strdup(f[1]);
+        g_strfreev(f);
+        f = longer;
+        n = 3;
+    }
+    if (n < 3 || n > 5) {
+        BAD(pos, "Invalid disk specifier: '%s' has %u fields; write 'file:PATH,hda,w'", spec, n);
+        return false;
+    }
+    d->uname = g_strdup(f[0]);
+    kind = strchr(g_str_has_prefix(f[1], "ioemu:") ? f[1] + 6 : f[1], ':');
+    if (kind) {
+        *kind++ = 0;
+        d->cdrom = !strcmp(kind, "cdrom");
+        if (!d->cdrom && strcmp(kind, "disk")) {
+            BAD(pos, "device type '%s' is unknown; use %s:disk or %s:cdrom", kind, f[1], f[1]);
+        }
+    }
+    parse_dev(d, f[1], pos, messages);
+    parse_mode(d, f[2], pos, messages);
+    if (parse_uname(d, pos, messages) && !*d->path && !d->cdrom) {
+        BAD(pos, "disk '%s' has no image; write file:PATH,%s,w", spec, f[1]);
+    }
+    if (n > 3 && *f[3] && strcmp(f[3], "0") && strcmp(f[3], "Domain-0")) {
+        BAD(pos, "backend domain '%s' does not exist; leave the field out", f[3]);
+    }
+    return messages->errors == before;
+}
+
+/* --- images on this host --------------------------------------------------------------------- */
+
+/* The process that has the same file open under a lock: "qemu-dm (process 812)". */
+static char *find_locker(dev_t dev, ino_t ino)
+{
+    g_autofree char *want = g_strdup_printf("%02x:%02x:%lu", major(dev), minor(dev),
+                                            (unsigned long)ino);
+    DIR *proc = opendir("/proc");
+    struct dirent *e;
+    char *found = NULL;
+
+    while (proc && !found && (e = readdir(proc))) {
+        g_autofree char *dir = g_strdup_printf("/proc/%s/fdinfo", e->d_name);
+        DIR *fds = g_ascii_isdigit(*e->d_name) ? opendir(dir) : NULL;
+        struct dirent *f;
+
+        while (fds && !found && (f = readdir(fds))) {
+            g_autofree char *path = g_strdup_printf("%s/%s", dir, f->d_name), *info = NULL;
+            const char *lock;
+
+            if (g_file_get_contents(path, &info, NULL, NULL) && (lock = strstr(info, "lock:")) &&
+                strstr(lock, want)) {
+                g_autofree char *comm_path = g_strdup_printf("/proc/%s/cmdline", e->d_name);
+                g_autofree char *comm = NULL;
+                gsize len = 0;
+
+                if (g_file_get_contents(comm_path, &comm, &len, NULL) && len) {
+                    g_autofree char *base = g_path_get_basename(comm);
+
+                    found = g_strdup_printf("%s (process %s)", base, e->d_name);
+                } else {
+                    found = g_strdup_printf("process %s", e->d_name);
+                }
+            }
+        }
+        if (fds) {
+            closedir(fds);
+        }
+    }
+    if (proc) {
+        closedir(proc);
+    }
+    return found;
+}
+
+char *image_holder(const char *path, bool writable)
+{
+    int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+    struct flock lock = { .l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
+    struct stat st;
+    char *holder = NULL;
+
+    if (fd < 0) {
+        return NULL;
+    }
+    if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) {
+        holder = fstat(fd, &st) == 0 ? find_locker(st.st_dev, st.st_ino) : NULL;
+        if (!holder) {
+            holder = g_strdup("another process");
+        }
+    }
+    close(fd);
+    return holder;
+}
+
+static bool check_content(const DiskConfig *d, int fd, uint64_t size, Messages *messages)
+{
+    char magic[8] = "";
+
+    if (d->cdrom ? size < MIN_CDROM_BYTES : size < MIN_DISK_BYTES) {
+        BAD(d->pos, "image %s is too small: %" G_GUINT64_FORMAT " bytes, and %s has at least %d; %s",
+            d->path, size, d->cdrom ? "a CD-ROM" : "a disk",
+            d->cdrom ? MIN_CDROM_BYTES : MIN_DISK_BYTES,
+            d->cdrom ? "download the ISO again" : "make one with 'truncate -s 2G'");
+        return false;
+    }
+    if (pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && !memcmp(magic, "QFI\xfb", 4)) {
+        BAD(d->pos, "image %s is in qcow2 format, which is not available yet; convert it with "
+            "'qemu-img convert -O raw'", d->path);
+        return false;
+    }
+    if (!d->cdrom && size % 512) {
+        BAD(d->pos, "image %s is not a whole number of 512-byte sectors; is it complete?", d->path);
+        return false;
+    }
+    return true;
+}
+
+bool disk_check_image(const DiskConfig *d, Messages *messages)
+{
+    g_autofree char *holder = NULL;
+    struct stat st;
+    uint64_t size;
+    bool ok;
+    int fd;
+
+    if (!d->path || !*d->path) {
+        return true;
+    }
+    if (stat(d->path, &st) != 0) {
+        BAD(d->pos, "image %s can't be used (%s)%s", d->path, g_strerror(errno),
+            errno != ENOENT ? "" : d->cdrom ? "; check the path"
+            : "; check the path, or make it with 'truncate -s 2G'");
+        return false;
+    }
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+        BAD(d->pos, "image %s is a %s; name a disk image or a block device", d->path,
+            S_ISDIR(st.st_mode) ? "directory" : "special file");
+        return false;
+    }
+    fd = open(d->path, (d->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        BAD(d->pos, "image %s can't be opened for %s (%s); %s", d->path,
+            d->writable ? "writing" : "reading", g_strerror(errno),
+            d->writable ? "change its permissions, or use mode r" : "change its permissions");
+        return false;
+    }
+    size = st.st_size;
+    if (S_ISBLK(st.st_mode) && ioctl(fd, BLKGETSIZE64, &size) != 0) {
+        size = 0;
+    }
+    ok = check_content(d, fd, size, messages);
+    close(fd);
+    if (ok && !d->shared && (holder = image_holder(d->path, d->writable))) {
+        BAD(d->pos, "image %s is in use by %s; end it first, or share with mode w!", d->path, holder);
+        ok = false;
+    }
+    return ok;
+}
+
+int vnc_try_listen(const char *address, unsigned port)
+{
+    g_autofree char *service = g_strdup_printf("%u", port);
+    struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+                              .ai_socktype = SOCK_STREAM }, *list;
+    int fd, one = 1, saved;
+
+    if (getaddrinfo(address, service, &hints, &list) != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    fd = socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        if (bind(fd, list->ai_addr, list->ai_addrlen) != 0 || listen(fd, 8) != 0) {
+            saved = errno;
+            close(fd);
+            fd = -1;
+            errno = saved;
+        }
+    }
+    saved = errno;
+    freeaddrinfo(list);
+    errno = saved;
+    return fd;
+}
+
+/* --- network cards --------------------------------------------------------------------------- */
+
+void vif_clear(VifConfig *v)
+{
+    g_free(v->mac_text);
+    g_free(v->bridge);
+    g_free(v->model);
+    g_free(v->ip);
+    g_free(v->script);
+    g_free(v->vifname);
+    g_free(v->rate);
+    g_free(v->type);
+    g_strfreev(v->hostfwd);
+    *v = (VifConfig){ 0 };
+}
+
+static void set_mac(VifConfig *v, const char *text, SourcePos pos, Messages *messages)
+{
+    int end = 0;
+
+    if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &v->mac[0], &v->mac[1], &v->mac[2],
+               &v->mac[3], &v->mac[4], &v->mac[5], &end) != 6 || text[end]) {
+        BAD(pos, "mac '%s' is not a hardware address; write 00:16:3e:XX:XX:XX", text);
+    } else if (v->mac[0] & 1) {
+        BAD(pos, "mac '%s' is a group address (first byte odd); use 00:16:3e:XX:XX:XX", text);
+    }
+}
+
+static void set_model(VifConfig *v, const char *model, SourcePos pos, Messages *messages)
+{
+    static const char *const later[] = { "ne2k_pci", "ne2k_isa", "pcnet", "e1000", "i82551",
+                                         "i82557b", "i82559er", "virtio" };
+
+    g_free(v->model);
+    v->model = g_strdup("rtl8139");
+    if (!strcmp(model, "rtl8139")) {
+        return;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(later); i++) {
+        if (!strcmp(model, later[i])) {
+            message_add(messages, MESSAGE_WARNING, pos,
+                        "network card model=%s does not exist yet; rtl8139 is used", model);
+            return;
+        }
+    }
+    BAD(pos, "network card model '%s' is unknown; use rtl8139", model);
+}
+
+static bool good_forward(const char *text)
+{
+    g_autoptr(GRegex) r = g_regex_new("^(tcp|udp):[^:-]*:[0-9]+-[^:-]*:[0-9]+$", 0, 0, NULL);
+
+    return g_regex_match(r, text, 0, NULL);
+}
+
+bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages)
+{
+    g_auto(GStrv) fields = g_strsplit(spec, ",", -1);
+    g_autoptr(GPtrArray) forwards = g_ptr_array_new();
+    unsigned before = messages->errors;
+
+    *v = (VifConfig){ .pos = pos, .model = g_strdup("rtl8139"), .random_mac = true };
+    for (char **f = fields; *f; f++) {
+        char *key = g_strstrip(*f), *value = strchr(key, '=');
+        char **text = NULL;
+
+        if (!*key) {
+            continue;
+        }
+        if (!value) {
+            BAD(pos, "vif entry '%s' is not KEY=VALUE; write for example 'bridge=xenbr0'", key);
+            continue;
+        }
+        *value++ = 0;
+        g_strstrip(key);
+        g_strstrip(value);
+        if (!strcmp(key, "mac")) {
+            set_mac(v, value, pos, messages);
+            v->random_mac = false;
+        } else if (!strcmp(key, "model")) {
+            set_model(v, value, pos, messages);
+        } else if (!strcmp(key, "type")) {
+            text = &v->type;
+            if (strcmp(value, "ioemu") && strcmp(value, "netfront")) {
+                BAD(pos, "vif type '%s' is unknown; use ioemu", value);
+            }
+        } else if (!strcmp(key, "hostfwd")) {
+            if (!good_forward(value)) {
+                BAD(pos, "hostfwd '%s' is not PROTOCOL:[ADDRESS]:PORT-[ADDRESS]:PORT; write for "
+                    "example tcp::2222-:22", value);
+            }
+            g_ptr_array_add(forwards, g_strdup(value));
+        } else if (!strcmp(key, "bridge")) {
+            text = &v->bridge;
+        } else if (!strcmp(key, "ip")) {
+            text = &v->ip;
+        } else if (!strcmp(key, "script")) {
+            text = &v->script;
+        } else if (!strcmp(key, "vifname")) {
+            text = &v->vifname;
+        } else if (!strcmp(key, "rate")) {
+            text = &v->rate;
+        } else if (strcmp(key, "backend") && strcmp(key, "accel") && strcmp(key, "policy") &&
+                   strcmp(key, "label") && strcmp(key, "uuid")) {
+            BAD(pos, "vif key '%s' is unknown; known are type, mac, bridge, model, ip, script, "
+                "vifname, rate, hostfwd", key);
+        }
+        if (text) {
+            g_free(*text);
+            *text = g_strdup(value);
+        }
+    }
+    g_ptr_array_add(forwards, NULL);
+    v->hostfwd = (char **)g_ptr_array_free(g_steal_pointer(&forwards), FALSE);
+    if (v->random_mac) {
+        uint8_t mac[6] = { 0x00, 0x16, 0x3e, g_random_int_range(0, 0x80), g_random_int() & 0xff,
+                           g_random_int() & 0xff };
+
+        memcpy(v->mac, mac, 6);
+    }
+    v->mac_text = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1], v->mac[2],
+                                  v->mac[3], v->mac[4], v->mac[5]);
+    return messages->errors == before;
+}

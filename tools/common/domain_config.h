@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * domain_config.h - a domain's config after all checks: what xend builds a domain from.  The table
+ * of known keys is in schema.c, the checks against this host are in check.c.
+ */
+#ifndef GH_TOOLS_DOMAIN_CONFIG_H
+#define GH_TOOLS_DOMAIN_CONFIG_H
+
+#include "tools/common/config.h"
+
+#define MAX_DISKS 6
+#define MAX_VIFS 8
+#define MAX_SERIAL_PORTS 4
+#define MAX_VCPUS 128
+
+typedef enum Action {
+    ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE, ACTION_RENAME_RESTART,
+    ACTION_COREDUMP_DESTROY, ACTION_COREDUMP_RESTART
+} Action;
+
+typedef struct DiskConfig {
+    SourcePos pos;
+    char *uname;                /* as written: file:/images/a.img */
+    char *type;                 /* file, phy, tap, tap2 */
+    char *path;                 /* empty: no medium */
+    char *dev;                  /* hda */
+    unsigned vdev;              /* Xen's virtual device number */
+    bool cdrom, writable, shared;
+} DiskConfig;
+
+typedef struct VifConfig {
+    SourcePos pos;
+    uint8_t mac[6];
+    bool random_mac;
+    char *mac_text, *bridge, *model, *ip, *script, *vifname, *rate, *type;
+    char **hostfwd;             /* tcp::2222-:22 */
+} VifConfig;
+
+typedef struct DomainConfig {
+    char *name, *uuid;
+    char *loader;               /* path of hvmloader; NULL: our own */
+    char *boot, *keymap, *cpu, *device_model;
+    unsigned memory, max_memory;        /* MiB */
+    unsigned vcpus, video_ram;
+    uint64_t vcpu_avail;
+    bool pae, acpi, apic, hpet, localtime, std_vga, usb;
+    int timer_mode, tsc_mode;
+    int64_t rtc_offset;         /* seconds */
+    Action on_poweroff, on_reboot, on_crash;
+    bool vnc, sdl, vnc_unused, full_screen;
+    int vnc_display;            /* -1: the domain's number */
+    char *vnc_listen, *vnc_password;    /* password NULL: none */
+    char *serial[MAX_SERIAL_PORTS];     /* "pty", "null", "file:PATH" */
+    unsigned serials;
+    DiskConfig disk[MAX_DISKS];
+    unsigned disks;
+    VifConfig vif[MAX_VIFS];
+    unsigned vifs;
+} DomainConfig;
+
+/* What only xend knows; any pointer may be NULL. */
+typedef struct HostFacts {
+    GHashTable *names;          /* char* -> of running domains */
+    GHashTable *uuids;
+    uint64_t free_memory;       /* MiB; 0: unknown */
+    bool check_host;            /* look at files, ports and memory */
+    const char *default_name;   /* from the config's file name */
+} HostFacts;
+
+/*
+ * All keys of config, checked.  Every problem goes to messages; the result is complete only if no
+ * error was added.  Never NULL.
+ */
+DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, Messages *messages);
+void domain_config_free(DomainConfig *d);
+
+/* The parts, for tests and for commands that change devices. */
+bool disk_parse(DiskConfig *disk, const char *spec, SourcePos pos, Messages *messages);
+void disk_clear(DiskConfig *disk);
+bool disk_check_image(const DiskConfig *disk, Messages *messages);
+bool vif_parse(VifConfig *vif, const char *spec, SourcePos pos, Messages *messages);
+void vif_clear(VifConfig *vif);
+bool uuid_valid(const char *text);
+char *image_holder(const char *path, bool writable);    /* who locks it: text, or NULL */
+int vnc_try_listen(const char *address, unsigned port); /* a listening socket, or -1 with errno */
+const char *action_name(Action action);
+
+typedef struct SchemaKey {
+    const char *name;
+    unsigned types;             /* of SCHEMA_* */
+    const char *fallback;       /* default, as people read it */
+    enum { KEY_WORKS, KEY_HARMLESS, KEY_LATER } status;
+    const char *help;
+} SchemaKey;
+enum { SCHEMA_STR = 1, SCHEMA_INT = 2, SCHEMA_BOOL = 4, SCHEMA_FLOAT = 8, SCHEMA_LIST = 16,
+       SCHEMA_DICT = 32 };
+
+const SchemaKey *schema_find(const char *name);
+const SchemaKey *schema_keys(unsigned *count);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainConfig, domain_config_free)
+
+#endif
