@@ -70,7 +70,7 @@ static const InsnDesc group_11b[8] = { S(mov_ei, 0, IMM_8) };
 static const InsnDesc group_11v[8] = { S(mov_ei, 0, IMM_V) };
 static const InsnDesc group_15_mem[8] = {
     F(fxsave, 0, 0), F(fxrstor, 0, 0), F(ldmxcsr, 0, 0), F(stmxcsr, 0, 0),
-    F(xsave, 0, 0), F(xrstor, 0, 0), F(xsaveopt, 0, 0), F(nop, 0, 0),
+    F(xsave, 0, 0), F(xrstor, 0, 0), F(xsaveopt, 0, 0), F(clflush, 0, 0),
 };
 static const InsnDesc group_15_reg[8] = {
     {0}, {0}, {0}, {0}, {0}, F(fence, 0, 0), F(fence, 0, 0), F(fence, 0, 0),

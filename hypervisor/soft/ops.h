@@ -69,7 +69,7 @@ extern const OpFn sse_0f[256][4], sse_0f38[256][4], sse_0f3a[256][4];
 
 /* --- xsave.c (CPU-F) --- memory operand; i->rex & 8 selects the 64-bit form */
 OP(fxsave); OP(fxrstor); OP(ldmxcsr); OP(stmxcsr); OP(xsave); OP(xrstor); OP(xsaveopt);
-OP(xsavec);
+OP(xsavec); OP(clflush);
 OP(fwait);                      /* 9B */
 OP(emms);                       /* 0F 77 */
 

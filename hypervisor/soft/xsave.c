@@ -200,6 +200,12 @@ void op_fxrstor(Cpu *c, const Insn *i) {
     NEXT(c, i);
 }
 
+/* CLFLUSH: nothing to flush, but the faults of a load. */
+void op_clflush(Cpu *c, const Insn *i) {
+    mem_read8(c, i, i->seg, effective_address(c, i));
+    NEXT(c, i);
+}
+
 /* --- XSAVE and its kin --- */
 
 /* Checks that come before anything else; returns the requested-feature bitmap. */

@@ -38,6 +38,8 @@ typedef struct Trial {
     uint32_t undefined;         /* RFLAGS bits not to be compared */
     bool dot_product;           /* DPPS, DPPD */
     uint16_t sw_undefined;      /* x87 status word bits not to be compared */
+    unsigned loose_count;
+    struct { unsigned at, len; } loose[2];      /* data not to be compared */
     Machine in;
 } Trial;
 
