@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vga.h - the VGA core that graphics cards are built on: registers, the memory window at A0000, the
+ * Bochs VBE registers and drawing.  Video memory holds the four planes interleaved: byte p of the
+ * little-endian word at 4 * offset is plane p, so that chained and linear modes see plain bytes.
+ */
+#ifndef GH_VGA_H
+#define GH_VGA_H
+
+#include "lib/device.h"
+#include "ui/display.h"
+
+#define VGA_WINDOW_BASE 0xA0000u
+#define VGA_WINDOW_SIZE 0x20000u
+#define VGA_PLANE_SIZE 0x10000u             /* offsets in a plane */
+#define VGA_TEXT_COLUMNS 257                /* what CR01 can ask for, and one panned in */
+#define VGA_FONT_SIZE 8192                  /* 256 characters of 32 lines */
+#define VGA_LINE_MARGIN 32                  /* pixels left of a line, for panning */
+#define VGA_LINE_PIXELS (VGA_LINE_MARGIN + VGA_TEXT_COLUMNS * 32)
+#define VBE_REGS 10
+#define VBE_MAX_BPP 32
+
+enum VbeIndex { VBE_ID, VBE_XRES, VBE_YRES, VBE_BPP, VBE_ENABLE, VBE_BANK, VBE_VIRT_WIDTH,
+                VBE_VIRT_HEIGHT, VBE_X_OFFSET, VBE_Y_OFFSET, VBE_VIDEO_MEMORY };
+enum VbeEnable { VBE_ENABLED = 1, VBE_GETCAPS = 2, VBE_8BIT_DAC = 0x20, VBE_LFB = 0x40,
+                 VBE_NOCLEAR = 0x80 };
+
+typedef struct Vga {
+    Device *dev;                /* the card: clock and log */
+    Display *display;
+    RamBlock *ram;
+    uint8_t *vram;              /* ram->host */
+    uint32_t vram_size;         /* bytes, power of two */
+
+    uint8_t misc, feature, enable;
+    uint8_t seq_index, seq[8];
+    uint8_t gfx_index, gfx[16];
+    uint8_t attr_index, attr[32];
+    bool attr_data;             /* next write to 3C0 is data */
+    uint8_t crtc_index, crtc[32];
+    uint8_t dac_mask, dac_index, dac_part, dac_reading;
+    uint8_t dac_hold[3];        /* of a colour not yet complete */
+    uint8_t dac[768];
+    uint32_t latch;
+    uint16_t vbe_index, vbe[VBE_REGS];
+    bool big_endian;
+
+    /* Derived, for drawing; not state. */
+    uint8_t *dirty;             /* a bit a page of video memory */
+    bool redraw;                /* registers changed: draw all */
+    uint32_t palette[256];      /* DAC colours as XRGB */
+    uint32_t colours[16];       /* attribute colours as XRGB */
+    uint32_t *cells;            /* what text mode shows; rows x VGA_TEXT_COLUMNS */
+    unsigned cell_rows;
+    uint32_t *line;             /* one line being drawn */
+    struct { unsigned x0, x1, y0, y1; } changed;    /* rectangle being collected */
+    uint8_t font[2][VGA_FONT_SIZE];     /* maps B and A as drawn */
+    uint32_t cursor_shown;      /* plane offset, or all ones */
+    bool blink_on;
+} Vga;
+
+extern const StateField vga_state[];
+
+/* vga.c */
+/* vram_mib: 4..256, rounded up to a power of two. */
+bool vga_init(Vga *v, Device *dev, Display *display, unsigned vram_mib, GError **error);
+void vga_reset(Vga *v);
+bool vga_loaded(Vga *v, GError **error);
+void vga_finish(Vga *v);
+
+/* vga_regs.c: ports 3B0-3DF */
+extern const IoOps vga_port_ops;            /* offset: from 3B0 */
+uint8_t vga_port_read(Vga *v, unsigned port);
+void vga_port_write(Vga *v, unsigned port, uint8_t value);
+void vga_regs_reset(Vga *v);
+
+/* vga_mem.c */
+extern const IoOps vga_window_ops;
+static inline void vga_touch(Vga *v, uint32_t addr)
+{
+    v->dirty[addr >> 15] |= 1 << (addr >> 12 & 7);
+}
+
+/* vbe.c */
+extern const IoOps vbe_port_ops;            /* offset: from 1CE */
+uint16_t vbe_read(Vga *v, unsigned index);
+void vbe_write(Vga *v, unsigned index, uint16_t value);
+void vbe_reset(Vga *v);
+bool vbe_valid(const Vga *v);               /* the registers can be drawn from as they are */
+static inline bool vbe_on(const Vga *v) { return v->vbe[VBE_ENABLE] & VBE_ENABLED; }
+static inline bool vbe_linear(const Vga *v) { return vbe_on(v) && v->vbe[VBE_BPP] >= 8; }
+uint32_t vbe_pitch(const Vga *v);           /* bytes of video memory from line to line */
+uint32_t vbe_start(const Vga *v);
+
+/* vga_draw.c */
+void vga_refresh(void *opaque, bool full);
+/* Compares with the surface, copies pixels [x, x + n) of line y and collects what changed. */
+void vga_emit(Vga *v, unsigned y, unsigned x, const uint32_t *pixels, unsigned n);
+/*
+ * Scanlines that share a start address: split screen and panning make several out of one picture.
+ * Walk: for (VgaRows r = vga_rows_first(v); r.count; r = vga_rows_next(v, &r)).
+ */
+typedef struct VgaRows {
+    unsigned y, count;          /* lines [y, y + count) of the picture */
+    unsigned scan;              /* of the character row at y, in lines of the picture */
+    uint32_t addr;              /* plane offset of the left edge */
+    unsigned pan;               /* dots to the left */
+    unsigned index;             /* 0, 1, ... from the top */
+} VgaRows;
+VgaRows vga_rows_first(const Vga *v);
+VgaRows vga_rows_next(const Vga *v, const VgaRows *r);
+/* Any of the pages of [start, start + len) written since the last refresh? */
+bool vga_dirty(const Vga *v, uint32_t start, uint32_t len);
+
+/* vga_text.c: redraw: everything, registers have changed */
+void vga_text_refresh(Vga *v, bool redraw);
+unsigned vga_text_cell_width(const Vga *v);         /* dots */
+
+/* CRTC values in several registers. */
+static inline unsigned vga_vertical(const Vga *v, unsigned low, unsigned bit8, unsigned bit9)
+{
+    return v->crtc[low] | (v->crtc[7] >> bit8 & 1) << 8 | (v->crtc[7] >> bit9 & 1) << 9;
+}
+static inline unsigned vga_line_compare(const Vga *v)
+{
+    return v->crtc[0x18] | (v->crtc[7] >> 4 & 1) << 8 | (v->crtc[9] >> 6 & 1) << 9;
+}
+static inline unsigned vga_lines(const Vga *v) { return vga_vertical(v, 0x12, 1, 6) + 1; }
+
+#endif
