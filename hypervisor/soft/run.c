@@ -181,8 +181,10 @@ static bool step(Cpu *c)
 
     if ((c->dr[7] & 0xff) && !resume && !(c->shadow & SHADOW_SS)) {
         hit = exec_breakpoints(c);
-        if (hit)
+        if (hit) {
+            c->rflags |= RF_RF;     /* a fault: the instruction gets past it when restarted */
             return deliver_debug(c, hit);
+        }
     }
     __atomic_fetch_or(&c->poll, POLL_STEP, __ATOMIC_RELAXED);
     p->watch_hit = 0;

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * core_code.S - guest code of core_test.c: 64-bit snippets, position-independent, HLT at the end.
+ */
+    .intel_syntax noprefix
+    .section .rodata
+
+.macro snippet name, bits
+    .globl \name, \name\()_end
+    .code\bits
+\name:
+.endm
+.macro end name
+\name\()_end:
+.endm
+
+snippet k_smc_next, 64          /* patches the immediate of the instruction after the store */
+    mov ecx, 3
+1:  lea rbx, [rip + 2f + 1]
+    add byte ptr [rbx], 5
+2:  mov eax, 0x10
+    add edx, eax
+    loop 1b
+    hlt
+end k_smc_next
+
+snippet k_smc_alias, 64         /* RBX: another linear address of label 2's immediate */
+    mov ecx, 3
+1:  add byte ptr [rbx], 5
+2:  mov eax, 0x10
+    add edx, eax
+    loop 1b
+    hlt
+end k_smc_alias
+
+snippet k_movs, 64
+    rep movsb
+    hlt
+end k_movs
+
+snippet k_movs_std, 64
+    std
+    rep movsd
+    hlt
+end k_movs_std
+
+snippet k_stos, 64
+    rep stosq
+    hlt
+end k_stos
+
+snippet k_crossing, 64          /* to be put so that the imm32 of the MOV lies in the next page */
+    mov eax, 0x11111111
+    ret
+end k_crossing
+
+snippet k_call_patch_call, 64   /* calls RBX, patches 4 bytes at RSI, calls again */
+    call rbx
+    mov edx, eax
+    mov dword ptr [rsi], 0x22222222
+    call rbx
+    hlt
+end k_call_patch_call
+
+snippet k_lock_inc, 64          /* RCX times; RBX: address */
+1:  lock inc qword ptr [rbx]
+    dec rcx
+    jnz 1b
+    hlt
+end k_lock_inc
+
+snippet k_lock_cmpxchg16b, 64   /* RSI times 128-bit increment at RDI */
+1:  mov rax, [rdi]
+    mov rdx, [rdi + 8]
+2:  mov rbx, rax
+    mov rcx, rdx
+    add rbx, 1
+    adc rcx, 1
+    lock cmpxchg16b [rdi]
+    jnz 2b
+    dec rsi
+    jnz 1b
+    hlt
+end k_lock_cmpxchg16b
+
+snippet k_spin_code, 64         /* calls RBX until it returns other than 0 */
+1:  call rbx
+    test eax, eax
+    jz 1b
+    hlt
+end k_spin_code
+
+snippet k_zero, 64
+    mov eax, 0
+    ret
+end k_zero
+
+snippet k_patch, 64             /* waits a little, then stores 1 into the imm at RBX */
+    mov ecx, 200000
+1:  pause
+    loop 1b
+    mov dword ptr [rbx], 1
+    hlt
+end k_patch
+
+snippet k_spin, 64
+1:  jmp 1b
+end k_spin
+
+snippet k_store, 64             /* RAX to [RBX], then HLT */
+    mov [rbx], rax
+    hlt
+end k_store
+
+snippet k_load_twice, 64        /* [RBX], a page table entry at RSI changed, INVLPG, [RBX] again */
+    mov rax, [rbx]
+    mov [rsi], rdi
+    invlpg [rbx]
+    mov rdx, [rbx]
+    hlt
+end k_load_twice
+
+snippet k_steps, 64
+    nop
+    mov eax, 1
+    mov [rbx], eax
+    inc eax
+    hlt
+end k_steps
+
+snippet k_sti_shadow, 64
+    sti
+    inc eax
+    inc eax
+    hlt
+end k_sti_shadow
+
+snippet k_flags, 64             /* leaves the flags of an addition that carries and overflows */
+    mov al, 0x80
+    add al, 0x80
+    pushfq
+    pop rdx
+    mov al, 0x7f
+    inc al
+    pushfq
+    pop rbx
+    hlt
+end k_flags

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * core_test.c - the software CPU's core: block cache and self-modifying code, string instructions,
+ * TLB, breakpoints, several vCPUs, dirty log, kicks.
+ */
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+#include "tests/cpu/sys_guest.h"
+
+static Guest *g;
+
+#define R(n) g->s.gpr[n]
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
+enum { DATA = 0x40000, ALIAS = 0x60000, PTE = 0x63 };
+
+static void setup(void)
+{
+    g = guest_new();
+    guest_long(g);
+}
+
+static void teardown(void) { guest_free(g); }
+
+TestSuite(core, .init = setup, .fini = teardown, .timeout = 60);
+
+/* --- self-modifying code --- */
+Test(core, store_into_the_next_instruction_is_seen)
+{
+    LOAD(g, k_smc_next);
+    run_done(g);
+    eq_hex(R(RDX), 0x15 + 0x1a + 0x1f);
+}
+
+Test(core, store_through_an_alias_is_seen)
+{
+    LOAD(g, k_smc_alias);
+    ram_put(g, PT_AT + (ALIAS >> 12) * 8, 8, CODE | PTE);
+    R(RBX) = ALIAS + 9;
+    run_done(g);
+    eq_hex(R(RDX), 0x15 + 0x1a + 0x1f);
+}
+
+Test(core, store_into_the_second_page_of_an_instruction_is_seen)
+{
+    LOAD(g, k_call_patch_call);
+    LOAD_AT(g, DATA + 0xffd, k_crossing);
+    R(RBX) = DATA + 0xffd;
+    R(RSI) = DATA + 0xffe;
+    run_done(g);
+    eq_hex(R(RDX), 0x11111111);
+    eq_hex(R(RAX), 0x22222222);
+}
+
+Test(core, code_changed_behind_the_engine_is_seen_after_code_written)
+{
+    LOAD(g, k_zero);
+    guest_code(g, CODE + 5, "\xf4", 1);
+    run_done(g);
+    eq_hex(R(RAX), 0);
+    g->s.rip = CODE;
+    g->ram[CODE + 1] = 7;
+    cr_expect(g->code_pages[CODE >> 12] != 0);
+    engine_soft.code_written(g->engine, CODE + 1, 1);
+    g->s.halted = 0;
+    run_done(g);
+    eq_hex(R(RAX), 7);
+}
+
+/* --- string instructions --- */
+Test(core, overlapping_rep_movsb_repeats_the_first_byte)
+{
+    LOAD(g, k_movs);
+    memset(g->ram + DATA, 0, 8192);
+    g->ram[DATA] = 0xab;
+    R(RSI) = DATA;
+    R(RDI) = DATA + 1;
+    R(RCX) = 5000;
+    run_done(g);
+    for (unsigned n = 0; n <= 5000; n++)
+        cr_assert(g->ram[DATA + n] == 0xab, "byte %u", n);
+    eq_hex(g->ram[DATA + 5001], 0);
+    eq_hex(R(RCX), 0);
+    eq_hex(R(RSI), DATA + 5000);
+    eq_hex(R(RDI), DATA + 5001);
+}
+
+Test(core, rep_movsd_goes_down_with_df)
+{
+    LOAD(g, k_movs_std);
+    for (unsigned n = 0; n < 4096; n++)
+        ram_put(g, DATA + n * 4, 4, n * 0x01010101u);
+    R(RSI) = DATA + 4092;
+    R(RDI) = DATA + 4092 + 0x3002;
+    R(RCX) = 1000;
+    run_done(g);
+    cr_expect(!memcmp(g->ram + DATA + 4096 - 4000, g->ram + DATA + 0x3002 + 4096 - 4000, 4000));
+    eq_hex(R(RSI), DATA + 4092 - 4000);
+    eq_hex(R(RCX), 0);
+}
+
+Test(core, fault_in_rep_stosq_leaves_what_is_left_to_do)
+{
+    LOAD(g, k_stos);
+    ram_put(g, PT_AT + ((DATA >> 12) + 2) * 8, 8, 0);
+    R(RDI) = DATA;
+    R(RCX) = 2000;
+    R(RAX) = 0x1122334455667788ull;
+    run_to_vector(g, 14);
+    eq_hex(g->s.cr2, DATA + 0x2000);
+    eq_hex(R(RDI), DATA + 0x2000);
+    eq_hex(R(RCX), 2000 - 1024);
+    eq_hex(ram64(g, DATA + 0x1ff8), 0x1122334455667788ull);
+    eq_hex(ram64(g, R(RSP)), 2);
+    eq_hex(ram64(g, R(RSP) + 8), CODE);
+}
+
+/* --- TLB --- */
+Test(core, invlpg_makes_a_changed_entry_count)
+{
+    LOAD(g, k_load_twice);
+    ram_put(g, DATA, 8, 0x1111);
+    ram_put(g, DATA + 0x1000, 8, 0x2222);
+    R(RBX) = DATA;
+    R(RSI) = PT_AT + (DATA >> 12) * 8;
+    R(RDI) = (DATA + 0x1000) | PTE;
+    run_done(g);
+    eq_hex(R(RAX), 0x1111);
+    eq_hex(R(RDX), 0x2222);
+}
+
+Test(core, store_sets_the_dirty_bit)
+{
+    LOAD(g, k_store);
+    ram_put(g, PT_AT + (DATA >> 12) * 8, 8, DATA | 3);
+    R(RBX) = DATA;
+    run_done(g);
+    eq_hex(ram64(g, PT_AT + (DATA >> 12) * 8), DATA | 0x63);
+}
+
+Test(core, access_across_a_page_checks_both_before_it_stores)
+{
+    LOAD(g, k_store);
+    ram_put(g, PT_AT + ((DATA >> 12) + 1) * 8, 8, 0);
+    R(RBX) = DATA + 0xffc;
+    R(RAX) = ~0ull;
+    ram_put(g, DATA + 0xffc, 4, 0x55);
+    run_to_vector(g, 14);
+    eq_hex(g->s.cr2, DATA + 0x1000);
+    eq_hex(ram32(g, DATA + 0xffc), 0x55);
+}
+
+/* --- flags --- */
+Test(core, inc_keeps_carry_and_add_sets_all)
+{
+    LOAD(g, k_flags);
+    run_done(g);
+    eq_hex(R(RDX) & 0x8d5, 0x845);      /* OF ZF PF CF */
+    eq_hex(R(RBX) & 0x8d5, 0x891);      /* OF SF AF, CF kept */
+}
+
+/* --- debug --- */
+Test(core, single_step_traps_after_each_instruction)
+{
+    LOAD(g, k_steps);
+    R(RBX) = DATA;
+    g->s.rflags |= F_TF;
+    run_to_vector(g, 1);
+    eq_hex(g->s.dr[6] & 0x4000, 0x4000);
+    eq_hex(ram64(g, R(RSP)), CODE + 1);
+}
+
+Test(core, execution_breakpoint_faults_before_its_instruction)
+{
+    LOAD(g, k_steps);
+    R(RBX) = DATA;
+    g->s.dr[0] = CODE + 6;
+    g->s.dr[7] = 0x402 & ~0u;
+    run_to_vector(g, 1);
+    eq_hex(g->s.dr[6] & 15, 1);
+    eq_hex(ram64(g, R(RSP)), CODE + 6);
+    eq_hex(ram64(g, R(RSP) + 16) & F_RF, F_RF);
+    eq_hex(ram32(g, DATA), 0);
+}
+
+Test(core, data_breakpoint_traps_after_the_store)
+{
+    LOAD(g, k_steps);
+    R(RBX) = DATA;
+    g->s.dr[1] = DATA;
+    g->s.dr[7] = 0x400 | 8 | 0xd00000;  /* DR1, global, writes of 4 bytes */
+    run_to_vector(g, 1);
+    eq_hex(g->s.dr[6] & 15, 2);
+    eq_hex(ram64(g, R(RSP)), CODE + 8);
+    eq_hex(ram32(g, DATA), 1);
+}
+
+Test(core, interrupt_waits_for_the_instruction_after_sti)
+{
+    LOAD(g, k_sti_shadow);
+    g->irq = IRQ_EXTINT;
+    g->irq_vector = 0x40;
+    run_to_vector(g, 0x40);
+    eq_hex(R(RAX), 1);
+}
+
+/* --- dirty log --- */
+Test(core, dirty_log_tells_each_written_page_once_a_fetch)
+{
+    uint8_t map[64] = {0};
+
+    engine_soft.dirty_log(g->engine, 0, GUEST_RAM, true);
+    for (unsigned k = 0; k < 2; k++) {
+        LOAD(g, k_store);
+        g->s.rip = CODE;
+        g->s.halted = 0;
+        R(RBX) = DATA + 0x3000;
+        run_done(g);
+        memset(map, 0, sizeof map);
+        engine_soft.dirty_fetch(g->engine, DATA, 0x10000, map);
+        eq_hex(map[0], 1 << 3);
+        memset(map, 0, sizeof map);
+        engine_soft.dirty_fetch(g->engine, DATA, 0x10000, map);
+        eq_hex(map[0], 0);
+    }
+}
+
+/* --- other threads --- */
+static void *run_thread(void *arg)
+{
+    enum VcpuStop *stop = arg;
+
+    *stop = engine_soft.run(g->cpu);
+    return NULL;
+}
+
+Test(core, kick_stops_a_loop)
+{
+    enum VcpuStop stop = VCPU_STOP_ERROR;
+    pthread_t t;
+
+    LOAD(g, k_spin);
+    engine_soft.set_state(g->cpu, &g->s);
+    pthread_create(&t, NULL, run_thread, &stop);
+    usleep(20000);
+    engine_soft.kick(g->cpu, true);
+    pthread_join(t, NULL);
+    cr_expect(stop == VCPU_STOP_KICKED);
+    engine_soft.get_state(g->cpu, &g->s);
+    eq_hex(g->s.rip, CODE);
+}
+
+typedef struct Second {
+    EngineVcpu *cpu;
+    VcpuState s;
+    pthread_t thread;
+} Second;
+
+static void *second_run(void *arg)
+{
+    Second *o = arg;
+
+    engine_soft.run(o->cpu);
+    return NULL;
+}
+
+static void second_start(Second *o, uint32_t at)
+{
+    o->cpu = engine_soft.vcpu_create(g->engine, (Vcpu *)g, 1, 2, NULL, NULL);
+    o->s.rip = at;
+    o->s.gpr[RSP] = STACK1;
+    engine_soft.set_state(o->cpu, &o->s);
+    pthread_create(&o->thread, NULL, second_run, o);
+}
+
+static void second_end(Second *o)
+{
+    pthread_join(o->thread, NULL);
+    engine_soft.get_state(o->cpu, &o->s);
+    engine_soft.vcpu_destroy(o->cpu);
+}
+
+static void both_count(uint64_t at, uint64_t times)
+{
+    Second o;
+
+    LOAD(g, k_lock_inc);
+    ram_put(g, at, 8, 0);
+    R(RBX) = at;
+    R(RCX) = times;
+    o.s = g->s;
+    second_start(&o, CODE);
+    run_done(g);
+    second_end(&o);
+    eq_hex(ram64(g, at), 2 * times);
+}
+
+Test(core, locked_increments_of_two_vcpus_add_up) { both_count(DATA, 300000); }
+
+Test(core, locked_increments_across_pages_add_up) { both_count(DATA + 0xffd, 3000); }
+
+Test(core, cmpxchg16b_of_two_vcpus_adds_up)
+{
+    enum { TIMES = 20000 };
+    Second o;
+
+    LOAD(g, k_lock_cmpxchg16b);
+    R(RDI) = DATA;
+    R(RSI) = TIMES;
+    o.s = g->s;
+    second_start(&o, CODE);
+    run_done(g);
+    second_end(&o);
+    eq_hex(ram64(g, DATA), 2 * TIMES);
+    eq_hex(ram64(g, DATA + 8), 2 * TIMES);
+}
+
+Test(core, code_patched_by_another_vcpu_is_seen)
+{
+    Second o;
+
+    LOAD(g, k_spin_code);
+    LOAD_AT(g, DATA, k_zero);
+    LOAD_AT(g, CODE_B, k_patch);
+    R(RBX) = DATA;
+    o.s = g->s;
+    o.s.gpr[RBX] = DATA + 1;
+    second_start(&o, CODE_B);
+    run_done(g);
+    second_end(&o);
+    eq_hex(R(RAX), 1);
+}
+
+Test(core, memory_changed_while_another_vcpu_runs_comes_back)
+{
+    enum VcpuStop stop = VCPU_STOP_ERROR;
+    pthread_t t;
+
+    LOAD(g, k_spin);
+    engine_soft.set_state(g->cpu, &g->s);
+    pthread_create(&t, NULL, run_thread, &stop);
+    for (unsigned n = 0; n < 200; n++)
+        engine_soft.memory_changed(g->engine, DATA, 0x1000);
+    engine_soft.kick(g->cpu, true);
+    pthread_join(t, NULL);
+    cr_expect(stop == VCPU_STOP_KICKED);
+}
