@@ -54,6 +54,13 @@ void guest_cpu_free(GuestCpu *g);
 /* false: the engine stopped for a reason that no trial should give */
 bool guest_cpu_run(GuestCpu *g, const Trial *t, Machine *out);
 
+/* Control registers for the runs that follow. */
+#define CR0_USUAL UINT64_C(0x80010033)  /* PG WP NE ET MP PE */
+#define CR4_USUAL UINT64_C(0x40620)     /* OSXSAVE OSXMMEXCPT OSFXSR PAE */
+void guest_cpu_control(GuestCpu *g, uint64_t cr0, uint64_t cr4);
+/* How often the engine has raised FERR#. */
+unsigned guest_cpu_ferrs(const GuestCpu *g);
+
 /* --- generator --- */
 
 enum { MAP_1 = 0, MAP_0F = 1, MAP_0F38 = 2, MAP_0F3A = 3 };

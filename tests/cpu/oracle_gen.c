@@ -686,8 +686,8 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
                 target = state_image(t, f, r);
                 keep |= 1u << 0 | 1u << 2;
             }
-            if (is_branch(f)) {
-                target = DATA_AT + 1024 + below(r, 512);
+            if (is_branch(f) || (f->map == MAP_0F && f->opcode == 0xae && f->reg == 2)) {
+                target = DATA_AT + 1024 + below(r, 512);    /* contents as below */
             }
             if (bit_test_by_register(f)) {
                 t->in.gpr[reg] = (uint64_t)(int64_t)((int)below(r, 4000) - 2000);
@@ -707,6 +707,7 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
                 poke64(t, target + 8, t->in.gpr[2]);
             }
             if (f->map == MAP_0F && f->opcode == 0xae && f->reg == 2) {     /* LDMXCSR */
+                /* Bit 17 is AMD's MM, which the engine doesn't offer. */
                 poke64(t, target, rng_next(r) & (one_in(r, 4) ? 0x1ffff : 0xffff));
             }
         } else {

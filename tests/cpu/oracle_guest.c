@@ -23,6 +23,8 @@ struct GuestCpu {
     Engine *engine;
     EngineVcpu *vcpu;
     uint32_t ring_prod, ring_seen;
+    uint64_t cr0, cr4;
+    unsigned ferrs;
     VcpuState s;
 };
 
@@ -32,7 +34,11 @@ static void io_read(Vcpu *v, uint16_t port, unsigned size, uint32_t *value) {
 }
 
 static void io_write(Vcpu *v, uint16_t port, unsigned size, uint32_t value) {
-    (void)v, (void)port, (void)size, (void)value;
+    GuestCpu *g = (GuestCpu *)v;
+
+    if (port == 0xf0 && size == 1 && value == 1) {
+        g->ferrs++;
+    }
 }
 
 static uint32_t io_string(Vcpu *v, uint16_t port, unsigned size, bool write, uint64_t gpa,
@@ -165,6 +171,7 @@ GuestCpu *guest_cpu_new(void) {
         .nmi_ack = nothing, .tsc = tsc, .drain_code_ring = nothing, .log = log_text,
     };
     build_tables(g);
+    guest_cpu_control(g, CR0_USUAL, CR4_USUAL);
     g->engine = engine_soft.create(&g->mem, &g->host, &why);
     if (g->engine == NULL) {
         guest_cpu_free(g);
@@ -173,6 +180,15 @@ GuestCpu *guest_cpu_new(void) {
     g->vcpu = engine_soft.vcpu_create(g->engine, (Vcpu *)g, 0, 0, &g->ring_prod, &g->ring_seen);
     engine_soft.get_state(g->vcpu, &g->s);
     return g;
+}
+
+void guest_cpu_control(GuestCpu *g, uint64_t cr0, uint64_t cr4) {
+    g->cr0 = cr0;
+    g->cr4 = cr4;
+}
+
+unsigned guest_cpu_ferrs(const GuestCpu *g) {
+    return g->ferrs;
 }
 
 void guest_cpu_free(GuestCpu *g) {
@@ -207,10 +223,10 @@ static void set_up(GuestCpu *g, const Trial *t) {
     s->gdt_limit = 0x4f;
     s->idt_base = IDT;
     s->idt_limit = 0x1ff;
-    s->cr0 = 0x80010033;        /* PG WP NE ET MP PE */
+    s->cr0 = g->cr0;
     s->cr2 = 0;
     s->cr3 = PML4;
-    s->cr4 = 0x40620;           /* OSXSAVE OSXMMEXCPT OSFXSR PAE */
+    s->cr4 = g->cr4;
     s->efer = 0xd00;          /* NXE LMA LME */
     s->xcr0 = 3;
     memset(s->xsave, 0, 1024);
