@@ -6,7 +6,7 @@
 #ifndef GH_TOOLS_DOMAIN_CONFIG_H
 #define GH_TOOLS_DOMAIN_CONFIG_H
 
-#include "tools/common/config.h"
+#include "tools/common/pyconfig.h"
 
 #define MAX_DISKS 6
 #define MAX_VIFS 8

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * config.h - domain configs.  xm's configs are Python programs; this evaluates the part of Python
+ * pyconfig.h - domain configs.  xm's configs are Python programs; this evaluates the part of Python
  * that configs use (assignments, literals, + and % on strings, arithmetic, earlier names,
  * os.environ) and refuses the rest with a clear message.  Nothing is ever executed.
  */
-#ifndef GH_TOOLS_CONFIG_H
-#define GH_TOOLS_CONFIG_H
+#ifndef GH_TOOLS_PYCONFIG_H
+#define GH_TOOLS_PYCONFIG_H
 
 #include "tools/common/messages.h"
 #include "tools/common/value.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * config.c - statements and expressions of the Python subset of domain configs.  One pass: each
+ * pyconfig.c - statements and expressions of the Python subset of domain configs.  One pass: each
  * statement is evaluated as it is read; an error ends its statement only, so that all the errors of
  * a file are found.  Left out on purpose: everything that runs (if, for, def, exec, calls other
  * than str, int, float, len, os.getenv).
  */
-#include "tools/common/config.h"
+#include "tools/common/pyconfig.h"
 
 #include <math.h>
 #include <stdlib.h>
