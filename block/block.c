@@ -430,7 +430,8 @@ static uint64_t block_total(const struct iovec *iov, int n)
     uint64_t len = 0;
 
     for (int i = 0; i < n; i++)
-        len += iov[i].iov_len;
+        if (__builtin_add_overflow(len, iov[i].iov_len, &len))
+            return UINT64_MAX;              /* no size of an image: refused */
     return len;
 }
 

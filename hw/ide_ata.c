@@ -297,7 +297,7 @@ static uint64_t ata_trim_entry(const IdeDrive *d, uint32_t index, uint64_t *sect
 static void ata_trim_next(void *opaque, int error)
 {
     IdeDrive *d = opaque;
-    uint64_t lba, sectors = 0;
+    uint64_t lba = 0, sectors = 0;
 
     d->request = NULL;
     if (error) {
