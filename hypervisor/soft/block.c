@@ -501,10 +501,10 @@ Block *block_find(Cpu *c)
     bool step = c->poll & POLL_STEP;
     uint64_t base = in_64 ? 0 : c->seg[SEG_CS].base;
     uint32_t mode = c->mode & BLOCK_MODES;
-    Fetch f = { .gpa2 = ~0ull };
+    Block *b, **at;
     JumpEntry *j;
     PhysRef p;
-    Block *b;
+    Fetch f;                    /* large: not cleared */
 
     c->block = NULL;
     if (in_64 ? (uint64_t)((int64_t)c->rip << 16 >> 16) != c->rip
@@ -513,16 +513,24 @@ Block *block_find(Cpu *c)
     f.linear = in_64 ? c->rip : (uint32_t)(base + c->rip);
     fetch_translate(c, f.linear, &p);
     f.gpa = p.gpa;
+    f.gpa2 = ~0ull;
     f.host = p.host;
+    f.host2 = NULL;
     if (!p.host || (step && !(mode & MODE_TF))) {
         fetch_first(c, &f);
         return build_scratch(c, &f);
     }
-    for (b = k->hash[block_hash(f.gpa, c->rip, mode)]; b; b = b->hash_next)
+    for (at = &k->hash[block_hash(f.gpa, c->rip, mode)]; (b = *at) != NULL;) {
+        if (!b->valid) {
+            *at = b->hash_next;
+            continue;
+        }
         if (b->gpa == f.gpa && b->rip == c->rip && b->mode == mode && b->cs_base == base &&
-            b->valid && (in_64 || c->rip + b->len - 1 <= c->seg[SEG_CS].limit) &&
+            (in_64 || c->rip + b->len - 1 <= c->seg[SEG_CS].limit) &&
             second_page_same(c, b, f.linear))
             break;
+        at = &b->hash_next;
+    }
     if (!b)
         b = build(c, &f, mode & MODE_TF ? 1 : BLOCK_INSNS);
     if (b->gpa2 == ~0ull && b != k->scratch) {
