@@ -186,7 +186,7 @@ static inline void x87_note(Cpu *c, const Insn *i) {
  * unmasked exceptions, condition codes.  Memory operands: mem is the loaded operand.
  */
 void x87_exact(Cpu *c, const Insn *i, void *mem);
-/* The same for a store of size bytes: writes guest memory first, so that a fault changes nothing. */
+/* The same for a store of size bytes: guest memory first, so that a fault changes nothing. */
 void x87_exact_store(Cpu *c, const Insn *i, unsigned size);
 
 /* Quick bodies of the common instructions (fpu_fast.c): NULL when there is none. */

@@ -333,6 +333,7 @@ static void sixteen(Rng *r, uint8_t *p) {
 static void make_x87(Machine *m, Rng *r) {
     static const uint16_t PRECISION[] = { 0x000, 0x200, 0x300, 0x300 };
     uint16_t cw = 0x37f, sw;
+    bool tiny = one_in(r, 10);
 
     if (one_in(r, 3)) {
         cw = (uint16_t)(0x7f | PRECISION[below(r, 4)] | below(r, 4) << 10);
@@ -355,6 +356,10 @@ static void make_x87(Machine *m, Rng *r) {
     m->fx[4] = one_in(r, 3) ? (uint8_t)rng_next(r) : one_in(r, 3) ? 0 : 0xff;
     for (unsigned n = 0; n < 8; n++) {
         extended(r, m->fx + 32 + 16 * n);
+        if (tiny) {
+            m->fx[32 + 16 * n + 8] = (uint8_t)below(r, 3);
+            m->fx[32 + 16 * n + 9] &= 0x80;
+        }
         if (one_in(r, 10)) {    /* equal operands */
             memcpy(m->fx + 32 + 16 * n, m->fx + 32, 10);
         }

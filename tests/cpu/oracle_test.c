@@ -20,7 +20,8 @@ typedef struct Run {
 static void show(Run *run, const Form *f, const Trial *t, const char *text) {
     char hex[64];
     unsigned n = 0;
-    uint32_t id = (uint32_t)(f->wide << 24 | f->map << 16 | f->opcode << 8 | f->reg << 4 | f->prefix);
+    uint32_t id = (uint32_t)(f->wide << 24 | f->map << 16 | f->opcode << 8 | f->reg << 4 |
+                             f->prefix);
 
     run->bad++;
     if (id == run->last_bad || run->shown >= 60) {
@@ -54,7 +55,7 @@ static void one(Run *run, const Form *f) {
 static unsigned rounds(void) {
     const char *text = getenv("GH_ORACLE_ROUNDS");
 
-    return text != NULL ? (unsigned)atoi(text) : 1;
+    return text != NULL ? (unsigned)atoi(text) : 2;
 }
 
 /* All prefixes, register and memory, for one opcode (and ModRM.reg where it matters). */
@@ -82,7 +83,8 @@ static void opcodes(Run *run, bool wide, unsigned map, unsigned first, unsigned 
         Form f = { .wide = wide, .map = (uint8_t)map, .opcode = (uint8_t)op };
         for (unsigned reg = 0; reg < (form_has_modrm(&f) ? 8u : 1u); reg++) {
             f.reg = (uint8_t)reg;
-            opcode(run, f, rounds());
+            /* FXSAVE, XRSTOR and so on: many ways for one encoding */
+            opcode(run, f, map == MAP_0F && op == 0xae ? 32 * rounds() : rounds());
         }
     }
 }
@@ -136,11 +138,11 @@ static void run_x87(bool wide) {
         for (unsigned m = 0; m < 64; m++) {
             Form f = { .wide = wide, .opcode = (uint8_t)op, .reg = (uint8_t)(m >> 3),
                        .rm = (uint8_t)(m & 7) };
-            for (unsigned k = 0; k < 20 * rounds(); k++) {
+            for (unsigned k = 0; k < 24 * rounds(); k++) {
                 one(&run, &f);
             }
             f.memory = true;
-            for (unsigned k = 0; k < 10 * rounds() && form_exists(&f); k++) {
+            for (unsigned k = 0; k < 16 * rounds() && form_exists(&f); k++) {
                 one(&run, &f);
             }
         }
