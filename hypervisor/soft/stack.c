@@ -3,7 +3,6 @@
  * stack.c - PUSH, POP and their kin, ENTER, LEAVE, PUSHF, POPF.
  *
  * Intel SDM volume 2.  The stack pointer moves only after the store, so a fault leaves it alone.
- * VME is not offered: in virtual-8086 mode with IOPL < 3 PUSHF and POPF are #GP.
  */
 #include "hypervisor/soft/body.h"
 
@@ -147,18 +146,24 @@ void op_leave(Cpu *c, const Insn *i)
     NEXT(c, i);
 }
 
-static void flags_right(Cpu *c, const Insn *i)
+/* In virtual-8086 mode with IOPL < 3: true when VIF stands for IF (VME), else #GP(0). */
+static bool flags_virtual(Cpu *c, const Insn *i)
 {
-    if ((c->mode & MODE_V86) && (c->rflags & RF_IOPL) != RF_IOPL)
+    if (!(c->mode & MODE_V86) || (c->rflags & RF_IOPL) == RF_IOPL)
+        return false;
+    if (!(c->cr4 & CR4_VME) || i->opsize != 2)
         raise_gp0(c, i);
+    return true;
 }
 
 void op_pushf(Cpu *c, const Insn *i)
 {
     uint64_t sp = stack_cut(c, c->gpr[4] - i->opsize);
+    uint32_t v = cpu_get_rflags(c) & ~(uint32_t)(RF_VM | RF_RF);
 
-    flags_right(c, i);
-    stack_store(c, i, sp, cpu_get_rflags(c) & ~(uint32_t)(RF_VM | RF_RF));
+    if (flags_virtual(c, i))
+        v = (v & ~(uint32_t)RF_IF) | RF_IOPL | (v & RF_VIF ? RF_IF : 0);
+    stack_store(c, i, sp, v);
     stack_set(c, sp);
     NEXT(c, i);
 }
@@ -168,8 +173,8 @@ void op_popf(Cpu *c, const Insn *i)
     uint64_t sp = stack_cut(c, c->gpr[4]);
     uint32_t mask = RF_ARITH | RF_TF | RF_DF | RF_NT | RF_AC | RF_ID | RF_RF, v;
     unsigned iopl = c->rflags >> 12 & 3;
+    bool virtual = flags_virtual(c, i);
 
-    flags_right(c, i);
     v = (uint32_t)stack_load(c, i, sp) & ~(uint32_t)RF_RF;
     if (c->mode & MODE_PROT) {
         if (c->cpl == 0)
@@ -181,6 +186,12 @@ void op_popf(Cpu *c, const Insn *i)
     }
     if (i->opsize == 2)
         mask &= 0xffff;
+    if (virtual) {
+        if ((v & RF_TF) || ((v & RF_IF) && (c->rflags & RF_VIP)))
+            raise_gp0(c, i);
+        v |= v & RF_IF ? RF_VIF : 0;
+        mask = (mask & ~(uint32_t)RF_IF) | RF_VIF;
+    }
     stack_set(c, stack_cut(c, sp + i->opsize));
     c->rip = insn_next(c, i);
     cpu_set_rflags(c, v, mask);

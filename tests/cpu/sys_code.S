@@ -232,6 +232,12 @@ snippet c16_sti, 16
     hlt
 end c16_sti
 
+snippet c16_popf_pushf, 16
+    popf
+    pushf
+    hlt
+end c16_popf_pushf
+
 snippet c16_iret, 16
     iret
 end c16_iret

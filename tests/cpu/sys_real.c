@@ -207,6 +207,27 @@ Test(sys_v86, vme_sti_with_pending_vip_is_gp0)
     eq_hex(ram32(g, R(RSP) + 4), 0);
 }
 
+Test(sys_v86, vme_popf_and_pushf_use_vif)
+{
+    guest_v86(g, 0);
+    g->s.cr4 = 1;
+    g->s.rflags |= F_IF;
+    ram_put(g, STACK_USER + 0x100, 2, F_IF | F_CF);
+    LOAD(g, c16_popf_pushf);
+    run_to_vector(g, 13);
+    eq_hex(ram32(g, R(RSP) + 4), 2);
+    eq_hex(ram32(g, R(RSP) + 12) & (F_IF | F_VIF | 0x3000), F_IF | F_VIF);
+    eq_hex(ram16(g, STACK_USER + 0x100), F_IF | F_CF | 0x3002);
+}
+
+Test(sys_v86, popf_without_vme_is_gp0)
+{
+    guest_v86(g, 0);
+    LOAD(g, c16_popf_pushf);
+    run_to_vector(g, 13);
+    eq_hex(ram32(g, R(RSP) + 4), 0);
+}
+
 Test(sys_v86, cli_without_vme_is_gp0)
 {
     guest_v86(g, 0);
