@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * engines.c - chooses between the CPU engines.  KVM is taken when it works and is fast: some hosts
+ * offer a KVM that itself interprets every instruction, and there our own software CPU wins.
+ */
+#include "hypervisor/engines.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include "hypervisor/vcpu.h"
+
+#define PROBE_MEMORY 65536
+#define PROBE_CODE 0x1000
+#define PROBE_LOOPS 40000       /* of two instructions */
+#define SLOW_NS 20.0            /* for an instruction: an interpreter, not a processor */
+
+/* --- how fast does an engine run here? --- */
+
+static unsigned probe_no_irq(Vcpu *v)
+{
+    (void)v;
+    return 0;
+}
+
+static uint64_t probe_tsc(Vcpu *v)
+{
+    (void)v;
+    return monotonic_ns();
+}
+
+static const EngineHost probe_host = { .irq_pending = probe_no_irq, .tsc = probe_tsc };
+
+/* ns for one instruction of a short loop in real mode; 0 when it can't be told. */
+static double probe_ns(const EngineOps *ops)
+{
+    /* mov ecx, PROBE_LOOPS; dec ecx; jnz; hlt */
+    static const uint8_t code[] = { 0x66, 0xb9, PROBE_LOOPS & 0xff, PROBE_LOOPS >> 8 & 0xff, 0, 0,
+                                    0x66, 0x49, 0x75, 0xfc, 0xf4 };
+    uint8_t types[PROBE_MEMORY / PAGE_SIZE], code_pages[PROBE_MEMORY / PAGE_SIZE] = { 0 };
+    GuestMemory mem = { .size = PROBE_MEMORY, .types = types, .code_pages = code_pages };
+    g_autofree VcpuState *state = g_new0(VcpuState, 1);
+    char *why = NULL;
+    Engine *e;
+    EngineVcpu *v;
+    double ns = 0;
+
+    memset(types, MEM_RAM, sizeof types);
+    mem.base = mmap(NULL, PROBE_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (mem.base == MAP_FAILED) {
+        return 0;
+    }
+    memcpy(mem.base + PROBE_CODE, code, sizeof code);
+    e = ops->create(&mem, &probe_host, &why);
+    v = e ? ops->vcpu_create(e, NULL, 0, 0, NULL, NULL) : NULL;
+    if (v) {
+        int64_t start;
+
+        vcpu_reset_state(state, PROBE_CODE >> PAGE_SHIFT);
+        ops->set_state(v, state);
+        start = monotonic_ns();
+        if (ops->run(v) == VCPU_STOP_HALTED) {
+            ns = (double)(monotonic_ns() - start) / (2 * PROBE_LOOPS);
+        }
+        ops->vcpu_destroy(v);
+    }
+    if (e) {
+        ops->destroy(e);
+    }
+    munmap(mem.base, PROBE_MEMORY);
+    return ns;
+}
+
+/* --- the choice --- */
+
+static bool try_engine(Domain *d, const EngineOps *ops, char **why)
+{
+    d->engine = ops->create(&d->mem.guest, &vcpu_engine_host, why);
+    if (!d->engine) {
+        return false;
+    }
+    d->ops = ops;
+    ops->caps(d->engine, &d->caps);
+    return true;
+}
+
+static void chosen(Domain *d, const char *why)
+{
+    g_free(d->engine_reason);
+    d->engine_reason = why && *why ? g_strdup_printf("cpu: %s (%s)", d->ops->name, why)
+                                   : g_strdup_printf("cpu: %s", d->ops->name);
+    g_info("%s", d->engine_reason);
+}
+
+const char *engines_reason(const Domain *d)
+{
+    return d->engine_reason;
+}
+
+static bool engine_auto(Domain *d, char **why)
+{
+    double ns = probe_ns(&engine_kvm);
+
+    if (ns > SLOW_NS) {
+        g_autofree char *text = g_strdup_printf("this host's KVM needs %.0f ns for an instruction",
+                                                ns);
+
+        if (try_engine(d, &engine_soft, why)) {
+            chosen(d, text);
+            return true;
+        }
+    }
+    if (try_engine(d, &engine_kvm, why)) {
+        chosen(d, "");
+        return true;
+    }
+    if (!try_engine(d, &engine_soft, NULL)) {
+        return false;
+    }
+    chosen(d, *why);
+    return true;
+}
+
+bool engines_create(Domain *d, GError **error)
+{
+    char *why = NULL;
+    bool ok;
+
+    switch (d->opt.cpu) {
+    case CPU_KVM:
+        ok = try_engine(d, &engine_kvm, &why);
+        break;
+    case CPU_SOFT:
+    case CPU_INTERPRETER:
+        ok = try_engine(d, &engine_soft, &why);
+        break;
+    default:
+        ok = engine_auto(d, &why);
+    }
+    if (!ok) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "no CPU engine: %s",
+                    why ? why : "not available");
+        return false;
+    }
+    if (d->opt.cpu != CPU_AUTO) {
+        chosen(d, "as told");
+    }
+    return true;
+}

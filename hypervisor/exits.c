@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * exits.c - what engines call back for (EngineHost): port and memory-mapped I/O go to the chips in
+ * this process first, then to the device model; interrupts, CPUID, MSRs and hypercalls to their
+ * owners.  All on the vCPU's own thread.
+ */
+#include <string.h>
+#include "hypervisor/dm_channel.h"
+#include "hypervisor/hypercall.h"
+#include "hypervisor/platform_glue.h"
+#include "hypervisor/vcpu.h"
+#include "include/pc_layout.h"
+
+#define CONFIG_ENABLE (1u << 31)
+#define STRING_MAX 4096         /* elements in one request */
+
+static uint64_t width_mask(unsigned size)
+{
+    return size >= 8 ? UINT64_MAX : (1ULL << (8 * size)) - 1;
+}
+
+/* --- ports --- */
+
+enum PortOwner { OWNER_NOBODY, OWNER_CHIP, OWNER_MODEL, OWNER_CONFIG, OWNER_CMOS,
+                 OWNER_SINK };
+
+/* CMOS: the index decides which process answers (xen-facts: the RTC's registers are ours). */
+static enum PortOwner cmos_owner(Domain *d, uint16_t port, unsigned size, bool write,
+                                 uint32_t value)
+{
+    if (size != 1) {
+        return OWNER_NOBODY;
+    }
+    if (port == PORT_CMOS_INDEX) {
+        if (!write) {
+            return OWNER_NOBODY;
+        }
+        d->cmos_index = value & 0x7f;
+        return d->cmos_index < CMOS_HYPERVISOR_BYTES ? OWNER_SINK : OWNER_MODEL;
+    }
+    return d->cmos_index < CMOS_HYPERVISOR_BYTES ? OWNER_CMOS : OWNER_MODEL;
+}
+
+/* Who serves the access; lock held.  CF8 is latched here and still offered to the device model. */
+static enum PortOwner port_owner(Domain *d, uint16_t port, unsigned size, bool write,
+                                 uint32_t value)
+{
+    if (port == PORT_CMOS_INDEX || port == PORT_CMOS_DATA) {
+        return cmos_owner(d, port, size, write, value);
+    }
+    if (port == PORT_DEBUG_CONSOLE && size == 1 && write) {
+        domain_console_char(d, value);
+        return OWNER_SINK;
+    }
+    if (port == PORT_PCI_ADDRESS && size == 4 && write) {
+        d->cf8 = value;
+    }
+    if ((port & 0xfffc) == PORT_PCI_DATA && (d->cf8 & CONFIG_ENABLE)) {
+        return ioreq_claimed(d, IOREQ_PCI, d->cf8 >> 8 & 0xffff, d->cf8 >> 8 & 0xffff) &&
+                       (port & 3) + size <= 4 ? OWNER_CONFIG : OWNER_NOBODY;
+    }
+    if (io_map_has(&d->machine.io, IO_PORT, port)) {
+        return OWNER_CHIP;
+    }
+    return ioreq_claimed(d, IOREQ_PORT, port, port + size - 1) ? OWNER_MODEL : OWNER_NOBODY;
+}
+
+/* The request for the port; CFC accesses become configuration cycles. */
+static ioreq_t port_request(const Domain *d, enum PortOwner owner, uint16_t port, unsigned size,
+                            bool write)
+{
+    ioreq_t r = { .addr = port, .size = size, .count = 1, .type = IOREQ_TYPE_PIO,
+                  .dir = write ? IOREQ_WRITE : IOREQ_READ };
+
+    if (owner == OWNER_CONFIG) {
+        r.type = IOREQ_TYPE_PCI_CONFIG;
+        r.addr = (uint64_t)(d->cf8 >> 8 & 0xffff) << 32 | (d->cf8 & 0xfc) | (port & 3);
+    }
+    return r;
+}
+
+static void host_io_read(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
+{
+    Domain *d = v->dom;
+    enum PortOwner owner;
+    ioreq_t req;
+
+    *value = width_mask(size);
+    domain_lock(d);
+    event_sync_callback(d);
+    if (port == PORT_PCI_ADDRESS && size == 4) {
+        *value = d->cf8;
+        domain_unlock(d);
+        return;
+    }
+    owner = port_owner(d, port, size, false, 0);
+    if (owner == OWNER_CHIP) {
+        *value = io_read(&d->machine.io, IO_PORT, port, size);
+    } else if (owner == OWNER_CMOS) {
+        *value = glue_cmos_read(d, d->cmos_index);
+    }
+    req = port_request(d, owner, port, size, false);
+    domain_unlock(d);
+    if (owner == OWNER_MODEL || owner == OWNER_CONFIG) {
+        ioreq_send(v, &req);
+        *value = req.data & width_mask(size);
+    }
+}
+
+static void host_io_write(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
+{
+    Domain *d = v->dom;
+    enum PortOwner owner;
+    ioreq_t req;
+
+    value &= width_mask(size);
+    domain_lock(d);
+    event_sync_callback(d);
+    owner = port_owner(d, port, size, true, value);
+    if (owner == OWNER_CHIP) {
+        io_write(&d->machine.io, IO_PORT, port, size, value);
+    } else if (owner == OWNER_CMOS) {
+        glue_cmos_write(d, d->cmos_index, value);
+    }
+    req = port_request(d, owner, port, size, true);
+    domain_unlock(d);
+    if (owner == OWNER_MODEL || owner == OWNER_CONFIG) {
+        req.data = value;
+        ioreq_send(v, &req);
+    }
+}
+
+/* One element of a string access to a port that the device model does not serve in bulk. */
+static uint32_t string_element(Vcpu *v, uint16_t port, unsigned size, bool write, uint64_t gpa)
+{
+    uint32_t value = 0;
+
+    if (write) {
+        mem_read(&v->dom->mem, gpa, &value, size);
+        host_io_write(v, port, size, value);
+    } else {
+        host_io_read(v, port, size, &value);
+        domain_lock(v->dom);
+        mem_write(&v->dom->mem, gpa, &value, size);
+        domain_unlock(v->dom);
+    }
+    return 1;
+}
+
+static uint32_t host_io_string(Vcpu *v, uint16_t port, unsigned size, bool write, uint64_t gpa,
+                               uint32_t count, bool df)
+{
+    Domain *d = v->dom;
+    bool special = port == PORT_CMOS_INDEX || port == PORT_CMOS_DATA ||
+                   port == PORT_DEBUG_CONSOLE || (port & 0xfff8) == PORT_PCI_ADDRESS;
+    enum PortOwner owner;
+    ioreq_t req;
+
+    if (special) {
+        return string_element(v, port, size, write, gpa);
+    }
+    domain_lock(d);
+    owner = port_owner(d, port, size, write, 0);
+    req = port_request(d, owner, port, size, write);
+    domain_unlock(d);
+    if (owner != OWNER_MODEL) {
+        return string_element(v, port, size, write, gpa);
+    }
+    req.count = MIN(count, STRING_MAX);
+    req.data = gpa;
+    req.data_is_ptr = 1;
+    req.df = df;
+    ioreq_send(v, &req);
+    return req.count;
+}
+
+/* --- memory-mapped I/O --- */
+
+static bool in_vga_window(uint64_t gpa, uint64_t len)
+{
+    return gpa >= PC_VGA_HOLE_START && gpa + len <= PC_VGA_HOLE_END;
+}
+
+static void host_mmio_read(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
+{
+    Domain *d = v->dom;
+    bool chip, claimed = false;
+    ioreq_t req = { .addr = gpa, .size = size, .count = 1, .type = IOREQ_TYPE_COPY,
+                    .dir = IOREQ_READ };
+
+    *value = width_mask(size);
+    domain_lock(d);
+    event_sync_callback(d);
+    chip = glue_mmio_read(v, gpa, size, value);
+    if (!chip) {
+        claimed = ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1);
+    }
+    domain_unlock(d);
+    if (claimed) {
+        ioreq_send(v, &req);
+        *value = req.data & width_mask(size);
+    }
+}
+
+static void host_mmio_write(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
+{
+    Domain *d = v->dom;
+    bool done, claimed = false;
+    ioreq_t req = { .addr = gpa, .data = value & width_mask(size), .size = size, .count = 1,
+                    .type = IOREQ_TYPE_COPY, .dir = IOREQ_WRITE };
+
+    domain_lock(d);
+    event_sync_callback(d);
+    done = glue_mmio_write(v, gpa, size, req.data);
+    if (!done) {
+        claimed = ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1);
+        done = claimed && in_vga_window(gpa, size) &&
+               ioreq_buffer(d, IOREQ_TYPE_COPY, IOREQ_WRITE, gpa, size, req.data);
+    }
+    domain_unlock(d);
+    if (claimed && !done) {
+        ioreq_send(v, &req);
+    }
+}
+
+static uint32_t host_mmio_string(Vcpu *v, uint64_t gpa, unsigned size, bool write,
+                                 uint64_t ram_gpa, uint64_t value, uint32_t count, bool df)
+{
+    Domain *d = v->dom;
+    uint64_t bytes, first;
+    bool claimed;
+    ioreq_t req = { .addr = gpa, .size = size, .type = IOREQ_TYPE_COPY, .df = df,
+                    .dir = write ? IOREQ_WRITE : IOREQ_READ };
+
+    count = MIN(count, STRING_MAX / size);
+    bytes = (uint64_t)count * size;
+    first = df ? gpa + size - bytes : gpa;
+    domain_lock(d);
+    event_sync_callback(d);
+    claimed = !glue_mmio_is_chip(d, first, bytes) &&
+              ioreq_claimed(d, IOREQ_MEMORY, first, first + bytes - 1);
+    domain_unlock(d);
+    if (!claimed || (ram_gpa == UINT64_MAX && !write)) {
+        return 0;
+    }
+    req.count = count;
+    req.data_is_ptr = ram_gpa != UINT64_MAX;
+    req.data = req.data_is_ptr ? ram_gpa : value & width_mask(size);
+    ioreq_send(v, &req);
+    return count;
+}
+
+/* --- interrupts --- */
+
+unsigned vcpu_irq_pending(Vcpu *v)
+{
+    Domain *d = v->dom;
+    unsigned pending = 0;
+
+    if (!v->nmi_pending && !glue_irq_hint(v) && !d->events.asserted && !event_upcall_pending(v)) {
+        return 0;
+    }
+    domain_lock(d);
+    event_sync_callback(d);
+    if (v->nmi_pending) {
+        pending |= IRQ_NMI;
+    }
+    if (glue_irq_pending(v)) {
+        pending |= IRQ_EXTINT;
+    }
+    domain_unlock(d);
+    return pending;
+}
+
+static int host_irq_ack(Vcpu *v)
+{
+    Domain *d = v->dom;
+    int vector;
+
+    domain_lock(d);
+    event_sync_callback(d);
+    vector = glue_irq_ack(v);
+    domain_unlock(d);
+    __atomic_fetch_add(&v->irqs_taken, 1, __ATOMIC_RELAXED);
+    return vector;
+}
+
+static void host_nmi_ack(Vcpu *v)
+{
+    domain_lock(v->dom);
+    v->nmi_pending = false;
+    domain_unlock(v->dom);
+}
+
+/* --- the rest --- */
+
+static void host_cpuid(Vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    domain_lock(v->dom);
+    glue_cpuid(v, leaf, subleaf, out);
+    domain_unlock(v->dom);
+}
+
+static bool host_msr_read(Vcpu *v, uint32_t index, uint64_t *value)
+{
+    bool ok;
+
+    domain_lock(v->dom);
+    ok = glue_msr_read(v, index, value);
+    domain_unlock(v->dom);
+    return ok;
+}
+
+static bool host_msr_write(Vcpu *v, uint32_t index, uint64_t value)
+{
+    bool ok;
+
+    domain_lock(v->dom);
+    event_sync_callback(v->dom);
+    ok = glue_msr_write(v, index, value);
+    domain_unlock(v->dom);
+    return ok;
+}
+
+static uint64_t host_cr8_read(Vcpu *v)
+{
+    uint64_t value;
+
+    domain_lock(v->dom);
+    value = glue_cr8_read(v);
+    domain_unlock(v->dom);
+    return value;
+}
+
+static void host_cr8_write(Vcpu *v, uint64_t value)
+{
+    domain_lock(v->dom);
+    glue_cr8_write(v, value);
+    domain_unlock(v->dom);
+}
+
+static void host_drain(Vcpu *v)
+{
+    dm_drain_posts(v->dom);
+}
+
+static void host_log(Vcpu *v, const char *text)
+{
+    domain_log(v->dom, "vCPU %u: %s", v->id, text);
+}
+
+const EngineHost vcpu_engine_host = {
+    .io_read = host_io_read,
+    .io_write = host_io_write,
+    .io_string = host_io_string,
+    .mmio_read = host_mmio_read,
+    .mmio_write = host_mmio_write,
+    .mmio_string = host_mmio_string,
+    .hypercall = hypercall_enter,
+    .cpuid = host_cpuid,
+    .msr_read = host_msr_read,
+    .msr_write = host_msr_write,
+    .cr8_read = host_cr8_read,
+    .cr8_write = host_cr8_write,
+    .irq_pending = vcpu_irq_pending,
+    .irq_ack = host_irq_ack,
+    .nmi_ack = host_nmi_ack,
+    .tsc = glue_tsc,
+    .drain_code_ring = host_drain,
+    .log = host_log,
+};

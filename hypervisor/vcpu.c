@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vcpu.c - vCPU threads: run the engine, sleep in halts, obey INIT, SIPI, pause and the end.
+ */
+#include "hypervisor/vcpu.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <xen/vcpu.h>
+#include <xen/hvm/params.h>
+#include "hypervisor/dm_channel.h"
+#include "hypervisor/platform_glue.h"
+#include "hypervisor/pvtime.h"
+
+#define ATTR_CODE 0x9b          /* present, code, readable, accessed */
+#define ATTR_DATA 0x93
+#define ATTR_LDT 0x82
+#define ATTR_TSS 0x8b           /* busy 32-bit TSS */
+#define RFLAGS_IF (1u << 9)
+
+static void futex_wake(uint32_t *word, bool shared)
+{
+    syscall(SYS_futex, word, shared ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* --- state --- */
+
+void vcpu_reset_state(VcpuState *s, int sipi)
+{
+    static const uint8_t fcw_init[2] = { 0x7f, 0x03 };
+    int64_t tsc_offset = s->tsc_offset;
+    uint32_t mxcsr = 0x1f80;
+
+    memset(s, 0, sizeof *s);
+    s->tsc_offset = tsc_offset;
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        s->seg[i] = (SegState){ .limit = 0xffff, .attr = ATTR_DATA };
+    }
+    s->seg[SEG_CS] = (SegState){ .base = 0xffff0000, .limit = 0xffff, .selector = 0xf000,
+                                 .attr = ATTR_CODE };
+    s->rip = 0xfff0;
+    if (sipi >= 0) {
+        s->seg[SEG_CS].selector = sipi << 8;
+        s->seg[SEG_CS].base = (uint64_t)sipi << 12;
+        s->rip = 0;
+    }
+    s->ldtr = (SegState){ .limit = 0xffff, .attr = ATTR_LDT };
+    s->tr = (SegState){ .limit = 0xffff, .attr = ATTR_TSS };
+    s->gdt_limit = s->idt_limit = 0xffff;
+    s->rflags = 2;
+    s->cr0 = 0x60000010;
+    s->xcr0 = 1;
+    s->dr[6] = 0xffff0ff0;
+    s->dr[7] = 0x400;
+    s->pat = 0x0007040600070406;
+    s->misc_enable = 1;
+    memcpy(s->xsave, fcw_init, 2);
+    memcpy(s->xsave + 24, &mxcsr, 4);
+    s->xsave_size = 576;
+}
+
+const VcpuState *vcpu_state(Vcpu *v)
+{
+    if (!v->state_valid) {
+        v->dom->ops->get_state(v->ev, v->state);
+        v->state_valid = true;
+    }
+    return v->state;
+}
+
+/* --- wake-ups --- */
+
+void vcpu_kick(Vcpu *v)
+{
+    __atomic_fetch_add(&v->event_seq, 1, __ATOMIC_SEQ_CST);
+    if (v->ev) {
+        v->dom->ops->kick(v->ev, false);
+    }
+    if (__atomic_load_n(&v->sleeping, __ATOMIC_SEQ_CST)) {
+        futex_wake(&v->event_seq, false);
+    }
+}
+
+void vcpu_stop(Vcpu *v)
+{
+    __atomic_fetch_add(&v->event_seq, 1, __ATOMIC_SEQ_CST);
+    if (v->ev) {
+        v->dom->ops->kick(v->ev, true);
+    }
+    futex_wake(&v->event_seq, false);
+    if (v->dom->aborting && v->dom->shared) {
+        uint32_t *word = &v->dom->shared->vcpu[v->id].waiting;
+
+        __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
+        futex_wake(word, true);
+    }
+}
+
+void vcpu_set_phase(Vcpu *v, enum VcpuPhase phase)
+{
+    Domain *d = v->dom;
+
+    __atomic_store_n(&v->phase, phase, __ATOMIC_SEQ_CST);
+    if (phase != VCPU_IN_GUEST &&
+        (__atomic_load_n(&d->pauses, __ATOMIC_SEQ_CST) || d->shut_down || d->dying)) {
+        pthread_mutex_lock(&d->run_lock);
+        pthread_cond_broadcast(&d->run_cond);
+        pthread_mutex_unlock(&d->run_lock);
+    }
+}
+
+bool vcpu_must_stop(const Vcpu *v)
+{
+    const Domain *d = v->dom;
+
+    return __atomic_load_n(&d->pauses, __ATOMIC_SEQ_CST) || d->shut_down || d->dying ||
+           v->init_pending || !v->online;
+}
+
+static void set_runstate(Vcpu *v, uint32_t state)
+{
+    domain_lock(v->dom);
+    pvtime_runstate(v, state);
+    domain_unlock(v->dom);
+}
+
+void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v))
+{
+    Domain *d = v->dom;
+    bool slept = false;
+
+    for (;;) {
+        uint32_t seq = __atomic_load_n(&v->event_seq, __ATOMIC_SEQ_CST);
+
+        __atomic_store_n(&v->sleeping, 1, __ATOMIC_SEQ_CST);
+        if (vcpu_must_stop(v) || vcpu_irq_pending(v) || (done && done(v))) {
+            break;
+        }
+        if (!slept) {
+            set_runstate(v, RUNSTATE_blocked);
+            slept = true;
+        }
+        if (__atomic_load_n(&d->shared->post_prod, __ATOMIC_ACQUIRE) != d->post_cons) {
+            dm_drain_posts(d);
+            continue;
+        }
+        syscall(SYS_futex, &v->event_seq, FUTEX_WAIT_PRIVATE, seq, NULL, NULL, 0);
+    }
+    __atomic_store_n(&v->sleeping, 0, __ATOMIC_SEQ_CST);
+    if (slept) {
+        set_runstate(v, RUNSTATE_running);
+    }
+}
+
+static bool never(Vcpu *v)
+{
+    (void)v;
+    return false;
+}
+
+/* CLI; HLT: only an NMI ends it, whatever the chips want to deliver. */
+static void sleep_masked(Vcpu *v)
+{
+    for (;;) {
+        uint32_t seq = __atomic_load_n(&v->event_seq, __ATOMIC_SEQ_CST);
+
+        __atomic_store_n(&v->sleeping, 1, __ATOMIC_SEQ_CST);
+        if (vcpu_must_stop(v) || (vcpu_irq_pending(v) & IRQ_NMI)) {
+            break;
+        }
+        syscall(SYS_futex, &v->event_seq, FUTEX_WAIT_PRIVATE, seq, NULL, NULL, 0);
+    }
+    __atomic_store_n(&v->sleeping, 0, __ATOMIC_SEQ_CST);
+}
+
+static void halted(Vcpu *v)
+{
+    uint64_t taken = __atomic_load_n(&v->irqs_taken, __ATOMIC_RELAXED);
+
+    /* Halting again with an interrupt pending that nobody took: is it masked? */
+    if (vcpu_irq_pending(v) == IRQ_EXTINT && taken == v->irqs_at_halt) {
+        v->state_valid = false;
+        if (!(vcpu_state(v)->rflags & RFLAGS_IF)) {
+            v->state_valid = false;
+            sleep_masked(v);
+            return;
+        }
+        v->state_valid = false;
+    }
+    v->irqs_at_halt = taken;
+    vcpu_block(v, never);
+}
+
+/* --- INIT, SIPI, up, down --- */
+
+static void lock_run(Vcpu *v)
+{
+    pthread_mutex_lock(&v->dom->run_lock);
+}
+
+static void unlock_run(Vcpu *v)
+{
+    pthread_cond_broadcast(&v->dom->run_cond);
+    pthread_mutex_unlock(&v->dom->run_lock);
+}
+
+void vcpu_init_signal(Vcpu *v)
+{
+    lock_run(v);
+    v->init_pending = true;
+    v->sipi_vector = -1;
+    unlock_run(v);
+    vcpu_stop(v);
+}
+
+void vcpu_sipi(Vcpu *v, uint8_t vector)
+{
+    lock_run(v);
+    if ((v->init_pending || !v->online) && v->sipi_vector < 0) {
+        v->sipi_vector = vector;
+    }
+    unlock_run(v);
+}
+
+void vcpu_bring_up(Vcpu *v, const VcpuState *s)
+{
+    lock_run(v);
+    if (!v->online) {
+        if (s) {
+            g_free(v->start_state);
+            v->start_state = g_memdup2(s, sizeof *s);
+        }
+        v->online = true;
+    }
+    unlock_run(v);
+}
+
+void vcpu_take_down(Vcpu *v)
+{
+    lock_run(v);
+    v->online = false;
+    v->sipi_vector = -1;
+    unlock_run(v);
+    vcpu_stop(v);
+}
+
+void vcpu_nmi(Vcpu *v)
+{
+    v->nmi_pending = true;
+    vcpu_kick(v);
+}
+
+/* --- the thread --- */
+
+/* Handles what came while the vCPU was stopped; run_lock held.  True: it may run now. */
+static bool may_run(Vcpu *v)
+{
+    if (v->init_pending) {
+        v->init_pending = false;
+        v->online = false;
+    }
+    if (!v->online && v->sipi_vector >= 0) {
+        v->dom->ops->get_state(v->ev, v->state);
+        vcpu_reset_state(v->state, v->sipi_vector);
+        v->dom->ops->set_state(v->ev, v->state);
+        v->state_valid = false;
+        v->sipi_vector = -1;
+        v->online = true;
+    }
+    return v->online && !v->dom->pauses && !v->dom->shut_down;
+}
+
+/* Waits for leave to run; false: the domain is going. */
+static bool await_turn(Vcpu *v)
+{
+    Domain *d = v->dom;
+    bool go, waited = false;
+
+    pthread_mutex_lock(&d->run_lock);
+    __atomic_store_n(&v->phase, VCPU_OUT, __ATOMIC_SEQ_CST);
+    while (!d->dying && !may_run(v)) {
+        if (!waited) {
+            uint32_t state = v->online ? RUNSTATE_runnable : RUNSTATE_offline;
+
+            waited = true;
+            pthread_cond_broadcast(&d->run_cond);
+            pthread_mutex_unlock(&d->run_lock);
+            set_runstate(v, state);
+            pthread_mutex_lock(&d->run_lock);
+            continue;
+        }
+        pthread_cond_wait(&d->run_cond, &d->run_lock);
+    }
+    go = !d->dying;
+    if (go) {
+        v->phase = VCPU_IN_GUEST;
+        if (v->start_state) {
+            d->ops->set_state(v->ev, v->start_state);
+            v->state_valid = false;
+            g_free(v->start_state);
+            v->start_state = NULL;
+        }
+    }
+    pthread_cond_broadcast(&d->run_cond);
+    pthread_mutex_unlock(&d->run_lock);
+    if (go && waited) {
+        domain_lock(d);
+        v->state_valid = false;
+        pvtime_runstate(v, RUNSTATE_running);
+        pvtime_update(v);
+        v->state_valid = false;
+        domain_unlock(d);
+    }
+    return go;
+}
+
+static void apply_pin(int cpu)
+{
+    cpu_set_t set;
+
+    if (cpu >= 0 && cpu < CPU_SETSIZE) {
+        CPU_ZERO(&set);
+        CPU_SET(cpu, &set);
+        sched_setaffinity(0, sizeof set, &set);
+    }
+}
+
+static void triple_fault(Vcpu *v)
+{
+    uint64_t reason = v->dom->param[HVM_PARAM_TRIPLE_FAULT_REASON];
+
+    domain_log(v->dom, "vCPU %u: triple fault", v->id);
+    domain_shutdown(v->dom, reason <= SHUTDOWN_CRASH ? (ShutdownReason)reason : SHUTDOWN_REBOOT);
+}
+
+static void *vcpu_main(void *opaque)
+{
+    Vcpu *v = opaque;
+    Domain *d = v->dom;
+
+    v->tid = syscall(SYS_gettid);
+    apply_pin(v->host_cpu);
+    while (await_turn(v)) {
+        enum VcpuStop stop = d->ops->run(v->ev);
+
+        v->state_valid = false;
+        switch (stop) {
+        case VCPU_STOP_KICKED:
+            break;
+        case VCPU_STOP_HALTED:
+            halted(v);
+            break;
+        case VCPU_STOP_TRIPLE_FAULT:
+            triple_fault(v);
+            break;
+        case VCPU_STOP_ERROR:
+            domain_crash(d, "vCPU %u: the CPU engine can't go on", v->id);
+            break;
+        }
+        pvtime_refresh(v);
+    }
+    vcpu_set_phase(v, VCPU_OUT);
+    return NULL;
+}
+
+Vcpu *vcpu_new(Domain *d, unsigned id, GError **error)
+{
+    Vcpu *v = g_new0(Vcpu, 1);
+
+    v->dom = d;
+    v->id = id;
+    v->host_cpu = -1;
+    v->sipi_vector = -1;
+    v->info_gpa = UINT64_MAX;
+    v->info = id < 32 ? event_shared_info(d) + 64 * id : v->spare_info;
+    v->state = g_new0(VcpuState, 1);
+    v->spin_ns = 20000;
+    pvtime_init_vcpu(v);
+    v->ev = d->ops->vcpu_create(d->engine, v, id, 2 * id, &d->shared->post_prod, &d->post_cons);
+    if (!v->ev) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "vCPU %u: the engine refused it", id);
+        vcpu_free(v);
+        return NULL;
+    }
+    return v;
+}
+
+bool vcpu_start(Vcpu *v, GError **error)
+{
+    int rc = pthread_create(&v->thread, NULL, vcpu_main, v);
+    char name[16];
+
+    if (rc) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(rc), "vCPU %u: thread: %s", v->id,
+                    g_strerror(rc));
+        return false;
+    }
+    v->thread_running = true;
+    g_snprintf(name, sizeof name, "vcpu %u", v->id);
+    pthread_setname_np(v->thread, name);
+    return true;
+}
+
+void vcpu_join(Vcpu *v)
+{
+    if (v->thread_running) {
+        pthread_join(v->thread, NULL);
+        v->thread_running = false;
+    }
+}
+
+void vcpu_free(Vcpu *v)
+{
+    if (v->ev) {
+        v->dom->ops->vcpu_destroy(v->ev);
+    }
+    g_free(v->start_state);
+    g_free(v->state);
+    g_free(v);
+}
+
+void vcpu_pin(Vcpu *v, int host_cpu)
+{
+    cpu_set_t set;
+
+    v->host_cpu = host_cpu;
+    if (v->thread_running && host_cpu >= 0 && host_cpu < CPU_SETSIZE) {
+        CPU_ZERO(&set);
+        CPU_SET(host_cpu, &set);
+        pthread_setaffinity_np(v->thread, sizeof set, &set);
+    }
+}
+
+uint64_t vcpu_cpu_ns(const Vcpu *v)
+{
+    struct timespec ts;
+    clockid_t clock;
+
+    if (!v->thread_running || pthread_getcpuclockid(v->thread, &clock) ||
+        clock_gettime(clock, &ts) < 0) {
+        return 0;
+    }
+    return ts.tv_sec * (uint64_t)NS_PER_S + ts.tv_nsec;
+}
