@@ -84,7 +84,7 @@ static const char *find_stub(const Insn *i) {
 static uint16_t run_native(FxImage *m, const char *stub, void *mem, uint16_t aflags) {
     uint32_t ax = aflags;
 
-    m->mxcsr = MXCSR_DEFAULT;
+    m->mxcsr = _mm_getcsr();    /* FXRSTOR loads it too */
     m->mxcsr_mask = 0;
     /* The call must not step on the red zone. */
     __asm__ volatile("fxrstor64 (%[m])\n\t"
@@ -118,6 +118,7 @@ static uint16_t run_on_image(Cpu *c, const Insn *i, FxImage *m, void *mem) {
         m->sw &= ~(X87_ES | X87_B);
     }
     aflags = run_native(m, find_stub(i), mem, c->aflags);
+    x87_host_load(&c->fpu);
     m->cw = c->fpu.cw;
     return aflags;
 }

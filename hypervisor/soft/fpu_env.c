@@ -103,6 +103,7 @@ static void body_fninit(Cpu *c, const Insn *i) {
         x87_unavailable(c, i);
     }
     x87_init(&c->fpu);
+    x87_host_load(&c->fpu);
     NEXT(c, i);
 }
 
@@ -111,6 +112,7 @@ static void body_fnclex(Cpu *c, const Insn *i) {
         x87_unavailable(c, i);
     }
     c->fpu.sw &= 0x7f00;
+    x87_host_load(&c->fpu);
     NEXT(c, i);
 }
 
@@ -131,6 +133,7 @@ static void body_fldcw(Cpu *c, const Insn *i) {
     x87_check(c, i);
     c->fpu.cw = (mem_read16(c, i, i->seg, effective_address(c, i)) & CW_BITS) | CW_ONE;
     fpu_update_es(&c->fpu);
+    x87_host_load(&c->fpu);
     NEXT(c, i);
 }
 
@@ -248,6 +251,7 @@ static void get_environment(Cpu *c, const Insn *i, const uint8_t *p) {
         }
     }
     fpu_update_es(f);
+    x87_host_load(f);
 }
 
 static void store_environment(Cpu *c, const Insn *i) {
@@ -289,6 +293,7 @@ static void save(Cpu *c, const Insn *i) {
     }
     mem_write_buf(c, i, i->seg, effective_address(c, i), buf, len + 80, 0);
     x87_init(&c->fpu);
+    x87_host_load(&c->fpu);
 }
 
 static void body_fnsave(Cpu *c, const Insn *i) {

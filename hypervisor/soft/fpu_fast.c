@@ -3,37 +3,23 @@
  * fpu_fast.c - quick bodies for the x87 instructions that programs spend their time in: loads and
  * stores, arithmetic, comparisons.
  *
- * They load only the operands into the host's FPU, with the guest's precision and rounding and
- * everything masked.  Whatever is out of the ordinary (an empty or full register stack, an
- * exception the guest has unmasked) is found before any guest state changes, and the instruction
- * is run again the exact way (fpu.c).
+ * They load only the operands into the host's FPU, which has the guest's precision and rounding
+ * and everything masked (see simd.h).  Whatever is out of the ordinary (an empty or full register
+ * stack, an exception the guest has unmasked) is found before any guest state changes, and the
+ * instruction is run again the exact way (fpu.c).
  */
 #include "hypervisor/soft/simd.h"
 
-enum { CW_DEFAULT = 0x37f, FLAGS = 0x3f };
+enum { FLAGS = 0x3f };
 
-/*
- * The host's FPU for one calculation: no flags, and the guest's rounding and precision.  Between
- * instructions the host has the ABI's control word, so that C code is undisturbed.
- */
-static inline void host_enter(const Fpu *f) {
-    uint16_t sw, cw = f->cw | FLAGS;
-
-    __asm__ volatile("fnstsw %0" : "=a"(sw));
-    if (__builtin_expect(sw & FLAGS, 0)) {
-        __asm__ volatile("fnclex");
-    }
-    if (cw != (CW_DEFAULT | 0x40)) {
-        __asm__ volatile("fldcw %0" : : "m"(cw));
-    }
+/* A calculation leaves its result on the host's stack, to be taken or dropped when the flags are
+ * known.  In between there may be nothing that the compiler would use x87 for. */
+static inline void host_take(X87Reg *r) {
+    __asm__ volatile("fstpt %0" : "=m"(*(uint8_t (*)[10])r->b));
 }
 
-static inline void host_leave(const Fpu *f) {
-    uint16_t def = CW_DEFAULT;
-
-    if ((f->cw | FLAGS) != (CW_DEFAULT | 0x40)) {
-        __asm__ volatile("fldcw %0" : : "m"(def));
-    }
+static inline void host_drop(void) {
+    __asm__ volatile("fstp %%st(0)" : : : "memory");
 }
 
 static inline bool is_full(const Fpu *f, unsigned n) {
@@ -56,11 +42,10 @@ static inline void pop(Fpu *f) {
     f->sw = (uint16_t)((f->sw & ~X87_TOP) | ((top + 1) & 7) << 11);
 }
 
-/* Room for a push was checked with is_full(f, 7). */
-static inline void push(Fpu *f, const void *value) {
+/* The register's value is set.  Room for a push was checked with is_full(f, 7). */
+static inline void push(Fpu *f) {
     unsigned top = (x87_top(f) + 7) & 7;
 
-    memcpy(f->st[top].b, value, 10);
     f->tags |= (uint8_t)(1u << top);
     f->sw = (uint16_t)((f->sw & ~X87_TOP) | top << 11);
 }
@@ -80,20 +65,18 @@ static inline bool plain(const Fpu *f) {
 #define LOAD(name, size, insn)                                                                  \
     __attribute__((noinline)) static void do_##name(Cpu *c, const Insn *i) {                    \
         Fpu *f = &c->fpu;                                                                       \
-        X87Reg r;                                                                               \
         uint16_t sw;                                                                            \
         uint64_t v = read_##size(c, i);                                                         \
         if (!is_full(f, 7) && plain(f)) {                                                       \
-            host_enter(f);                                                                      \
-            __asm__ volatile(insn " %2\n\tfnstsw %1\n\tfstpt %0"                                \
-                             : "=m"(r), "=a"(sw) : "m"(v) : "st");                              \
-            host_leave(f);                                                                      \
+            __asm__ volatile(insn " %1\n\tfnstsw %0" : "=a"(sw) : "m"(v));                      \
             if (quiet(f, sw)) {                                                                 \
+                host_take(x87_st(f, 7));                                                        \
                 x87_note(c, i);                                                                 \
                 take_flags(f, sw & FLAGS);                                                      \
-                push(f, r.b);                                                                   \
+                push(f);                                                                        \
                 return;                                                                         \
             }                                                                                   \
+            host_drop();                                                                        \
         }                                                                                       \
         x87_exact(c, i, &v);                                                                    \
     }                                                                                           \
@@ -128,7 +111,8 @@ static void do_fld_m80(Cpu *c, const Insn *i) {
     }
     x87_note(c, i);
     take_flags(&c->fpu, 0);
-    push(&c->fpu, buf);
+    memcpy(x87_st(&c->fpu, 7)->b, buf, 10);
+    push(&c->fpu);
 }
 
 static void body_fld_m80(Cpu *c, const Insn *i) {
@@ -139,16 +123,15 @@ static void body_fld_m80(Cpu *c, const Insn *i) {
 
 static void do_fld_st(Cpu *c, const Insn *i) {
     Fpu *f = &c->fpu;
-    X87Reg r;
 
     if (is_full(f, 7) || !is_full(f, i->modrm & 7) || !plain(f)) {
         x87_exact(c, i, NULL);
         return;
     }
     x87_note(c, i);
-    r = *x87_st(f, i->modrm & 7);
     take_flags(f, 0);
-    push(f, r.b);
+    *x87_st(f, 7) = *x87_st(f, i->modrm & 7);
+    push(f);
 }
 
 static void body_fld_st(Cpu *c, const Insn *i) {
@@ -166,7 +149,8 @@ static void do_constant(Cpu *c, const Insn *i) {
     }
     x87_note(c, i);
     take_flags(&c->fpu, 0);
-    push(&c->fpu, i->modrm == 0xe8 ? one : zero);
+    memcpy(x87_st(&c->fpu, 7)->b, i->modrm == 0xe8 ? one : zero, 10);
+    push(&c->fpu);
 }
 
 static void body_constant(Cpu *c, const Insn *i) {      /* FLD1, FLDZ */
@@ -189,17 +173,23 @@ static inline void write_8(Cpu *c, const Insn *i, uint64_t v) {
     mem_write64(c, i, i->seg, effective_address(c, i), v);
 }
 
+/* The write may fault: the host must not keep flags that the guest never gets then. */
+static inline void forget_new_flags(const Fpu *f, uint16_t sw) {
+    if (sw & FLAGS & ~f->sw) {
+        __asm__ volatile("fnclex");
+    }
+}
+
 #define STORE(name, size, insn, pops)                                                           \
     __attribute__((noinline)) static void do_##name(Cpu *c, const Insn *i) {                    \
         Fpu *f = &c->fpu;                                                                       \
         uint64_t v = 0;                                                                         \
         uint16_t sw;                                                                            \
         if (is_full(f, 0) && plain(f)) {                                                        \
-            host_enter(f);                                                                      \
             __asm__ volatile("fldt %2\n\t" insn " %0\n\tfnstsw %1"                              \
                              : "+m"(v), "=a"(sw) : "m"(*x87_st(f, 0)) : "st");                  \
-            host_leave(f);                                                                      \
             if (quiet(f, sw)) {                                                                 \
+                forget_new_flags(f, sw);                                                        \
                 write_##size(c, i, v);                                                          \
                 x87_note(c, i);                                                                 \
                 take_flags(f, sw);                                                              \
@@ -313,12 +303,13 @@ static void body_sign(Cpu *c, const Insn *i) {      /* FCHS, FABS */
 
 /* --- arithmetic --- */
 
-/* *r = a op b by one popping instruction (raw: ST(0) is b, ST(1) is a); returns the flags */
+/* a op b onto the host's stack by one popping instruction (raw: ST(0) is b, ST(1) is a); returns
+ * the flags */
 #define CALC(name, raw)                                                                         \
-    static uint16_t calc_##name(const X87Reg *a, const X87Reg *b, X87Reg *r) {                  \
+    static uint16_t calc_##name(const X87Reg *a, const X87Reg *b) {                             \
         uint16_t sw;                                                                            \
-        __asm__ volatile("fldt %2\n\tfldt %3\n\t.byte " raw "\n\tfnstsw %1\n\tfstpt %0"         \
-                         : "=m"(*r), "=a"(sw) : "m"(*a), "m"(*b) : "st", "st(1)");              \
+        __asm__ volatile("fldt %1\n\tfldt %2\n\t.byte " raw "\n\tfnstsw %0"                    \
+                         : "=a"(sw) : "m"(*a), "m"(*b));                                        \
         return sw;                                                                              \
     }
 
@@ -326,7 +317,7 @@ CALC(add, "0xde, 0xc1") CALC(mul, "0xde, 0xc9")
 CALC(sub, "0xde, 0xe9") CALC(subr, "0xde, 0xe1")
 CALC(div, "0xde, 0xf9") CALC(divr, "0xde, 0xf1")
 
-typedef uint16_t (*CalcFn)(const X87Reg *a, const X87Reg *b, X87Reg *r);
+typedef uint16_t (*CalcFn)(const X87Reg *a, const X87Reg *b);
 
 /* by ModRM.reg, for ST(0) = ST(0) op source */
 static const CalcFn CALCS[8] = { calc_add, calc_mul, NULL, NULL, calc_sub, calc_subr, calc_div,
@@ -336,18 +327,16 @@ static const CalcFn CALCS[8] = { calc_add, calc_mul, NULL, NULL, calc_sub, calc_
 static void do_arith(Cpu *c, const Insn *i) {
     Fpu *f = &c->fpu;
     unsigned n = i->modrm & 7;
-    X87Reg r;
 
     if (is_full(f, 0) && is_full(f, n) && plain(f)) {
-        host_enter(f);
-        uint16_t sw = CALCS[i->modrm >> 3 & 7](x87_st(f, 0), x87_st(f, n), &r);
-        host_leave(f);
+        uint16_t sw = CALCS[i->modrm >> 3 & 7](x87_st(f, 0), x87_st(f, n));
         if (quiet(f, sw)) {
+            host_take(x87_st(f, 0));
             x87_note(c, i);
             take_flags(f, sw);
-            memcpy(x87_st(f, 0)->b, r.b, 10);
             return;
         }
+        host_drop();
     }
     x87_exact(c, i, NULL);
 }
@@ -365,21 +354,19 @@ static void body_arith(Cpu *c, const Insn *i) {
 static void do_arith_to(Cpu *c, const Insn *i) {
     Fpu *f = &c->fpu;
     unsigned n = i->modrm & 7;
-    X87Reg r;
 
     if (is_full(f, 0) && is_full(f, n) && plain(f)) {
-        host_enter(f);
-        uint16_t sw = CALCS[i->modrm >> 3 & 7](x87_st(f, 0), x87_st(f, n), &r);
-        host_leave(f);
+        uint16_t sw = CALCS[i->modrm >> 3 & 7](x87_st(f, 0), x87_st(f, n));
         if (quiet(f, sw)) {
+            host_take(x87_st(f, n));
             x87_note(c, i);
             take_flags(f, sw);
-            memcpy(x87_st(f, n)->b, r.b, 10);
             if ((i->opcode & 7) == 6) {
                 pop(f);
             }
             return;
         }
+        host_drop();
     }
     x87_exact(c, i, NULL);
 }
@@ -393,20 +380,18 @@ static void body_arith_to(Cpu *c, const Insn *i) {
 #define ARITH_MEM(name, size, insn)                                                             \
     __attribute__((noinline)) static void do_##name(Cpu *c, const Insn *i) {                    \
         Fpu *f = &c->fpu;                                                                       \
-        X87Reg r;                                                                               \
         uint64_t v = read_##size(c, i);                                                         \
         uint16_t sw;                                                                            \
         if (is_full(f, 0) && plain(f)) {                                                        \
-            host_enter(f);                                                                      \
-            __asm__ volatile("fldt %2\n\t" insn " %3\n\tfnstsw %1\n\tfstpt %0"                  \
-                             : "=m"(r), "=a"(sw) : "m"(*x87_st(f, 0)), "m"(v) : "st");          \
-            host_leave(f);                                                                      \
+            __asm__ volatile("fldt %1\n\t" insn " %2\n\tfnstsw %0"                              \
+                             : "=a"(sw) : "m"(*x87_st(f, 0)), "m"(v));                          \
             if (quiet(f, sw)) {                                                                 \
+                host_take(x87_st(f, 0));                                                        \
                 x87_note(c, i);                                                                 \
                 take_flags(f, sw);                                                              \
-                memcpy(x87_st(f, 0)->b, r.b, 10);                                               \
                 return;                                                                         \
             }                                                                                   \
+            host_drop();                                                                        \
         }                                                                                       \
         x87_exact(c, i, &v);                                                                    \
     }                                                                                           \
@@ -429,19 +414,17 @@ ARITH_MEM(fidiv_m32, 4, "fidivl") ARITH_MEM(fidivr_m32, 4, "fidivrl")
 #define UNARY(name, insn)                                                                       \
     __attribute__((noinline)) static void do_##name(Cpu *c, const Insn *i) {                    \
         Fpu *f = &c->fpu;                                                                       \
-        X87Reg r;                                                                               \
         uint16_t sw;                                                                            \
         if (is_full(f, 0) && plain(f)) {                                                        \
-            host_enter(f);                                                                      \
-            __asm__ volatile("fldt %2\n\t" insn "\n\tfnstsw %1\n\tfstpt %0"                     \
-                             : "=m"(r), "=a"(sw) : "m"(*x87_st(f, 0)) : "st");                  \
-            host_leave(f);                                                                      \
+            __asm__ volatile("fldt %1\n\t" insn "\n\tfnstsw %0"                                 \
+                             : "=a"(sw) : "m"(*x87_st(f, 0)));                                  \
             if (quiet(f, sw)) {                                                                 \
+                host_take(x87_st(f, 0));                                                        \
                 x87_note(c, i);                                                                 \
                 take_flags(f, sw);                                                              \
-                memcpy(x87_st(f, 0)->b, r.b, 10);                                               \
                 return;                                                                         \
             }                                                                                   \
+            host_drop();                                                                        \
         }                                                                                       \
         x87_exact(c, i, NULL);                                                                  \
     }                                                                                           \
@@ -473,9 +456,7 @@ static void compare(Cpu *c, const Insn *i, uint16_t (*how)(const X87Reg *, const
     Fpu *f = &c->fpu;
 
     if (is_full(f, 0) && is_full(f, n) && plain(f)) {
-        host_enter(f);
         uint16_t sw = how(x87_st(f, 0), x87_st(f, n));
-        host_leave(f);
         if (quiet(f, sw)) {
             x87_note(c, i);
             if (to_aflags) {
@@ -518,10 +499,8 @@ BODY_COMPARE(fucomip, unordered, i->modrm & 7, 1, true)
         uint64_t v = read_##size(c, i);                                                         \
         uint16_t sw;                                                                            \
         if (is_full(f, 0) && plain(f)) {                                                        \
-            host_enter(f);                                                                      \
             __asm__ volatile("fldt %1\n\t" insn " %2\n\tfnstsw %0"                              \
                              : "=a"(sw) : "m"(*x87_st(f, 0)), "m"(v) : "st");                   \
-            host_leave(f);                                                                      \
             if (quiet(f, sw)) {                                                                 \
                 x87_note(c, i);                                                                 \
                 f->sw = (uint16_t)((f->sw & ~CODES) | (sw & (FLAGS | CODES)));                  \

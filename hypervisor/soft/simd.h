@@ -103,30 +103,58 @@ static inline __m128i vec_src(Cpu *c, const Insn *i, unsigned size, unsigned ali
 enum { MXCSR_FLAGS = 0x3f, MXCSR_DEFAULT = 0x1f80, MXCSR_MASKS = 0x1f80, MXCSR_FZ = 0x8000,
        MXCSR_UM = 0x800, MXCSR_VALID = 0xffff };
 
+/*
+ * The host's MXCSR.  While its thread is in guest code (between fpu_enter() and fpu_leave()) and
+ * the guest's control bits are the default ones, the host's MXCSR is the guest's: flags pile up
+ * there, and c->fpu.mxcsr lacks the newest ones until mxcsr_sync().  With other control bits the
+ * host has the defaults but for the one instruction, and c->fpu.mxcsr is exact.  So C code always
+ * finds the ABI's control bits.
+ *
+ * The host's x87 has an empty stack between instructions.  In guest code it has the guest's control
+ * word with everything masked (the engine's own C code has no use for x87) and no flags but those
+ * that the guest's status word has too.
+ */
+void fpu_enter(Cpu *c);                 /* guest code follows on this thread */
+void fpu_leave(Cpu *c);                 /* c->fpu is complete; host code follows */
+
 void sse_fp_begin_slow(Cpu *c);
 void sse_fp_end_slow(Cpu *c, const Insn *i);
 
+static inline bool mxcsr_is_live(const Cpu *c) {
+    return __builtin_expect((c->fpu.mxcsr & ~MXCSR_FLAGS) == MXCSR_DEFAULT, 1);
+}
+
+/* Before c->fpu.mxcsr is read. */
+static inline void mxcsr_sync(Cpu *c) {
+    if (mxcsr_is_live(c)) {
+        c->fpu.mxcsr |= _mm_getcsr() & MXCSR_FLAGS;
+    }
+}
+
+/* After c->fpu.mxcsr was set. */
+static inline void mxcsr_load(const Cpu *c) {
+    _mm_setcsr(mxcsr_is_live(c) ? c->fpu.mxcsr : MXCSR_DEFAULT);
+}
+
+/* After the control word was set, or flags cleared, by guest code. */
+static inline void x87_host_load(const Fpu *f) {
+    uint16_t cw = f->cw | 0x3f;
+
+    __asm__ volatile("fnclex\n\tfldcw %0" : : "m"(cw));
+}
+
 /*
- * Around a host instruction that takes its rounding from MXCSR and leaves flags there.  Outside
- * of the pair the host's control bits are always the ABI's (its flags may be anything), so C code
- * is undisturbed.  sse_fp_end() raises #XM: nothing of the guest may be changed before it.
+ * Around a host instruction that takes its rounding from MXCSR and leaves flags there.
+ * sse_fp_end() raises #XM: nothing of the guest may be changed before it.
  */
 static inline void sse_fp_begin(Cpu *c) {
-    uint32_t m = c->fpu.mxcsr;
-
-    if (__builtin_expect((m & ~MXCSR_FLAGS) == MXCSR_DEFAULT, 1)) {
-        if (_mm_getcsr() != m) {
-            _mm_setcsr(m);
-        }
-    } else {
+    if (!mxcsr_is_live(c)) {
         sse_fp_begin_slow(c);
     }
 }
 
 static inline void sse_fp_end(Cpu *c, const Insn *i) {
-    if (__builtin_expect((c->fpu.mxcsr & ~MXCSR_FLAGS) == MXCSR_DEFAULT, 1)) {
-        c->fpu.mxcsr = _mm_getcsr();
-    } else {
+    if (!mxcsr_is_live(c)) {
         sse_fp_end_slow(c, i);
     }
 }

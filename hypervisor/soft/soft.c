@@ -25,6 +25,7 @@ static void tell_waiters(Engine *e)
 
 void guest_leave(Cpu *c)
 {
+    fpu_leave(c);
     __atomic_exchange_n(&cpu_priv(c)->in_guest, 0, __ATOMIC_SEQ_CST);
     tell_waiters(c->engine);
 }
@@ -75,6 +76,7 @@ void guest_enter(Cpu *c)
     }
     if (p->requests)
         requests_take(c);
+    fpu_enter(c);
 }
 
 static void request(Cpu *c, uint32_t bits)

@@ -12,6 +12,19 @@ _Noreturn void sse_unavailable(Cpu *c, const Insn *i) {
     raise_exc(c, i, (c->cr0 & CR0_EM) || !(c->cr4 & CR4_OSFXSR) ? EXC_UD : EXC_NM);
 }
 
+void fpu_enter(Cpu *c) {
+    mxcsr_load(c);
+    x87_host_load(&c->fpu);
+}
+
+void fpu_leave(Cpu *c) {
+    uint16_t cw = 0x37f;
+
+    mxcsr_sync(c);
+    _mm_setcsr(MXCSR_DEFAULT);
+    __asm__ volatile("fldcw %0" : : "m"(cw));
+}
+
 /*
  * An unmasked underflow is raised for any tiny result, a masked one only for a tiny inexact one.
  * Flush to zero makes the host flag every tiny result, and its changed results aren't used then.
@@ -191,11 +204,13 @@ void op_ldmxcsr(Cpu *c, const Insn *i) {
         raise_gp0(c, i);
     }
     c->fpu.mxcsr = v;
+    mxcsr_load(c);
     NEXT(c, i);
 }
 
 void op_stmxcsr(Cpu *c, const Insn *i) {
     sse_check(c, i);
+    mxcsr_sync(c);
     mem_write32(c, i, i->seg, effective_address(c, i), c->fpu.mxcsr);
     NEXT(c, i);
 }

@@ -168,6 +168,7 @@ static void fxsave(Cpu *c, const Insn *i) {
     unsigned regs = vector_regs(c);
 
     check_available(c, i);
+    mxcsr_sync(c);
     fpu_to_image(&c->fpu, &m);
     put_pointers(&c->fpu, &m, i->rex & 8);
     m.mxcsr = c->fpu.mxcsr;
@@ -190,8 +191,10 @@ static void fxrstor(Cpu *c, const Insn *i) {
         raise_gp0(c, i);
     }
     fpu_from_image(&c->fpu, &m);
+    x87_host_load(&c->fpu);
     get_pointers(&c->fpu, i->rex & 8);
     c->fpu.mxcsr = m.mxcsr;
+    mxcsr_load(c);
     get_sse(&c->fpu, &m, vector_regs(c));
 }
 
@@ -260,6 +263,7 @@ static void xsave(Cpu *c, const Insn *i, enum XsaveForm form) {
     bool mxcsr = rfbm & (XF_SSE | XF_AVX);
     uint64_t header[2] = { 0, 0 };
 
+    mxcsr_sync(c);
     if (form == FORM_XSAVEC) {
         /* MXCSR belongs to SSE here. */
         if (c->fpu.mxcsr != MXCSR_DEFAULT) {
@@ -334,6 +338,9 @@ static void xrstor(Cpu *c, const Insn *i) {
     } else if (rfbm & XF_X87) {
         clear_x87(&c->fpu);
     }
+    if (rfbm & XF_X87) {
+        x87_host_load(&c->fpu);
+    }
     if (load & XF_SSE) {
         get_sse(&c->fpu, &m, regs);
     } else if (rfbm & XF_SSE) {
@@ -346,8 +353,10 @@ static void xrstor(Cpu *c, const Insn *i) {
     }
     if (mxcsr) {
         c->fpu.mxcsr = m.mxcsr;
+        mxcsr_load(c);
     } else if (compact && (rfbm & XF_SSE)) {
         c->fpu.mxcsr = MXCSR_DEFAULT;
+        mxcsr_load(c);
     }
 }
 

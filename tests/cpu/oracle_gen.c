@@ -106,6 +106,9 @@ static bool exists_1(const Form *f) {
     default:
         break;
     }
+    if (op == 0x63 && f->wide && f->memory && f->prefix == PREFIX_66) {
+        return false;           /* MOVSXD to 16 bits: makers differ on how much is read */
+    }
     if ((op == 0xe0 || op == 0xe1) && prefix) {
         return false;           /* LOOPE, LOOPNE with a repeat prefix: reserved, hosts differ */
     }
