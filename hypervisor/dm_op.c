@@ -73,7 +73,7 @@ static int modified(Domain *d, const struct xen_dm_op_modified_memory *m, const 
         memcpy(&pages, extents + 16 * i, 4);
         memcpy(&first, extents + 16 * i + 8, 8);
         if (first < d->mem.guest.size >> PAGE_SHIFT) {
-            mem_written(&d->mem, first << PAGE_SHIFT, (uint64_t)pages << PAGE_SHIFT);
+            memory_written(&d->mem, first << PAGE_SHIFT, (uint64_t)pages << PAGE_SHIFT);
         }
     }
     return 0;

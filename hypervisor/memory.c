@@ -235,7 +235,7 @@ bool mem_write(Memory *m, uint64_t gpa, const void *buf, size_t len)
             return false;
         }
         memcpy(page + (gpa & (PAGE_SIZE - 1)), from, here);
-        mem_written(m, gpa, here);
+        memory_written(m, gpa, here);
         from += here;
         gpa += here;
         len -= here;
@@ -243,7 +243,7 @@ bool mem_write(Memory *m, uint64_t gpa, const void *buf, size_t len)
     return true;
 }
 
-void mem_written(Memory *m, uint64_t gpa, uint64_t len)
+void memory_written(Memory *m, uint64_t gpa, uint64_t len)
 {
     uint64_t last = (gpa + len - 1) >> PAGE_SHIFT;
 

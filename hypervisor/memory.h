@@ -53,7 +53,7 @@ uint8_t *mem_page(const Memory *m, uint64_t gfn, bool write);
 bool mem_read(const Memory *m, uint64_t gpa, void *buf, size_t len);
 bool mem_write(Memory *m, uint64_t gpa, const void *buf, size_t len);
 /* The bytes were changed by the hypervisor or a device. */
-void mem_written(Memory *m, uint64_t gpa, uint64_t len);
+void memory_written(Memory *m, uint64_t gpa, uint64_t len);
 
 /* 0 or a negative Xen error. */
 int mem_populate(Memory *m, uint64_t gfn, uint64_t count);
