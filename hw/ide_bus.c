@@ -21,18 +21,21 @@ static IdeDrive *ide_selected(IdeBus *bus)
 
 /* --- interrupt --- */
 
+/* The bus master's interrupt bit remembers that the wire rose. */
 void ide_bus_update_irq(IdeBus *bus)
 {
     IdeDrive *d = ide_selected(bus);
+    IrqLine *line = &bus->dev->machine->isa_irq[14 + bus->number];
+    bool level = ide_drive_present(d) && d->irq && !(bus->control & CONTROL_NIEN);
 
-    irq_set(&bus->dev->machine->isa_irq[14 + bus->number],
-            ide_drive_present(d) && d->irq && !(bus->control & CONTROL_NIEN));
+    if (level && !line->level)
+        bus->master.status |= MASTER_INTERRUPT;
+    irq_set(line, level);
 }
 
 void ide_raise(IdeDrive *d)
 {
     d->irq = true;
-    d->bus->master.status |= MASTER_INTERRUPT;
     ide_bus_update_irq(d->bus);
 }
 
@@ -407,10 +410,10 @@ void ide_bus_reset(IdeBus *bus)
 {
     for (unsigned i = 0; i < 2; i++)
         ide_drive_reset(&bus->drive[i]);
-    ide_master_reset(&bus->master);
     bus->selected = 0;
     bus->control = 0;
     ide_bus_update_irq(bus);
+    ide_master_reset(&bus->master);
 }
 
 static const char *ide_drive_fault(const IdeDrive *d)
@@ -442,7 +445,9 @@ bool ide_bus_loaded(IdeBus *bus, GError **error)
             return false;
         }
     }
+    uint8_t status = bus->master.status;
     ide_bus_update_irq(bus);
+    bus->master.status = status;
     return true;
 }
 

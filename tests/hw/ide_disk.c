@@ -208,8 +208,10 @@ Test(ide_disk, nien_holds_the_interrupt_back)
     fake_out8(g->f, PRI + R_DEVICE, 0xa0);
     ide_guest_command(g, PRI, 0xe7);
     cr_assert(!g->f->isa[14]);
+    cr_assert_eq(fake_in8(g->f, BM0 + 2) & 4, 0);
     fake_out8(g->f, PRI_CTL, 0);
     cr_assert(g->f->isa[14]);
+    cr_assert_eq(fake_in8(g->f, BM0 + 2) & 4, 4, "the bus master saw the wire rise");
     ide_guest_free(g);
 }
 

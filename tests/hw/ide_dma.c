@@ -4,6 +4,10 @@
  */
 #include "tests/hw/ide_guest.h"
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -209,6 +213,109 @@ Test(ide_dma, stop_waits_for_what_is_in_flight)
     for (int i = 0; i < 50; i++)
         g_main_context_iteration(NULL, FALSE);
     cr_assert_arr_eq(g->f->ram + DATA, before, sizeof(before));
+    ide_guest_free(g);
+}
+
+Test(ide_dma, table_that_ends_inside_a_sector_moves_whole_sectors_only)
+{
+    IdeGuest *g = ide_guest_new();
+    uint8_t zero[512] = { 0 };
+
+    ide_guest_prd(g, TABLE, 0, DATA, 700, true);
+    ide_guest_lba28(g, 30, 2, 0);
+    fake_out8(g->f, PRI + R_COMMAND, 0xc8);
+    ide_guest_start(g, BM0, TABLE, true);
+    for (int i = 0; i < 50; i++)
+        g_main_context_iteration(NULL, FALSE);
+    cr_assert_eq(fake_in8(g->f, BM0 + 2), 0x60);
+    cr_assert_eq(fake_in8(g->f, PRI_CTL) & 0x81, 0x80, "the drive still waits");
+    want_sectors(g->f->ram + DATA, 30, 1);
+    cr_assert_arr_eq(g->f->ram + DATA + 512, zero, 512);
+    ide_guest_free(g);
+}
+
+/* A disk whose requests really take time: no page cache. */
+static IdeGuest *slow_guest(char path[64])
+{
+    uint8_t *sectors = g_malloc(DISK_SECTORS * 512);
+    int fd;
+
+    for (unsigned i = 0; i < DISK_SECTORS; i++)
+        ide_guest_fill(sectors + 512 * i, i);
+    strcpy(path, "/var/tmp/gh-ide-XXXXXX");
+    fd = mkstemp(path);
+    cr_assert_eq(write(fd, sectors, DISK_SECTORS * 512), (ssize_t)DISK_SECTORS * 512);
+    fsync(fd);
+    close(fd);
+    g_free(sectors);
+    fd = open(path, O_RDWR | O_DIRECT);
+    if (fd < 0)
+        return NULL;
+    IdeGuest *g = ide_guest_new_with(ide_guest_open(fd, false), false, block_empty("cd"));
+    close(fd);
+    return g;
+}
+
+/* After reset or stop the guest owns the memory again, whatever was in flight. */
+Test(ide_dma, nothing_lands_in_memory_after_reset_or_stop, .timeout = 60)
+{
+    char path[64];
+    IdeGuest *g = slow_guest(path);
+    uint8_t mark[4096];
+
+    unlink(path);
+    if (!g)
+        cr_skip_test("no O_DIRECT here");
+    memset(mark, 0x11, sizeof(mark));
+    for (unsigned round = 0; round < 60; round++) {
+        ide_guest_prd(g, TABLE, 0, DATA, 0, true);
+        ide_guest_lba28(g, round * 8, 128, 0);
+        fake_out8(g->f, PRI + R_COMMAND, 0xc8);
+        ide_guest_start(g, BM0, TABLE, true);
+        if (round & 1) {
+            fake_out8(g->f, BM0, 8);
+        } else {
+            fake_out8(g->f, PRI_CTL, 4);
+            fake_out8(g->f, PRI_CTL, 0);
+        }
+        memset(g->f->ram + DATA, 0x11, 65536);
+        g_usleep(2000);
+        for (int i = 0; i < 10; i++)
+            g_main_context_iteration(NULL, FALSE);
+        for (unsigned i = 0; i < 65536; i += sizeof(mark))
+            cr_assert_arr_eq(g->f->ram + DATA + i, mark, sizeof(mark), "round %u", round);
+        fake_out8(g->f, PRI_CTL, 4);
+        fake_out8(g->f, PRI_CTL, 0);
+    }
+    ide_guest_free(g);
+}
+
+static uint8_t write_one(IdeGuest *g, uint8_t opcode)
+{
+    ide_guest_prd(g, TABLE, 0, DATA, 512, true);
+    ide_guest_lba48(g, 3, 1);
+    fake_out8(g->f, PRI + R_COMMAND, opcode);
+    ide_guest_start(g, BM0, TABLE, false);
+    return ide_guest_wait(g, PRI);
+}
+
+/* With a disk that can't flush one sees which commands wait for a flush. */
+Test(ide_dma, flush_fua_and_uncached_writes_end_only_after_fdatasync)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    IdeGuest *g;
+
+    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(io_setup), 0);
+    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EIO), SCMP_SYS(fdatasync), 0);
+    cr_assert_eq(seccomp_load(filter), 0);
+    seccomp_release(filter);
+    g = ide_guest_new();
+    cr_assert_eq(write_one(g, 0x35), 0x50);
+    cr_assert_eq(write_one(g, 0x3d), 0x71, "FUA");
+    cr_assert_eq(ide_guest_command(g, PRI, 0xe7), 0x71, "FLUSH CACHE");
+    fake_out8(g->f, PRI + R_FEATURE, 0x82);
+    ide_guest_command(g, PRI, 0xef);
+    cr_assert_eq(write_one(g, 0x35), 0x71, "write cache off");
     ide_guest_free(g);
 }
 
