@@ -69,9 +69,14 @@ void log_init(const char *process, int fd, bool verbose)
 
 void process_title(int argc, char **argv, const char *format, ...)
 {
-    size_t room = argv[argc - 1] + strlen(argv[argc - 1]) - argv[0];
+    size_t room;
     va_list ap;
     int n;
+
+    while (argc > 1 && !argv[argc - 1]) {       /* an option parser has taken some out */
+        argc--;
+    }
+    room = argv[argc - 1] + strlen(argv[argc - 1]) - argv[0];
 
     va_start(ap, format);
     n = vsnprintf(argv[0], room + 1, format, ap);
