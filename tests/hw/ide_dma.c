@@ -234,6 +234,26 @@ Test(ide_dma, table_that_ends_inside_a_sector_moves_whole_sectors_only)
     ide_guest_free(g);
 }
 
+Test(ide_dma, state_saved_between_two_tables_goes_on_after_load)
+{
+    IdeGuest *g = ide_guest_new();
+    g_autofree uint8_t *state = NULL;
+    size_t len;
+
+    ide_guest_prd(g, TABLE, 0, DATA, 3 * 512, true);
+    ide_guest_lba48(g, 40, 8);
+    fake_out8(g->f, PRI + R_COMMAND, 0x25);
+    ide_guest_start(g, BM0, TABLE, true);
+    state = ide_guest_save(g, &len);
+    machine_reset(&g->f->m);
+    cr_assert(machine_load(&g->f->m, state, len, NULL));
+    ide_guest_prd(g, TABLE, 0, DATA + 3 * 512, 5 * 512, true);
+    ide_guest_start(g, BM0, TABLE, true);
+    cr_assert_eq(ide_guest_wait(g, PRI), 0x50);
+    want_sectors(g->f->ram + DATA, 40, 8);
+    ide_guest_free(g);
+}
+
 /* A disk whose requests really take time: no page cache. */
 static IdeGuest *slow_guest(char path[64])
 {
