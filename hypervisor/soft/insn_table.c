@@ -208,7 +208,7 @@ const InsnDesc insn_map_0f[256] = {
     [0xbc] = S(bsf, M, 0), [0xbd] = S(bsr, M, 0),
     [0xbe] = S(movsx8, M | IF_RM8, 0), [0xbf] = S(movsx16, M | IF_RM16, 0),
     [0xc0] = S(xadd, M | IF_BYTE | IF_LOCK, 0), [0xc1] = S(xadd, M | IF_LOCK, 0),
-    [0xc3] = S(mov_eg, M | IF_MEM, 0), [0xc7] = G(group_9, M, 0),
+    [0xc3] = F(movnti, M | IF_MEM, 0), [0xc7] = G(group_9, M, 0),
     EIGHT(0xc8, S(bswap, IF_OPREG, 0)),
 };
 

@@ -72,6 +72,7 @@ OP(fxsave); OP(fxrstor); OP(ldmxcsr); OP(stmxcsr); OP(xsave); OP(xrstor); OP(xsa
 OP(xsavec); OP(clflush);
 OP(fwait);                      /* 9B */
 OP(emms);                       /* 0F 77 */
+OP(movnti);                     /* 0F C3: 32 bits, 64 with REX.W, whatever opsize is */
 
 /* --- segments.c (CPU-S) --- */
 OP(mov_sreg_e);     /* 8E: i->reg segment (0-5, not CS: decoder), i->rm / memory 16 bits; ends */

@@ -260,6 +260,16 @@ void sse_x_movdq2q(Cpu *c, const Insn *i) {
     NEXT(c, i);
 }
 
+/* An integer store: no SSE state, so no checks. */
+void op_movnti(Cpu *c, const Insn *i) {
+    if (i->rex & 8) {
+        mem_write64(c, i, i->seg, effective_address(c, i), c->gpr[i->reg]);
+    } else {
+        mem_write32(c, i, i->seg, effective_address(c, i), (uint32_t)c->gpr[i->reg]);
+    }
+    NEXT(c, i);
+}
+
 void op_emms(Cpu *c, const Insn *i) {
     if (i->prefix & (PFX_REP | PFX_REPNE | PFX_OPSIZE)) {
         raise_ud(c, i);

@@ -19,6 +19,7 @@
 #define CODE_AT UINT64_C(0x10000000)
 #define DATA_AT UINT64_C(0x20000000)
 enum { CODE_SIZE = 4096, DATA_SIZE = 8192, INSN_OFF = 0x800 };
+enum { SEL_CODE16 = 0x07, SEL_DATA16 = 0x0f };      /* in the LDT */
 enum { SEL_USER32 = 0x23, SEL_USER_DATA = 0x2b, SEL_USER64 = 0x33 };    /* Linux's, too */
 
 typedef struct Machine {
@@ -34,8 +35,11 @@ typedef struct Machine {
 typedef struct Trial {
     uint8_t bytes[15];
     unsigned len;
-    bool wide;                  /* 64-bit mode, else 32-bit compatibility mode */
+    bool wide;                  /* 64-bit mode, else compatibility mode */
+    bool narrow;                /* 16-bit segments based at CODE_AT and DATA_AT */
+    uint64_t code, data;        /* offsets of CODE_AT and DATA_AT in their segments */
     uint32_t undefined;         /* RFLAGS bits not to be compared */
+    bool vector_memory;         /* a memory operand that may have to be aligned */
     bool dot_product;           /* DPPS, DPPD */
     uint16_t sw_undefined;      /* x87 status word bits not to be compared */
     unsigned loose_count;
@@ -67,7 +71,7 @@ enum { MAP_1 = 0, MAP_0F = 1, MAP_0F38 = 2, MAP_0F3A = 3 };
 enum { PREFIX_NONE, PREFIX_66, PREFIX_F3, PREFIX_F2, PREFIX_LOCK, PREFIX_66_F2, PREFIX_COUNT };
 
 typedef struct Form {
-    bool wide, rexw;
+    bool wide, narrow, rexw;    /* neither wide nor narrow: 32-bit */
     uint8_t map, opcode, prefix;
     uint8_t reg;                /* ModRM.reg */
     bool memory;

@@ -216,6 +216,13 @@ static void set_up(GuestCpu *g, const Trial *t) {
     s->rflags = t->in.rflags | 0x202;
     s->seg[SEG_CS] = t->wide ? segment(SEL_USER64, CODE64) : segment(SEL_USER32, CODE32);
     s->seg[SEG_SS] = s->seg[SEG_DS] = s->seg[SEG_ES] = segment(SEL_USER_DATA, DATA);
+    if (t->narrow) {
+        s->seg[SEG_CS] = (SegState){ .base = CODE_AT, .limit = CODE_SIZE - 1,
+                                     .selector = SEL_CODE16, .attr = 0xfb };
+        s->seg[SEG_SS] = s->seg[SEG_DS] = s->seg[SEG_ES] =
+            (SegState){ .base = DATA_AT, .limit = DATA_SIZE - 1, .selector = SEL_DATA16,
+                        .attr = 0xf3 };
+    }
     s->seg[SEG_FS] = s->seg[SEG_GS] = segment(0, UNUSABLE);
     s->ldtr = segment(0, UNUSABLE);
     s->tr = (SegState){ .base = TSS, .limit = 0x67, .selector = 0x40, .attr = 0x8b };

@@ -3,13 +3,17 @@
  * oracle_native.c - runs one instruction on the host.  A signal handler loads the whole state by
  * returning to it (Linux restores general, x87, MMX and SSE registers from the signal frame), and
  * the next signal, from the instruction or from the INT3 after it, brings the whole state back.
- * A compatibility-mode code selector in the frame is all that 32-bit trials need.
+ * A compatibility-mode code selector in the frame is all that 32-bit trials need; for 16-bit ones
+ * there are segments in the process's LDT.
  */
+#include <asm/ldt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 #include "tests/cpu/oracle.h"
 
 struct Native {
@@ -30,6 +34,10 @@ static const int REGS[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_R
                               REG_RDI, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13,
                               REG_R14, REG_R15 };
 
+static unsigned data_selector(const Trial *t) {
+    return t->narrow ? SEL_DATA16 : SEL_USER_DATA;
+}
+
 static void start(Native *n, greg_t *g, uint8_t *fx) {
     const Machine *m = &n->trial->in;
     uint64_t xstate_bv;
@@ -41,8 +49,9 @@ static void start(Native *n, greg_t *g, uint8_t *fx) {
     }
     g[REG_RIP] = (greg_t)m->rip;
     g[REG_EFL] = (greg_t)(m->rflags | 0x202);
-    g[REG_CSGSFS] = (greg_t)((n->trial->wide ? SEL_USER64 : SEL_USER32) |
-                             (uint64_t)SEL_USER_DATA << 48);
+    g[REG_CSGSFS] = (greg_t)((n->trial->wide ? SEL_USER64 :
+                              n->trial->narrow ? SEL_CODE16 : SEL_USER32) |
+                             (uint64_t)data_selector(n->trial) << 48);
     memcpy(fx, m->fx, 416);
     memcpy(&xstate_bv, fx + 512, 8);
     xstate_bv |= 3;
@@ -80,11 +89,26 @@ static void handler(int sig, siginfo_t *info, void *context) {
     }
 }
 
+static void load_data_segments(uint16_t selector) {
+    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(selector));
+}
+
+static void make_16_bit_segments(void) {
+    struct user_desc code = { .entry_number = SEL_CODE16 >> 3, .base_addr = (unsigned)CODE_AT,
+                              .limit = CODE_SIZE - 1, .contents = 2 };
+    struct user_desc data = { .entry_number = SEL_DATA16 >> 3, .base_addr = (unsigned)DATA_AT,
+                              .limit = DATA_SIZE - 1 };
+
+    if (syscall(SYS_modify_ldt, 1, &code, sizeof(code)) != 0 ||
+        syscall(SYS_modify_ldt, 1, &data, sizeof(data)) != 0) {
+        abort();
+    }
+}
+
 Native *native_new(void) {
     Native *n = calloc(1, sizeof(*n));
     struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
     stack_t ss = { .ss_size = 256 * 1024 };
-    uint16_t ds = SEL_USER_DATA;
 
     n->code = mmap((void *)CODE_AT, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -101,8 +125,7 @@ Native *native_new(void) {
     for (unsigned k = 0; k < sizeof(SIGNALS) / sizeof(SIGNALS[0]); k++) {
         sigaction(SIGNALS[k], &sa, &n->old[SIGNALS[k]]);
     }
-    /* What 32-bit code needs; 64-bit code doesn't mind. */
-    __asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(ds));
+    make_16_bit_segments();
     return n;
 }
 
@@ -125,6 +148,9 @@ void native_run(Native *n, const Trial *t, Machine *out) {
     memcpy(n->data, t->in.data, DATA_SIZE);
     n->trial = t;
     n->out = out;
+    /* The signal frame hasn't these two; 64-bit code doesn't mind them. */
+    load_data_segments((uint16_t)data_selector(t));
     __asm__ volatile("int3" : : : "memory");
+    load_data_segments(SEL_USER_DATA);
     memcpy(out->data, n->data, DATA_SIZE);
 }

@@ -20,7 +20,7 @@ typedef struct Run {
 static void show(Run *run, const Form *f, const Trial *t, const char *text) {
     char hex[64];
     unsigned n = 0;
-    uint32_t id = (uint32_t)(f->wide << 24 | f->map << 16 | f->opcode << 8 | f->reg << 4 |
+    uint32_t id = (uint32_t)(f->narrow << 25 | f->wide << 24 | f->map << 16 | f->opcode << 8 | f->reg << 4 |
                              f->prefix);
 
     run->bad++;
@@ -32,7 +32,7 @@ static void show(Run *run, const Form *f, const Trial *t, const char *text) {
     for (unsigned k = 0; k < t->len; k++) {
         n += (unsigned)snprintf(hex + n, sizeof(hex) - n, "%02x ", t->bytes[k]);
     }
-    cr_log_error("%d-bit %s: host/guest differ:%s", t->wide ? 64 : 32, hex, text);
+    cr_log_error("%d-bit %s: host/guest differ:%s", t->wide ? 64 : t->narrow ? 16 : 32, hex, text);
 }
 
 static void one(Run *run, const Form *f) {
@@ -69,18 +69,21 @@ static void opcode(Run *run, Form f, unsigned times) {
                 if (m && !form_has_modrm(&f)) {
                     continue;
                 }
-                for (unsigned k = 0; k < times && form_exists(&f); k++) {
+                for (unsigned k = 0; k < times; k++) {
                     f.rm = (uint8_t)(rng_next(&run->rng) & 7);
-                    one(run, &f);
+                    if (form_exists(&f)) {
+                        one(run, &f);
+                    }
                 }
             }
         }
     }
 }
 
-static void opcodes(Run *run, bool wide, unsigned map, unsigned first, unsigned last) {
+static void opcodes(Run *run, unsigned bits, unsigned map, unsigned first, unsigned last) {
     for (unsigned op = first; op <= last; op++) {
-        Form f = { .wide = wide, .map = (uint8_t)map, .opcode = (uint8_t)op };
+        Form f = { .wide = bits == 64, .narrow = bits == 16, .map = (uint8_t)map,
+                   .opcode = (uint8_t)op };
         for (unsigned reg = 0; reg < (form_has_modrm(&f) ? 8u : 1u); reg++) {
             f.reg = (uint8_t)reg;
             /* FXSAVE, XRSTOR and so on: many ways for one encoding */
@@ -89,46 +92,55 @@ static void opcodes(Run *run, bool wide, unsigned map, unsigned first, unsigned 
     }
 }
 
-static void run_map(bool wide, unsigned map, unsigned first, unsigned last) {
+static void run_map(unsigned bits, unsigned map, unsigned first, unsigned last) {
     const char *seed = getenv("GH_ORACLE_SEED");
     Run run = { .rng = { seed != NULL ? strtoull(seed, NULL, 0) : 20240607 } };
 
     run.native = native_new();
     run.guest = guest_cpu_new();
     cr_assert_not_null(run.guest);
-    opcodes(&run, wide, map, first, last);
+    opcodes(&run, bits, map, first, last);
     guest_cpu_free(run.guest);
     native_free(run.native);
     cr_expect_eq(run.bad, 0, "%u of %u trials differ from the host", run.bad, run.trials);
 }
 
 Test(oracle, one_byte_opcodes_act_as_the_host_in_64_bit_mode) {
-    run_map(true, MAP_1, 0, 0xd7);
-    run_map(true, MAP_1, 0xe0, 0xff);
+    run_map(64, MAP_1, 0, 0xd7);
+    run_map(64, MAP_1, 0xe0, 0xff);
 }
 
 Test(oracle, one_byte_opcodes_act_as_the_host_in_compatibility_mode) {
-    run_map(false, MAP_1, 0, 0xd7);
-    run_map(false, MAP_1, 0xe0, 0xff);
+    run_map(32, MAP_1, 0, 0xd7);
+    run_map(32, MAP_1, 0xe0, 0xff);
+}
+
+Test(oracle, one_byte_opcodes_act_as_the_host_in_16_bit_segments) {
+    run_map(16, MAP_1, 0, 0xd7);
+    run_map(16, MAP_1, 0xe0, 0xff);
 }
 
 Test(oracle, two_byte_opcodes_act_as_the_host_in_64_bit_mode) {
-    run_map(true, MAP_0F, 0, 0xff);
+    run_map(64, MAP_0F, 0, 0xff);
 }
 
 Test(oracle, two_byte_opcodes_act_as_the_host_in_compatibility_mode) {
-    run_map(false, MAP_0F, 0, 0xff);
+    run_map(32, MAP_0F, 0, 0xff);
+}
+
+Test(oracle, two_byte_opcodes_act_as_the_host_in_16_bit_segments) {
+    run_map(16, MAP_0F, 0, 0xff);
 }
 
 Test(oracle, three_byte_opcodes_act_as_the_host) {
-    run_map(true, MAP_0F38, 0, 0xff);
-    run_map(true, MAP_0F3A, 0, 0xff);
-    run_map(false, MAP_0F38, 0, 0xff);
-    run_map(false, MAP_0F3A, 0, 0xff);
+    run_map(64, MAP_0F38, 0, 0xff);
+    run_map(64, MAP_0F3A, 0, 0xff);
+    run_map(32, MAP_0F38, 0, 0xff);
+    run_map(32, MAP_0F3A, 0, 0xff);
 }
 
 /* x87: every register form by itself */
-static void run_x87(bool wide) {
+static void run_x87(unsigned bits) {
     Run run = { .rng = { 387 } };
 
     run.native = native_new();
@@ -136,8 +148,8 @@ static void run_x87(bool wide) {
     cr_assert_not_null(run.guest);
     for (unsigned op = 0xd8; op <= 0xdf; op++) {
         for (unsigned m = 0; m < 64; m++) {
-            Form f = { .wide = wide, .opcode = (uint8_t)op, .reg = (uint8_t)(m >> 3),
-                       .rm = (uint8_t)(m & 7) };
+            Form f = { .wide = bits == 64, .narrow = bits == 16, .opcode = (uint8_t)op,
+                       .reg = (uint8_t)(m >> 3), .rm = (uint8_t)(m & 7) };
             for (unsigned k = 0; k < 24 * rounds(); k++) {
                 one(&run, &f);
             }
@@ -153,9 +165,13 @@ static void run_x87(bool wide) {
 }
 
 Test(oracle, x87_acts_as_the_host_in_64_bit_mode) {
-    run_x87(true);
+    run_x87(64);
 }
 
 Test(oracle, x87_acts_as_the_host_in_compatibility_mode) {
-    run_x87(false);
+    run_x87(32);
+}
+
+Test(oracle, x87_acts_as_the_host_in_16_bit_segments) {
+    run_x87(16);
 }
