@@ -10,7 +10,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* exclusive: for writing.  False with an error that names the holder's pid where it can be found. */
+/* exclusive: for writing.  False with an error that names the holder's pid where it is known. */
 bool block_lock(int fd, bool exclusive, GError **error);
 void block_unlock(int fd);
 

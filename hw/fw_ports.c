@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fw_ports.c - the PC's small firmware ports: 92h (fast A20 and reset; A20 is always open here) and
- * 402h, where SeaBIOS writes its log and reads E9h as the sign that somebody listens.  POST codes at
- * 80h land in the DMA page registers (i8237.c), as on a real PC.
+ * fw_ports.c - the PC's small firmware ports: 92h (fast A20 and reset; A20 is always open here)
+ * and 402h, where SeaBIOS writes its log and reads E9h as the sign that somebody listens.  POST
+ * codes at 80h land in the DMA page registers (i8237.c), as on a real PC.
  */
 #include "hw/devices.h"
 #include "pc_layout.h"

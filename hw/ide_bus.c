@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ide_bus.c - an ATA channel (ATA/ATAPI-6, T13/1410D): the task files of its two devices, selection,
- * the data port, software reset and the interrupt.  Commands are in ide_ata.c and ide_atapi.c.  An
- * absent device reads as zeros, as a lone device answers for its missing partner.  Left out: queued
- * and overlapped commands.
+ * ide_bus.c - an ATA channel (ATA/ATAPI-6, T13/1410D): the task files of its two devices,
+ * selection, the data port, software reset and the interrupt.  Commands are in ide_ata.c and
+ * ide_atapi.c.  An absent device reads as zeros, as a lone device answers for its missing
+ * partner.  Left out: queued and overlapped commands.
  */
 #include "hw/ide.h"
 #include <string.h>

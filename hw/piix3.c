@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * piix3.c - the PCI-to-ISA function of the 82371SB (PIIX3, Intel order 290550): PIRQ routing to the
- * hypervisor's interrupt links, and the reset control register at CF9.  The interrupt controllers,
- * the timer and ELCR that the real chip holds are the hypervisor's; the DMA controllers are i8237.c.
- * The other configuration registers are storage.
+ * piix3.c - the PCI-to-ISA function of the 82371SB (PIIX3, Intel order 290550): PIRQ routing to
+ * the hypervisor's interrupt links, and the reset control register at CF9.  The interrupt
+ * controllers, the timer and ELCR that the real chip holds are the hypervisor's; the DMA
+ * controllers are i8237.c. The other configuration registers are storage.
  */
 #include "hw/devices.h"
 #include "lib/pci.h"

@@ -11,7 +11,8 @@
 #include "tests/fake_machine.h"
 
 enum { PRI = 0x1f0, SEC = 0x170, PRI_CTL = 0x3f6, SEC_CTL = 0x376, BM0 = 0xc000, BM1 = 0xc008 };
-enum { R_ERROR = 1, R_FEATURE = 1, R_COUNT, R_LOW, R_MID, R_HIGH, R_DEVICE, R_COMMAND, R_STATUS = 7 };
+enum { R_ERROR = 1, R_FEATURE = 1, R_COUNT, R_LOW, R_MID, R_HIGH, R_DEVICE, R_COMMAND,
+       R_STATUS = 7 };
 #define DISK_SECTORS 4096u
 #define CD_BLOCKS 1000u
 

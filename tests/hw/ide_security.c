@@ -77,7 +77,8 @@ Test(ide_security, b1_no_command_passes_the_end_of_the_disk)
 /* B2: the data port after commands that leave no data behind. */
 Test(ide_security, b2_data_port_never_leaves_its_buffer)
 {
-    static const uint8_t packets[][12] = { { 0x1b, 0, 0, 0, 2 }, { 0x28, 0, 0, 0, 0, 0, 0, 0, 40 },
+    static const uint8_t packets[][12] = { { 0x1b, 0, 0, 0, 2 },
+                                           { 0x28, 0, 0, 0, 0, 0, 0, 0, 40 },
                                            { 0x55, 0, 0, 0, 0, 0, 0, 0xff, 0xff }, { 0x5a, 0, 0x3f },
                                            { 0xbe, 0, 0, 0, 0, 0, 0, 0, 30, 0xf8 }, { 0x03 } };
     IdeGuest *g = ide_guest_new();
@@ -179,7 +180,8 @@ Test(ide_security, b5_byte_count_limit_zero_and_one_abort)
     IdeGuest *g = ide_guest_new();
 
     for (unsigned i = 0; i < 2; i++) {
-        cr_assert_eq(ide_guest_packet(g, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), limits[i], false), 0x51);
+        cr_assert_eq(ide_guest_packet(g, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), limits[i], false),
+                     0x51);
         cr_assert_eq(ide_guest_packet(g, CDB(0x12, 0, 0, 0, 36), limits[i], false), 0x51);
         cr_assert_eq(ide_guest_packet(g, CDB(0x00), limits[i], false), 0x50);
     }
