@@ -79,7 +79,8 @@ Test(ide_security, b2_data_port_never_leaves_its_buffer)
 {
     static const uint8_t packets[][12] = { { 0x1b, 0, 0, 0, 2 },
                                            { 0x28, 0, 0, 0, 0, 0, 0, 0, 40 },
-                                           { 0x55, 0, 0, 0, 0, 0, 0, 0xff, 0xff }, { 0x5a, 0, 0x3f },
+                                           { 0x55, 0, 0, 0, 0, 0, 0, 0xff, 0xff },
+                                           { 0x5a, 0, 0x3f },
                                            { 0xbe, 0, 0, 0, 0, 0, 0, 0, 30, 0xf8 }, { 0x03 } };
     IdeGuest *g = ide_guest_new();
 
