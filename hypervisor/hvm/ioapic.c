@@ -1,184 +1,224 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ioapic.c - I/O APIC with 48 pins, version 11h (Intel 82093AA data sheet, as Xen presents it).  An
- * interrupt of delivery mode ExtINT on pin 0 is the PIC's way to the processors and is looked up by
- * the platform, not sent.
+ * ioapic.c - an I/O APIC after Intel's data sheet of the 82093AA (version 0x11), with 48 pins as
+ * Xen's has: 0-15 ISA (0 is the PIC's way in), 16-47 PCI.  Wires mean "asserted", whatever polarity
+ * the guest programs, as the lines' real polarity is known only to its ACPI tables.  An edge that
+ * comes while the pin is masked is lost, as on the chip.
  */
 #include "hypervisor/hvm/ioapic.h"
+
 #include "include/pc_layout.h"
 
-#define RTE_MASK (1ull << 16)
-#define RTE_LEVEL (1ull << 15)
-#define RTE_REMOTE_IRR (1ull << 14)
-#define RTE_LOW (1ull << 13)
-#define RTE_PENDING (1ull << 12)
-#define RTE_LOGICAL (1ull << 11)
-#define RTE_WRITABLE 0xff0000000001afffull
-#define DELIVERY(rte) ((rte) >> 8 & 7)
+enum { MMIO_SELECT = 0x00, MMIO_WINDOW = 0x10, MMIO_LEN = 0x100 };
+enum { INDEX_ID = 0, INDEX_VERSION = 1, INDEX_ARBITRATION = 2, INDEX_REDIRECTION = 0x10 };
 
-enum { REG_SELECT = 0x00, REG_WINDOW = 0x10, REG_EOI = 0x40 };
-enum { IOAPICID = 0, IOAPICVER = 1, IOAPICARB = 2, REDTBL = 0x10 };
+#define VERSION 0x11u
+#define RTE_LOGICAL (1u << 11)
+#define RTE_REMOTE_IRR (1u << 14)
+#define RTE_LEVEL (1u << 15)
+#define RTE_MASKED (1u << 16)
+#define RTE_WRITABLE 0xff0000000001afffULL
 
-typedef struct Ioapic {
+struct Ioapic {
     Device dev;
-    uint64_t rte[IOAPIC_PINS];
+    ApicBus *bus;
     uint8_t select, id;
-    uint64_t lines, irr;        /* one bit a pin */
-    bool (*send)(void *opaque, const IoapicMessage *m);
-    void *opaque;
-} Ioapic;
+    uint64_t wires;
+    uint64_t rte[IOAPIC_PINS];
+};
 
-static void service(Ioapic *s, unsigned pin)
+static ApicMessage message(uint64_t rte)
 {
-    uint64_t *rte = &s->rte[pin], bit = 1ull << pin;
-    bool level = *rte & RTE_LEVEL;
-    IoapicMessage m = { .vector = *rte, .delivery = DELIVERY(*rte), .dest = *rte >> 56,
-                        .logical = *rte & RTE_LOGICAL, .level = level };
+    return (ApicMessage){
+        .dest = rte >> 56, .logical = rte & RTE_LOGICAL, .level = rte & RTE_LEVEL,
+        .delivery = rte >> 8 & 7, .vector = rte,
+    };
+}
 
-    if (!(s->irr & bit) || (*rte & RTE_MASK) || (level && (*rte & RTE_REMOTE_IRR)) ||
-        m.delivery == 7) {
-        return;
-    }
-    if (s->send && s->send(s->opaque, &m) && level) {
-        *rte |= RTE_REMOTE_IRR;
-    }
-    if (!level) {
-        s->irr &= ~bit;
+static void deliver(Ioapic *a, unsigned pin)
+{
+    ApicMessage m = message(a->rte[pin]);
+
+    switch (m.delivery) {
+    case APIC_FIXED:
+    case APIC_LOWEST:
+        if (apic_bus_send(a->bus, &m) && m.level) {
+            a->rte[pin] |= RTE_REMOTE_IRR;
+        }
+        break;
+    case APIC_NMI:
+    case APIC_INIT:
+        m.level = false;
+        apic_bus_send(a->bus, &m);
+        break;
+    default:
+        break;                  /* SMI; ExtINT, whose vector the PIC gives */
     }
 }
 
-void ioapic_set_irq(Device *dev, unsigned pin, bool level)
+static void try_level(Ioapic *a, unsigned pin)
 {
-    Ioapic *s = (Ioapic *)dev;
-    uint64_t bit = 1ull << pin;
-    bool rise;
+    uint64_t rte = a->rte[pin];
+
+    if ((a->wires >> pin & 1) && (rte & RTE_LEVEL) && !(rte & (RTE_MASKED | RTE_REMOTE_IRR))) {
+        deliver(a, pin);
+    }
+}
+
+void ioapic_set_gsi(Ioapic *a, unsigned pin, bool level)
+{
+    uint64_t bit, before = a->wires;
 
     if (pin >= IOAPIC_PINS) {
         return;
     }
-    rise = level && !(s->lines & bit);
-    s->lines = level ? s->lines | bit : s->lines & ~bit;
-    if (s->rte[pin] & RTE_LEVEL) {
-        s->irr = level ? s->irr | bit : s->irr & ~bit;
-    } else if (rise) {
-        s->irr |= bit;
+    bit = 1ULL << pin;
+    a->wires = level ? before | bit : before & ~bit;
+    if (!level) {
+        return;
     }
-    service(s, pin);
+    if (a->rte[pin] & RTE_LEVEL) {
+        try_level(a, pin);
+    } else if (!(before & bit) && !(a->rte[pin] & RTE_MASKED)) {
+        deliver(a, pin);
+    }
 }
 
-void ioapic_eoi(Device *dev, uint8_t vector)
+void ioapic_retry(Ioapic *a)
 {
-    Ioapic *s = (Ioapic *)dev;
+    for (uint64_t w = a->wires; w; w &= w - 1) {
+        try_level(a, __builtin_ctzll(w));
+    }
+}
 
+void ioapic_eoi(Ioapic *a, uint8_t vector)
+{
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
-        if ((uint8_t)s->rte[pin] == vector && (s->rte[pin] & RTE_REMOTE_IRR)) {
-            s->rte[pin] &= ~RTE_REMOTE_IRR;
-            service(s, pin);
+        if ((a->rte[pin] & RTE_REMOTE_IRR) && (a->rte[pin] & 0xff) == vector) {
+            a->rte[pin] &= ~(uint64_t)RTE_REMOTE_IRR;
+            try_level(a, pin);
         }
     }
 }
 
-bool ioapic_extint_to(const Device *dev, uint8_t apic_id)
+bool ioapic_extint_to(const Ioapic *a, const Lapic *l)
 {
-    uint64_t rte = ((const Ioapic *)dev)->rte[0];
+    ApicMessage m = message(a->rte[0]);
 
-    return !(rte & RTE_MASK) && DELIVERY(rte) == 7 &&
-           ((rte & RTE_LOGICAL) || rte >> 56 == apic_id || rte >> 56 == 0xff);
+    return m.delivery == APIC_EXTINT && !(a->rte[0] & RTE_MASKED) && lapic_addressed(l, &m);
 }
 
-static uint32_t read_register(const Ioapic *s)
+static uint32_t read_index(const Ioapic *a)
 {
-    unsigned i = s->select - REDTBL;
+    unsigned n = a->select - INDEX_REDIRECTION;
 
-    switch (s->select) {
-    case IOAPICID:
-    case IOAPICARB: return (uint32_t)s->id << 24;
-    case IOAPICVER: return (IOAPIC_PINS - 1) << 16 | 0x11;
-    }
-    if (s->select >= REDTBL && i / 2 < IOAPIC_PINS) {
-        return s->rte[i / 2] >> (i & 1 ? 32 : 0);
-    }
-    return 0;
-}
-
-static void write_rte(Ioapic *s, unsigned pin, bool high, uint32_t v)
-{
-    uint64_t *rte = &s->rte[pin], bit = 1ull << pin;
-    uint64_t now = high ? (*rte & 0xffffffff) | (uint64_t)v << 32
-                        : (*rte & ~0xffffffffull) | v;
-
-    now = (now & RTE_WRITABLE) | (*rte & (RTE_REMOTE_IRR | RTE_PENDING));
-    if (!(now & RTE_LEVEL)) {
-        now &= ~RTE_REMOTE_IRR;
-    }
-    *rte = now;
-    if (now & RTE_LEVEL) {
-        s->irr = s->lines & bit ? s->irr | bit : s->irr & ~bit;
-    }
-    service(s, pin);
-}
-
-static void write_register(Ioapic *s, uint32_t v)
-{
-    unsigned i = s->select - REDTBL;
-
-    if (s->select == IOAPICID) {
-        s->id = v >> 24 & 0x0f;
-    } else if (s->select >= REDTBL && i / 2 < IOAPIC_PINS) {
-        write_rte(s, i / 2, i & 1, v);
+    switch (a->select) {
+    case INDEX_ID:
+    case INDEX_ARBITRATION:
+        return (uint32_t)a->id << 24;
+    case INDEX_VERSION:
+        return VERSION | (IOAPIC_PINS - 1) << 16;
+    default:
+        if (a->select < INDEX_REDIRECTION || n >= 2 * IOAPIC_PINS) {
+            return 0;
+        }
+        return a->rte[n / 2] >> (n & 1 ? 32 : 0);
     }
 }
 
-static uint64_t ioapic_read(void *opaque, uint64_t offset, unsigned width)
+static void write_index(Ioapic *a, uint32_t value)
 {
-    Ioapic *s = opaque;
+    unsigned n = a->select - INDEX_REDIRECTION;
+    uint64_t keep, rte;
 
-    (void)width;
-    return offset == REG_SELECT ? s->select : offset == REG_WINDOW ? read_register(s) : 0;
+    if (a->select == INDEX_ID) {
+        a->id = value >> 24 & 15;
+    }
+    if (a->select < INDEX_REDIRECTION || n >= 2 * IOAPIC_PINS) {
+        return;
+    }
+    rte = a->rte[n / 2];
+    keep = rte & RTE_REMOTE_IRR;
+    rte = n & 1 ? (uint32_t)rte | (uint64_t)value << 32 : (rte & ~0xffffffffULL) | value;
+    rte = (rte & RTE_WRITABLE) | keep;
+    if (!(rte & RTE_LEVEL)) {
+        rte &= ~(uint64_t)RTE_REMOTE_IRR;
+    }
+    a->rte[n / 2] = rte;
+    try_level(a, n / 2);
+    if (n < 2) {
+        a->bus->extint_changed(a->bus->eoi_opaque);
+    }
 }
 
-static void ioapic_write(void *opaque, uint64_t offset, unsigned width, uint64_t v)
+static uint64_t mmio_read(void *opaque, uint64_t offset, unsigned width)
 {
-    Ioapic *s = opaque;
+    Ioapic *a = opaque;
 
     (void)width;
     switch (offset) {
-    case REG_SELECT: s->select = v; break;
-    case REG_WINDOW: write_register(s, v); break;
-    case REG_EOI: ioapic_eoi(&s->dev, v); break;
+    case MMIO_SELECT: return a->select;
+    case MMIO_WINDOW: return read_index(a);
+    default: return 0;
     }
 }
 
-static const IoOps ioapic_ops = { .read = ioapic_read, .write = ioapic_write, .widths = IO_32 };
-
-void ioapic_connect(Device *dev, bool (*send)(void *, const IoapicMessage *), void *opaque)
+static void mmio_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
-    ((Ioapic *)dev)->send = send;
-    ((Ioapic *)dev)->opaque = opaque;
+    Ioapic *a = opaque;
+
+    (void)width;
+    if (offset == MMIO_SELECT) {
+        a->select = value;
+    } else if (offset == MMIO_WINDOW) {
+        write_index(a, value);
+    }
 }
+
+static const IoOps mmio_ops = { .read = mmio_read, .write = mmio_write, .widths = IO_32 };
 
 static bool ioapic_init(Device *dev, GError **error)
 {
-    return io_claim(dev, IO_MMIO, PC_IOAPIC_BASE, 4096, &ioapic_ops, error);
+    return io_claim(dev, IO_MMIO, PC_IOAPIC_BASE, MMIO_LEN, &mmio_ops, error);
 }
 
 static void ioapic_reset(Device *dev)
 {
-    Ioapic *s = (Ioapic *)dev;
+    Ioapic *a = (Ioapic *)dev;
 
+    a->select = a->id = 0;
     for (unsigned i = 0; i < IOAPIC_PINS; i++) {
-        s->rte[i] = RTE_MASK;
+        a->rte[i] = RTE_MASKED;
     }
-    s->select = s->id = 0;
-    s->irr = 0;
 }
 
+static bool ioapic_loaded(Device *dev, GError **error)
+{
+    Ioapic *a = (Ioapic *)dev;
+
+    (void)error;
+    for (unsigned i = 0; i < IOAPIC_PINS; i++) {
+        a->rte[i] &= RTE_WRITABLE | RTE_REMOTE_IRR;
+    }
+    a->wires &= (1ULL << IOAPIC_PINS) - 1;
+    return true;
+}
+
+static const ConfigField ioapic_config[] = {
+    CONFIG_FIELD(Ioapic, bus, CONFIG_POINTER, NULL, "message bus to the LAPICs"),
+    CONFIG_END
+};
+
 static const StateField ioapic_state[] = {
-    STATE_U64_ARRAY(Ioapic, rte), STATE_U8(Ioapic, select), STATE_U8_MAX(Ioapic, id, 15),
-    STATE_U64(Ioapic, lines), STATE_U64(Ioapic, irr), STATE_END
+    STATE_U8(Ioapic, select),
+    STATE_U8_MAX(Ioapic, id, 15),
+    STATE_U64(Ioapic, wires),
+    STATE_U64_ARRAY(Ioapic, rte),
+    STATE_END
 };
 
 const DeviceClass ioapic_class = {
-    .name = "ioapic", .summary = "I/O APIC, 48 pins", .size = sizeof(Ioapic), .version = 1,
-    .state = ioapic_state, .init = ioapic_init, .reset = ioapic_reset,
+    .name = "ioapic", .summary = "I/O APIC with 48 pins", .size = sizeof(Ioapic), .version = 1,
+    .config = ioapic_config, .state = ioapic_state, .init = ioapic_init, .reset = ioapic_reset,
+    .loaded = ioapic_loaded,
 };

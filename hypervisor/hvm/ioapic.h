@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ioapic.h - the I/O APIC. */
-#ifndef GH_IOAPIC_H
-#define GH_IOAPIC_H
+#ifndef GH_HVM_IOAPIC_H
+#define GH_HVM_IOAPIC_H
 
-#include "lib/device.h"
+#include "hypervisor/hvm/lapic.h"
 
-typedef struct IoapicMessage {
-    uint8_t vector, delivery, dest;     /* delivery: 0 fixed 1 lowest 2 SMI 4 NMI 5 INIT 7 ExtINT */
-    bool logical, level;
-} IoapicMessage;
+typedef struct Ioapic Ioapic;
 
-extern const DeviceClass ioapic_class;
-/* Sends a message to the LAPICs; returns whether one took it. */
-void ioapic_connect(Device *dev, bool (*send)(void *opaque, const IoapicMessage *m), void *opaque);
-void ioapic_set_irq(Device *dev, unsigned pin, bool level);
-void ioapic_eoi(Device *dev, uint8_t vector);
-/* Pin 0 passes the PIC's output to the LAPIC with this id (physical destination). */
-bool ioapic_extint_to(const Device *dev, uint8_t apic_id);
+extern const DeviceClass ioapic_class;      /* set pointer "bus" (ApicBus *) before init */
+
+void ioapic_set_gsi(Ioapic *a, unsigned pin, bool level);
+void ioapic_eoi(Ioapic *a, uint8_t vector);
+/* Level requests that no LAPIC would take get another try. */
+void ioapic_retry(Ioapic *a);
+/* Is pin 0 an open path for the PIC to this LAPIC? */
+bool ioapic_extint_to(const Ioapic *a, const Lapic *l);
 
 #endif

@@ -1,113 +1,158 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lapic.c - local APIC, xAPIC and x2APIC (Intel SDM vol. 3, chapter 10): registers, priorities,
- * timer in one-shot, periodic and TSC-deadline mode, ICR.  Left out: thermal and performance
- * counter sources, which never fire here, and the arbitration register's history.
+ * lapic.c - the local APIC of Intel's SDM volume 3, chapter 11 (10 in older prints), in xAPIC and
+ * x2APIC mode, and the message bus between LAPICs.  The timer's clock is 100 MHz, as in Xen.  APIC
+ * ids are 2 * vCPU and fixed.  Left out: SMIs, CMCI, EOI-broadcast suppression, and the thermal and
+ * performance counter entries never fire.
  */
 #include "hypervisor/hvm/lapic.h"
 
 #include <string.h>
+#include "include/pc_layout.h"
 
-enum { ID = 0x02, VERSION = 0x03, TPR = 0x08, APR = 0x09, PPR = 0x0a, EOI = 0x0b, LDR = 0x0d,
-       DFR = 0x0e, SVR = 0x0f, ISR0 = 0x10, TMR0 = 0x18, IRR0 = 0x20, ESR = 0x28, LVT_CMCI = 0x2f,
-       ICR = 0x30, ICR2 = 0x31, LVT_TIMER = 0x32, LVT_THERMAL = 0x33, LVT_PERF = 0x34,
-       LVT0 = 0x35, LVT1 = 0x36, LVT_ERROR = 0x37, INITIAL = 0x38, CURRENT = 0x39, DIVIDE = 0x3e,
-       SELF_IPI = 0x3f };
-enum { BASE_BSP = 0x100, BASE_X2 = 0x400, BASE_ENABLE = 0x800 };
-enum { LVT_MASKED = 0x10000, SVR_ENABLE = 0x100, SVR_EOI_OFF = 0x1000 };
-enum { TIMER_ONESHOT, TIMER_PERIODIC, TIMER_DEADLINE };
-enum { ERR_SEND_VECTOR = 0x20, ERR_RECEIVE_VECTOR = 0x40, ERR_REGISTER = 0x80 };
-enum { MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0, MSR_X2 = 0x800 };
-#define BUS_NS 10               /* bus clock period: 100 MHz, as Xen's */
-#define APIC_VERSION 0x50014    /* version 14h, LVT entries 0-5 */
+enum {
+    REG_ID = 0x20, REG_VERSION = 0x30, REG_TPR = 0x80, REG_APR = 0x90, REG_PPR = 0xa0,
+    REG_EOI = 0xb0, REG_LDR = 0xd0, REG_DFR = 0xe0, REG_SVR = 0xf0, REG_ISR = 0x100,
+    REG_TMR = 0x180, REG_IRR = 0x200, REG_ESR = 0x280, REG_ICR = 0x300, REG_ICR2 = 0x310,
+    REG_LVT_TIMER = 0x320, REG_LVT_ERROR = 0x370, REG_TMICT = 0x380, REG_TMCCT = 0x390,
+    REG_TDCR = 0x3e0, REG_SELF_IPI = 0x3f0,
+};
+enum { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVTS };
 
-bool lapic_enabled(const Lapic *l)
-{
-    return l->base & BASE_ENABLE;
-}
+#define VERSION 0x00050014u     /* six LVT entries, integrated APIC */
+#define LVT_MASKED 0x10000u
+#define SVR_ENABLE 0x100u
+#define BASE_BSP 0x100u
+#define BASE_EXTD 0x400u
+#define BASE_EN 0x800u
+#define ESR_SEND_VECTOR 0x20
+#define ESR_RECEIVE_VECTOR 0x40
+#define ESR_REGISTER 0x80
+#define BUS_NS 10               /* of one timer clock */
+#define MIN_PERIOD_NS 10000     /* periodic interrupts come no faster */
 
-bool lapic_software_enabled(const Lapic *l)
-{
-    return lapic_enabled(l) && (l->regs[SVR] & SVR_ENABLE);
-}
+enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_DEADLINE };
 
-bool lapic_x2(const Lapic *l)
-{
-    return (l->base & (BASE_ENABLE | BASE_X2)) == (BASE_ENABLE | BASE_X2);
-}
+struct Lapic {
+    Device dev;
+    ApicBus *bus;
+    uint32_t vcpu;
+    uint64_t base;
+    uint32_t tpr, ldr, dfr, svr, esr, esr_next, icr2, tdcr, tmict;
+    uint32_t icr;
+    uint32_t lvt[LVTS];
+    uint32_t isr[8], tmr[8], irr[8];
+    uint64_t deadline;          /* guest TSC; 0: none */
+    Timer timer;
+    bool deliverable;           /* derived: an interrupt could be acknowledged now */
+};
 
-static void set_bit(uint32_t *set, uint8_t vector)
-{
-    set[vector >> 5] |= 1u << (vector & 31);
-}
+static const uint32_t lvt_writable[LVTS] = {
+    [LVT_TIMER] = 0x700ff, [LVT_THERMAL] = 0x107ff, [LVT_PERF] = 0x107ff,
+    [LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff, [LVT_ERROR] = 0x100ff,
+};
 
-static void clear_bit(uint32_t *set, uint8_t vector)
-{
-    set[vector >> 5] &= ~(1u << (vector & 31));
-}
+/* --- vectors and priorities --- */
 
-static bool test_bit(const uint32_t *set, uint8_t vector)
-{
-    return set[vector >> 5] >> (vector & 31) & 1;
-}
-
-static int highest(const uint32_t *set)
+static int highest(const uint32_t *bits)
 {
     for (int i = 7; i >= 0; i--) {
-        if (set[i]) {
-            return i * 32 + 31 - __builtin_clz(set[i]);
+        if (bits[i]) {
+            return 32 * i + 31 - __builtin_clz(bits[i]);
         }
     }
     return -1;
 }
 
-uint8_t lapic_ppr(const Lapic *l)
+static void set_bit(uint32_t *bits, uint8_t n)
 {
-    int isr = highest(l->isr);
-    uint8_t service = isr < 0 ? 0 : isr & 0xf0, tpr = l->regs[TPR];
-
-    return (tpr & 0xf0) >= service ? tpr : service;
+    bits[n >> 5] |= 1u << (n & 31);
 }
 
-int lapic_pending(const Lapic *l)
+static void clear_bit(uint32_t *bits, uint8_t n)
 {
-    int vector = highest(l->irr);
-
-    return vector >= 0 && lapic_software_enabled(l) && (vector & 0xf0) > (lapic_ppr(l) & 0xf0)
-               ? vector : -1;
+    bits[n >> 5] &= ~(1u << (n & 31));
 }
 
-int lapic_ack(Lapic *l)
+static bool test_bit(const uint32_t *bits, uint8_t n)
 {
-    int vector = lapic_pending(l);
+    return bits[n >> 5] >> (n & 31) & 1;
+}
 
-    if (vector >= 0) {
-        clear_bit(l->irr, vector);
-        set_bit(l->isr, vector);
+static uint32_t ppr(const Lapic *l)
+{
+    int isrv = highest(l->isr);
+    uint32_t in_service = isrv < 0 ? 0 : isrv & 0xf0;
+
+    return (l->tpr & 0xf0) >= in_service ? l->tpr : in_service;
+}
+
+bool lapic_hw_enabled(const Lapic *l)
+{
+    return l->base & BASE_EN;
+}
+
+static bool x2apic(const Lapic *l)
+{
+    return (l->base & (BASE_EN | BASE_EXTD)) == (BASE_EN | BASE_EXTD);
+}
+
+static bool sw_enabled(const Lapic *l)
+{
+    return lapic_hw_enabled(l) && (l->svr & SVR_ENABLE);
+}
+
+static int pending_vector(const Lapic *l)
+{
+    int v = highest(l->irr);
+
+    return lapic_hw_enabled(l) && v >= 0 && (v & 0xf0u) > (ppr(l) & 0xf0) ? v : -1;
+}
+
+/* To be called after every change of irr, isr, tpr or base. */
+static void update(Lapic *l)
+{
+    bool now = pending_vector(l) >= 0;
+
+    __atomic_store_n(&l->deliverable, now, __ATOMIC_RELEASE);
+    if (now) {
+        l->bus->host->kick(l->bus->opaque, l->vcpu);
     }
-    return vector;
 }
 
-static void lapic_error(Lapic *l, uint32_t bit)
+bool lapic_deliverable(const Lapic *l)
 {
-    uint32_t lvt = l->regs[LVT_ERROR];
+    return __atomic_load_n(&l->deliverable, __ATOMIC_ACQUIRE);
+}
 
-    if (l->esr_pending & bit) {
+uint32_t lapic_id(const Lapic *l)
+{
+    return 2 * l->vcpu;
+}
+
+static void error(Lapic *l, uint32_t bit)
+{
+    uint32_t lvt = l->lvt[LVT_ERROR];
+
+    if (l->esr_next & bit) {
         return;
     }
-    l->esr_pending |= bit;
-    if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= 16) {    /* an illegal one would come back here */
-        lapic_deliver(l, lvt, false);
+    l->esr_next |= bit;
+    /* An illegal error vector must not raise the error that it would be. */
+    if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= 16) {
+        lapic_accept(l, lvt, false);
+    } else if (!(lvt & LVT_MASKED)) {
+        l->esr_next |= ESR_RECEIVE_VECTOR;
     }
 }
 
-void lapic_deliver(Lapic *l, uint8_t vector, bool level)
+void lapic_accept(Lapic *l, uint8_t vector, bool level)
 {
-    if (!lapic_software_enabled(l)) {
+    if (!sw_enabled(l)) {
         return;
     }
     if (vector < 16) {
-        lapic_error(l, ERR_RECEIVE_VECTOR);
+        error(l, ESR_RECEIVE_VECTOR);
         return;
     }
     set_bit(l->irr, vector);
@@ -116,385 +161,635 @@ void lapic_deliver(Lapic *l, uint8_t vector, bool level)
     } else {
         clear_bit(l->tmr, vector);
     }
-    l->host->kick(l->host->opaque, l->vcpu);
+    update(l);
 }
 
-static void end_of_interrupt(Lapic *l)
+int lapic_ack(Lapic *l)
 {
-    int vector = highest(l->isr);
+    int v = pending_vector(l);
 
-    if (vector < 0) {
+    if (v >= 0) {
+        clear_bit(l->irr, v);
+        set_bit(l->isr, v);
+    }
+    update(l);
+    return v;
+}
+
+static void eoi(Lapic *l)
+{
+    int v = highest(l->isr);
+
+    if (v < 0) {
         return;
     }
-    clear_bit(l->isr, vector);
-    if (test_bit(l->tmr, vector) && !(l->regs[SVR] & SVR_EOI_OFF)) {
-        l->host->eoi(l->host->opaque, vector);
+    clear_bit(l->isr, v);
+    if (test_bit(l->tmr, v)) {
+        l->bus->eoi(l->bus->eoi_opaque, v);
     }
-    l->host->kick(l->host->opaque, l->vcpu);
+    update(l);
 }
 
-bool lapic_matches(const Lapic *l, uint32_t dest, bool logical, bool x2)
+static void set_tpr(Lapic *l, uint32_t value)
 {
-    uint32_t ldr = l->regs[LDR];
+    l->tpr = value & 0xff;
+    update(l);
+}
 
-    if (!lapic_enabled(l)) {
+uint64_t lapic_cr8(const Lapic *l)
+{
+    return l->tpr >> 4;
+}
+
+void lapic_set_cr8(Lapic *l, uint64_t value)
+{
+    set_tpr(l, (value & 15) << 4);
+}
+
+uint32_t lapic_lvt0(const Lapic *l)
+{
+    return lapic_hw_enabled(l) ? l->lvt[LVT_LINT0] : LVT_MASKED;
+}
+
+/* --- messages --- */
+
+static bool broadcast(const ApicMessage *m)
+{
+    return m->dest == (m->wide ? UINT32_MAX : 0xff);
+}
+
+bool lapic_addressed(const Lapic *l, const ApicMessage *m)
+{
+    if (broadcast(m)) {
+        return true;
+    }
+    if (!m->logical) {
+        return lapic_id(l) == m->dest;
+    }
+    if (!lapic_hw_enabled(l)) {
         return false;
     }
-    if (!logical) {
-        return dest == l->id || dest == (x2 ? 0xffffffff : 0xff);
+    if (x2apic(l)) {
+        return l->ldr >> 16 == m->dest >> 16 && (l->ldr & m->dest & 0xffff);
     }
-    if (lapic_x2(l)) {
-        if (!x2 && dest == 0xff) {
-            return true;
-        }
-        return dest == 0xffffffff || (dest >> 16 == ldr >> 16 && (dest & ldr & 0xffff));
+    if (m->dest > 0xff) {
+        return false;
     }
-    ldr >>= 24;
-    dest &= 0xff;
-    if (l->regs[DFR] >> 28 == 0xf) {
-        return dest == 0xff || (dest & ldr);
+    if (l->dfr >> 28 == 15) {
+        return l->ldr >> 24 & m->dest;
     }
-    return dest == 0xff || (dest >> 4 == ldr >> 4 && (dest & ldr & 0x0f));
+    return l->dfr >> 28 == 0 && l->ldr >> 28 == m->dest >> 4 && (l->ldr >> 24 & m->dest & 15);
 }
 
-bool lapic_lint0_extint(const Lapic *l)
+static bool deliver(Lapic *l, const ApicMessage *m)
 {
-    return !(l->regs[LVT0] & LVT_MASKED) && (l->regs[LVT0] >> 8 & 7) == 7;
+    const PlatformHost *host = l->bus->host;
+    void *opaque = l->bus->opaque;
+
+    switch (m->delivery) {
+    case APIC_FIXED:
+    case APIC_LOWEST:
+        if (!sw_enabled(l)) {
+            return false;
+        }
+        lapic_accept(l, m->vector, m->level);
+        return true;
+    case APIC_NMI:
+        host->nmi(opaque, l->vcpu);
+        return true;
+    case APIC_INIT:
+        lapic_init_reset(l);
+        host->init(opaque, l->vcpu);
+        return true;
+    case APIC_SIPI:
+        host->sipi(opaque, l->vcpu, m->vector);
+        return true;
+    default:
+        return false;           /* SMI: there is none; ExtINT is the PIC's own path */
+    }
+}
+
+static bool send_lowest(ApicBus *bus, const ApicMessage *m)
+{
+    Lapic *best = NULL;
+
+    for (unsigned i = 1; i <= bus->n; i++) {
+        Lapic *l = bus->cpu[(bus->last_lowest + i) % bus->n];
+
+        if (lapic_addressed(l, m) && sw_enabled(l) && (!best || ppr(l) < ppr(best))) {
+            best = l;
+        }
+    }
+    if (!best) {
+        return false;
+    }
+    bus->last_lowest = best->vcpu;
+    return deliver(best, m);
+}
+
+bool apic_bus_send(ApicBus *bus, const ApicMessage *m)
+{
+    bool taken = false;
+
+    if (m->delivery == APIC_LOWEST) {
+        return send_lowest(bus, m);
+    }
+    for (unsigned i = 0; i < bus->n; i++) {
+        if (lapic_addressed(bus->cpu[i], m)) {
+            taken |= deliver(bus->cpu[i], m);
+        }
+    }
+    return taken;
+}
+
+static void write_icr(Lapic *l, uint32_t low, uint32_t dest)
+{
+    ApicMessage m = {
+        .vector = low, .delivery = low >> 8 & 7, .logical = low >> 11 & 1, .dest = dest,
+        .wide = x2apic(l),
+    };
+    bool level_trigger = low >> 15 & 1, asserted = low >> 14 & 1;
+    unsigned shorthand = low >> 18 & 3;
+
+    if (m.delivery == APIC_INIT && level_trigger && !asserted) {
+        return;                 /* the de-assert message only meant something to old APICs */
+    }
+    if (m.vector < 16 && (m.delivery == APIC_FIXED || m.delivery == APIC_LOWEST)) {
+        error(l, ESR_SEND_VECTOR);
+        return;
+    }
+    if (shorthand == 0) {
+        apic_bus_send(l->bus, &m);
+        return;
+    }
+    if (shorthand == 1) {       /* self is defined for fixed interrupts only */
+        if (m.delivery == APIC_FIXED) {
+            lapic_accept(l, m.vector, false);
+        }
+        return;
+    }
+    if (m.delivery == APIC_LOWEST) {
+        m.delivery = APIC_FIXED;
+    }
+    for (unsigned i = 0; i < l->bus->n; i++) {
+        if (shorthand == 2 || l->bus->cpu[i] != l) {
+            deliver(l->bus->cpu[i], &m);
+        }
+    }
 }
 
 /* --- timer --- */
 
 static unsigned timer_mode(const Lapic *l)
 {
-    return l->regs[LVT_TIMER] >> 17 & 3;
+    return l->lvt[LVT_TIMER] >> 17 & 3;
 }
 
 static int64_t tick_ns(const Lapic *l)
 {
-    unsigned code = (l->regs[DIVIDE] & 3) | (l->regs[DIVIDE] >> 1 & 4);
+    unsigned code = (l->tdcr & 3) | (l->tdcr >> 1 & 4);
 
     return (int64_t)BUS_NS << ((code + 1) & 7);
 }
 
-static int64_t lapic_now(const Lapic *l)
+static uint32_t current_count(const Lapic *l)
 {
-    return l->host->now(l->host->opaque);
+    int64_t left;
+
+    if (timer_mode(l) == TIMER_DEADLINE || !timer_armed(&l->timer)) {
+        return 0;
+    }
+    left = l->timer.when - machine_now(l->dev.machine);
+    if (left <= 0) {
+        return 0;
+    }
+    left = (left + tick_ns(l) - 1) / tick_ns(l);
+    if (left > l->tmict && l->tmict) {      /* a period that was stretched to the shortest one */
+        left = (left - 1) % l->tmict + 1;
+    }
+    return left;
 }
 
-static void timer_arm(Lapic *l)
+static int64_t period_ns(const Lapic *l)
 {
-    int64_t now = lapic_now(l);
+    int64_t period = l->tmict * tick_ns(l);
 
-    if (timer_mode(l) == TIMER_DEADLINE) {
-        uint64_t tsc = l->host->tsc(l->host->opaque, l->vcpu);
-        unsigned __int128 ns = l->tsc_deadline > tsc
-                                   ? (unsigned __int128)(l->tsc_deadline - tsc) * 1000000 /
-                                     (l->tsc_khz ? l->tsc_khz : 1) : 0;
-
-        if (l->tsc_deadline == 0) {
-            timer_cancel(&l->timer);
-        } else {
-            timer_at(&l->timer, now + (int64_t)(ns > (1ull << 60) ? 1ull << 60 : ns));
-        }
-    } else if (l->regs[INITIAL] == 0) {
-        timer_cancel(&l->timer);
-    } else {
-        timer_at(&l->timer, l->timer_start + l->regs[INITIAL] * tick_ns(l));
+    if (period < MIN_PERIOD_NS) {
+        period *= (MIN_PERIOD_NS + period - 1) / period;
     }
+    return period;
+}
+
+static void start_count(Lapic *l, uint32_t count)
+{
+    if (timer_mode(l) == TIMER_DEADLINE) {
+        return;
+    }
+    if (!count) {
+        timer_cancel(&l->timer);
+        return;
+    }
+    timer_at(&l->timer, vm_now(&l->dev) + count * tick_ns(l));
 }
 
 static void timer_fire(void *opaque)
 {
     Lapic *l = opaque;
-    uint32_t lvt = l->regs[LVT_TIMER];
+    uint32_t lvt = l->lvt[LVT_TIMER];
 
-    if (timer_mode(l) == TIMER_DEADLINE) {
-        uint64_t tsc = l->host->tsc(l->host->opaque, l->vcpu);
+    if (timer_mode(l) == TIMER_PERIODIC && l->tmict) {
+        int64_t now = vm_now(&l->dev), period = period_ns(l);
 
-        if (l->tsc_deadline > tsc) {    /* the two clocks round differently */
-            timer_arm(l);
-            return;
-        }
-        l->tsc_deadline = 0;
-    } else if (timer_mode(l) == TIMER_PERIODIC && l->regs[INITIAL]) {
-        int64_t period = l->regs[INITIAL] * tick_ns(l), late = lapic_now(l) - l->timer_start;
-
-        period = period < 10000 ? 10000 : period;       /* at most 100 kHz */
-        l->timer_start += late / period * period;       /* missed ones are not made up for */
-        timer_at(&l->timer, l->timer_start + period);
+        /* Ticks missed in a long stop are not made up for: one interrupt stands for all. */
+        timer_at(&l->timer, now + period);
+    } else if (timer_mode(l) == TIMER_DEADLINE) {
+        l->deadline = 0;
     }
     if (!(lvt & LVT_MASKED)) {
-        lapic_deliver(l, lvt, false);
+        lapic_accept(l, lvt, false);
     }
 }
 
-static uint32_t current_count(const Lapic *l)
+uint64_t lapic_deadline(const Lapic *l)
 {
-    int64_t ticks = (lapic_now(l) - l->timer_start) / tick_ns(l);
-    uint32_t initial = l->regs[INITIAL];
+    return timer_mode(l) == TIMER_DEADLINE ? l->deadline : 0;
+}
 
-    if (initial == 0 || timer_mode(l) == TIMER_DEADLINE) {
-        return 0;
+void lapic_set_deadline(Lapic *l, uint64_t value)
+{
+    uint64_t tsc, delta;
+
+    if (timer_mode(l) != TIMER_DEADLINE) {
+        return;
     }
-    if (timer_mode(l) == TIMER_PERIODIC) {
-        return initial - ticks % initial;
+    l->deadline = value;
+    if (!value) {
+        timer_cancel(&l->timer);
+        return;
     }
-    return ticks >= initial ? 0 : initial - ticks;
+    tsc = l->bus->host->guest_tsc(l->bus->opaque, l->vcpu);
+    delta = value > tsc ? value - tsc : 0;
+    if (!delta) {
+        timer_cancel(&l->timer);
+        timer_fire(l);
+        return;
+    }
+    /* A year is as good as any longer time, and keeps the product within 128 bits' quotient. */
+    delta = MIN((unsigned __int128)delta * 1000000 / l->bus->tsc_khz,
+                (unsigned __int128)365 * 86400 * NS_PER_S);
+    timer_at(&l->timer, vm_now(&l->dev) + delta);
+}
+
+static void write_lvt_timer(Lapic *l, uint32_t value)
+{
+    uint32_t left = current_count(l);
+    unsigned before = timer_mode(l);
+
+    l->lvt[LVT_TIMER] = value;
+    if (timer_mode(l) == before) {
+        return;
+    }
+    if (before == TIMER_DEADLINE || timer_mode(l) == TIMER_DEADLINE) {
+        l->deadline = 0;
+        l->tmict = 0;
+        timer_cancel(&l->timer);
+    } else {
+        start_count(l, left);
+    }
 }
 
 /* --- registers --- */
 
-static void write_icr(Lapic *l, uint32_t low, uint32_t dest)
+static void mask_all_lvts(Lapic *l)
 {
-    LapicIpi ipi = { .vector = low, .delivery = low >> 8 & 7, .shorthand = low >> 18 & 3,
-                     .logical = low & 0x800, .level = low & 0x8000, .assert_level = low & 0x4000,
-                     .dest = dest, .x2 = lapic_x2(l) };
+    for (unsigned i = 0; i < LVTS; i++) {
+        l->lvt[i] |= LVT_MASKED;
+    }
+}
 
-    l->regs[ICR] = low & ~0x1000u;
-    if ((ipi.delivery == 0 || ipi.delivery == 1) && ipi.vector < 16) {
-        lapic_error(l, ERR_SEND_VECTOR);
+static void write_lvt(Lapic *l, unsigned n, uint32_t value)
+{
+    value &= lvt_writable[n];
+    if (!(l->svr & SVR_ENABLE)) {
+        value |= LVT_MASKED;
+    }
+    if (n == LVT_TIMER) {
+        write_lvt_timer(l, value);
         return;
     }
-    l->host->ipi(l->host->opaque, l->vcpu, &ipi);
-}
-
-static void write_lvt(Lapic *l, unsigned reg, uint32_t v)
-{
-    static const uint32_t mask[] = { [LVT_TIMER - LVT_TIMER] = 0x700ff,
-        [LVT_THERMAL - LVT_TIMER] = 0x107ff, [LVT_PERF - LVT_TIMER] = 0x107ff,
-        [LVT0 - LVT_TIMER] = 0x1a7ff, [LVT1 - LVT_TIMER] = 0x1a7ff,
-        [LVT_ERROR - LVT_TIMER] = 0x100ff };
-    unsigned mode = timer_mode(l);
-
-    v &= mask[reg - LVT_TIMER];
-    if (!(l->regs[SVR] & SVR_ENABLE)) {
-        v |= LVT_MASKED;
-    }
-    l->regs[reg] = v;
-    if (reg == LVT_TIMER && timer_mode(l) != mode) {
-        timer_cancel(&l->timer);
-        l->tsc_deadline = 0;
-        if (mode == TIMER_DEADLINE || timer_mode(l) == TIMER_DEADLINE) {
-            l->regs[INITIAL] = 0;
-        } else {
-            timer_arm(l);
-        }
+    l->lvt[n] = value;
+    if (n == LVT_LINT0) {
+        l->bus->extint_changed(l->bus->eoi_opaque);
     }
 }
 
-static void write_svr(Lapic *l, uint32_t v)
-{
-    l->regs[SVR] = v & 0x11ff;
-    if (!(v & SVR_ENABLE)) {
-        for (unsigned r = LVT_TIMER; r <= LVT_ERROR; r++) {
-            l->regs[r] |= LVT_MASKED;
-        }
-    }
-    l->host->kick(l->host->opaque, l->vcpu);
-}
-
-static uint32_t read_register(Lapic *l, unsigned reg)
+static uint32_t read_reg(Lapic *l, unsigned reg)
 {
     switch (reg) {
-    case ID: return lapic_x2(l) ? l->id : l->id << 24;
-    case VERSION: return APIC_VERSION | 1u << 24;
-    case PPR: return lapic_ppr(l);
-    case ISR0 ... ISR0 + 7: return l->isr[reg - ISR0];
-    case TMR0 ... TMR0 + 7: return l->tmr[reg - TMR0];
-    case IRR0 ... IRR0 + 7: return l->irr[reg - IRR0];
-    case CURRENT: return current_count(l);
-    case TPR: case LDR: case DFR: case SVR: case ESR: case ICR: case ICR2: case INITIAL:
-    case DIVIDE: case LVT_TIMER ... LVT_ERROR:
-        return l->regs[reg];
+    case REG_ID: return x2apic(l) ? lapic_id(l) : lapic_id(l) << 24;
+    case REG_VERSION: return VERSION;
+    case REG_TPR: return l->tpr;
+    case REG_PPR: return ppr(l);
+    case REG_LDR: return l->ldr;
+    case REG_DFR: return l->dfr;
+    case REG_SVR: return l->svr;
+    case REG_ISR ... REG_ISR + 0x70: return l->isr[(reg - REG_ISR) >> 4];
+    case REG_TMR ... REG_TMR + 0x70: return l->tmr[(reg - REG_TMR) >> 4];
+    case REG_IRR ... REG_IRR + 0x70: return l->irr[(reg - REG_IRR) >> 4];
+    case REG_ESR: return l->esr;
+    case REG_ICR: return l->icr;
+    case REG_ICR2: return l->icr2;
+    case REG_LVT_TIMER ... REG_LVT_ERROR: return l->lvt[(reg - REG_LVT_TIMER) >> 4];
+    case REG_TMICT: return l->tmict;
+    case REG_TMCCT: return current_count(l);
+    case REG_TDCR: return l->tdcr;
     default: return 0;
     }
 }
 
-static void write_register(Lapic *l, unsigned reg, uint32_t v)
+static void write_reg(Lapic *l, unsigned reg, uint32_t value)
 {
     switch (reg) {
-    case TPR:
-        l->regs[TPR] = v & 0xff;
-        l->host->kick(l->host->opaque, l->vcpu);
+    case REG_TPR: set_tpr(l, value); break;
+    case REG_EOI: eoi(l); break;
+    case REG_LDR: l->ldr = value & 0xff000000; break;
+    case REG_DFR: l->dfr = value | 0x0fffffff; break;
+    case REG_SVR:
+        l->svr = value & 0x3ff;
+        if (!(l->svr & SVR_ENABLE)) {
+            mask_all_lvts(l);
+            l->bus->extint_changed(l->bus->eoi_opaque);
+        }
+        update(l);
         break;
-    case EOI: end_of_interrupt(l); break;
-    case LDR: l->regs[LDR] = v & 0xff000000; break;
-    case DFR: l->regs[DFR] = v | 0x0fffffff; break;
-    case SVR: write_svr(l, v); break;
-    case ESR:
-        l->regs[ESR] = l->esr_pending;
-        l->esr_pending = 0;
+    case REG_ESR:
+        l->esr = l->esr_next;
+        l->esr_next = 0;
         break;
-    case ICR: write_icr(l, v, l->regs[ICR2] >> 24); break;
-    case ICR2: l->regs[ICR2] = v & 0xff000000; break;
-    case LVT_TIMER ... LVT_ERROR: write_lvt(l, reg, v); break;
-    case INITIAL:
+    case REG_ICR:
+        l->icr = value & 0xccfff;       /* delivery status reads as idle */
+        write_icr(l, l->icr, l->icr2 >> 24);
+        break;
+    case REG_ICR2: l->icr2 = value & 0xff000000; break;
+    case REG_LVT_TIMER ... REG_LVT_ERROR:
+        write_lvt(l, (reg - REG_LVT_TIMER) >> 4, value);
+        break;
+    case REG_TMICT:
         if (timer_mode(l) != TIMER_DEADLINE) {
-            l->regs[INITIAL] = v;
-            l->timer_start = lapic_now(l);
-            timer_arm(l);
+            l->tmict = value;
+            start_count(l, value);
         }
         break;
-    case DIVIDE:
-        l->regs[DIVIDE] = v & 0x0b;
-        if (timer_mode(l) != TIMER_DEADLINE) {
-            timer_arm(l);
+    case REG_TDCR: {
+        uint32_t left = current_count(l);
+
+        l->tdcr = value & 0xb;
+        if (timer_armed(&l->timer)) {
+            start_count(l, left);
         }
         break;
     }
-}
-
-uint32_t lapic_read(Lapic *l, unsigned offset)
-{
-    unsigned reg = offset >> 4;
-
-    return reg < 64 && !(offset & 15) && lapic_enabled(l) && !lapic_x2(l)
-               ? read_register(l, reg) : 0;
-}
-
-void lapic_write(Lapic *l, unsigned offset, uint32_t v)
-{
-    unsigned reg = offset >> 4;
-
-    if (reg < 64 && !(offset & 15) && lapic_enabled(l) && !lapic_x2(l)) {
-        write_register(l, reg, v);
+    case REG_ID: case REG_VERSION: case REG_APR: case REG_PPR: case REG_TMCCT:
+    case REG_ISR ... REG_IRR + 0x70:
+        break;
+    default:
+        error(l, ESR_REGISTER);
     }
 }
 
-/* --- MSRs --- */
-
-static bool write_base(Lapic *l, uint64_t v)
+bool lapic_mmio_hit(const Lapic *l, uint64_t gpa)
 {
-    uint64_t known = 0xffffff000ull | BASE_BSP | BASE_X2 | BASE_ENABLE;
-    bool was_x2 = lapic_x2(l), x2 = (v & (BASE_ENABLE | BASE_X2)) == (BASE_ENABLE | BASE_X2);
+    return lapic_hw_enabled(l) && !x2apic(l) && (l->base ^ gpa) >> 12 == 0;
+}
 
-    if ((v & ~known) || ((v & BASE_X2) && !(v & BASE_ENABLE)) ||
-        (was_x2 && (v & BASE_ENABLE) && !x2) || (!lapic_enabled(l) && x2)) {
-        return false;           /* transitions the SDM forbids */
+uint64_t lapic_mmio_read(Lapic *l, uint64_t gpa, unsigned size)
+{
+    unsigned offset = gpa & 0xfff, shift = 8 * (offset & 15);
+    uint64_t value;
+
+    if (shift >= 32 || (shift && size > 4)) {
+        return 0;
     }
-    if (!(v & BASE_ENABLE) && lapic_enabled(l)) {
-        lapic_reset(l, true);
+    value = (uint64_t)read_reg(l, offset & ~15u) >> shift;
+    return size < 4 ? value & ((1u << 8 * size) - 1) : value;
+}
+
+void lapic_mmio_write(Lapic *l, uint64_t gpa, unsigned size, uint64_t value)
+{
+    unsigned offset = gpa & 0xfff, shift = 8 * (offset & 15), reg = offset & ~15u;
+
+    if (shift + 8 * MIN(size, 4) > 32) {
+        return;
     }
-    l->base = (l->base & BASE_BSP) | (v & ~(uint64_t)BASE_BSP);
-    if (x2 && !was_x2) {
-        l->regs[LDR] = (l->id >> 4) << 16 | 1u << (l->id & 15);
-        l->regs[ICR2] = 0;
+    if (size < 4) {             /* narrow writes change their bytes of the register */
+        uint32_t mask = ((1u << 8 * size) - 1) << shift;
+
+        value = (read_reg(l, reg) & ~mask) | (((uint32_t)value << shift) & mask);
     }
-    l->host->kick(l->host->opaque, l->vcpu);
+    write_reg(l, reg, value);
+}
+
+static bool x2apic_readable(unsigned reg)
+{
+    switch (reg) {
+    case REG_ID: case REG_VERSION: case REG_TPR: case REG_PPR: case REG_LDR: case REG_SVR:
+    case REG_ISR ... REG_IRR + 0x70:
+    case REG_ESR: case REG_ICR: case REG_LVT_TIMER ... REG_LVT_ERROR: case REG_TMICT:
+    case REG_TMCCT: case REG_TDCR:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool lapic_msr_read(Lapic *l, uint32_t index, uint64_t *value)
+{
+    unsigned reg = (index - 0x800) << 4;
+
+    if (!x2apic(l) || index < 0x800 || index > 0x8ff || !x2apic_readable(reg)) {
+        return false;
+    }
+    *value = read_reg(l, reg);
+    if (reg == REG_ICR) {
+        *value |= (uint64_t)l->icr2 << 32;
+    }
     return true;
 }
 
-static bool x2_readable(unsigned reg)
+/* The bits that may be set in x2APIC mode; false: no such register to write. */
+static bool x2apic_writable(unsigned reg, uint64_t *mask)
 {
-    return reg == ID || reg == VERSION || reg == TPR || reg == PPR || reg == LDR || reg == SVR ||
-           (reg >= ISR0 && reg <= ESR) || reg == ICR || (reg >= LVT_TIMER && reg <= CURRENT) ||
-           reg == DIVIDE;
+    switch (reg) {
+    case REG_TPR: case REG_SELF_IPI: *mask = 0xff; return true;
+    case REG_EOI: case REG_ESR: *mask = 0; return true;
+    case REG_SVR: *mask = 0x3ff; return true;
+    case REG_ICR: *mask = 0xffffffff000ccfff; return true;
+    case REG_LVT_TIMER ... REG_LVT_ERROR:
+        *mask = lvt_writable[(reg - REG_LVT_TIMER) >> 4] | 0x5000;
+        return true;
+    case REG_TMICT: *mask = UINT32_MAX; return true;
+    case REG_TDCR: *mask = 0xb; return true;
+    default: return false;
+    }
 }
 
-static bool x2_writable(unsigned reg)
+bool lapic_msr_write(Lapic *l, uint32_t index, uint64_t value)
 {
-    return reg == TPR || reg == EOI || reg == SVR || reg == ESR || reg == ICR ||
-           (reg >= LVT_TIMER && reg <= INITIAL) || reg == DIVIDE || reg == SELF_IPI;
-}
+    unsigned reg = (index - 0x800) << 4;
+    uint64_t mask;
 
-bool lapic_msr_read(Lapic *l, uint32_t index, uint64_t *v)
-{
-    unsigned reg = index - MSR_X2;
-
-    if (index == MSR_APIC_BASE) {
-        *v = l->base;
-        return true;
-    }
-    if (index == MSR_TSC_DEADLINE) {
-        *v = timer_mode(l) == TIMER_DEADLINE ? l->tsc_deadline : 0;
-        return true;
-    }
-    if (!lapic_x2(l) || reg >= 64 || !x2_readable(reg)) {
+    if (!x2apic(l) || index < 0x800 || index > 0x8ff || !x2apic_writable(reg, &mask) ||
+        (value & ~mask)) {
         return false;
     }
-    *v = read_register(l, reg);
-    if (reg == ICR) {
-        *v |= (uint64_t)l->regs[ICR2] << 32;
-    }
-    return true;
-}
-
-bool lapic_msr_write(Lapic *l, uint32_t index, uint64_t v)
-{
-    unsigned reg = index - MSR_X2;
-
-    if (index == MSR_APIC_BASE) {
-        return write_base(l, v);
-    }
-    if (index == MSR_TSC_DEADLINE) {
-        if (timer_mode(l) == TIMER_DEADLINE) {
-            l->tsc_deadline = v;
-            timer_arm(l);
+    if (reg == REG_ICR) {
+        l->icr2 = value >> 32;
+        l->icr = value & 0xccfff;
+        write_icr(l, l->icr, l->icr2);
+    } else if (reg == REG_SELF_IPI) {
+        if (value < 16) {
+            error(l, ESR_SEND_VECTOR);
+        } else {
+            lapic_accept(l, value, false);
         }
-        return true;
-    }
-    if (!lapic_x2(l) || reg >= 64 || !x2_writable(reg) || (reg != ICR && v >> 32) ||
-        ((reg == EOI || reg == ESR) && v)) {
-        return false;
-    }
-    if (reg == ICR) {
-        l->regs[ICR2] = v >> 32;
-        write_icr(l, v, v >> 32);
-    } else if (reg == SELF_IPI) {
-        write_icr(l, (v & 0xff) | 1u << 18, 0);
     } else {
-        write_register(l, reg, v);
+        write_reg(l, reg, value);
     }
     return true;
 }
 
-/* --- life --- */
-
-void lapic_reset(Lapic *l, bool init)
+uint64_t lapic_base(const Lapic *l)
 {
-    memset(l->regs, 0, sizeof l->regs);
-    memset(l->irr, 0, sizeof l->irr);
+    return l->base;
+}
+
+bool lapic_set_base(Lapic *l, uint64_t value)
+{
+    uint64_t address = ((1ULL << l->bus->phys_bits) - 1) & ~0xfffULL;
+    bool en = value & BASE_EN, extd = value & BASE_EXTD;
+
+    if ((value & ~(address | BASE_BSP | BASE_EXTD | BASE_EN)) || (extd && !en)) {
+        return false;
+    }
+    if ((x2apic(l) && en && !extd) || (!lapic_hw_enabled(l) && extd)) {
+        return false;           /* SDM figure "local x2APIC state transitions" */
+    }
+    if (!en && lapic_hw_enabled(l)) {
+        lapic_init_reset(l);
+    }
+    l->base = (value & ~(uint64_t)BASE_BSP) | (l->vcpu ? 0 : BASE_BSP);
+    if (extd) {
+        uint32_t id = lapic_id(l);
+
+        l->ldr = (id >> 4) << 16 | 1u << (id & 15);
+        l->dfr = UINT32_MAX;
+        l->icr2 = 0;
+    }
+    l->bus->extint_changed(l->bus->eoi_opaque);
+    update(l);
+    return true;
+}
+
+void lapic_init_reset(Lapic *l)
+{
+    uint32_t id = lapic_id(l);
+
+    l->tpr = l->esr = l->esr_next = l->icr = l->icr2 = l->tdcr = l->tmict = 0;
+    l->ldr = x2apic(l) ? (id >> 4) << 16 | 1u << (id & 15) : 0;
+    l->dfr = UINT32_MAX;
+    l->svr = 0xff;
+    for (unsigned i = 0; i < LVTS; i++) {
+        l->lvt[i] = LVT_MASKED;
+    }
     memset(l->isr, 0, sizeof l->isr);
     memset(l->tmr, 0, sizeof l->tmr);
-    for (unsigned r = LVT_TIMER; r <= LVT_ERROR; r++) {
-        l->regs[r] = LVT_MASKED;
-    }
-    l->regs[DFR] = 0xffffffff;
-    l->regs[SVR] = 0xff;
-    l->esr_pending = 0;
-    l->tsc_deadline = 0;
-    l->nmi = false;
+    memset(l->irr, 0, sizeof l->irr);
+    l->deadline = 0;
     timer_cancel(&l->timer);
-    if (!init) {
-        l->base = 0xfee00000 | BASE_ENABLE | (l->vcpu == 0 ? BASE_BSP : 0);
-    }
-    if (lapic_x2(l)) {
-        l->regs[LDR] = (l->id >> 4) << 16 | 1u << (l->id & 15);
-    }
+    update(l);
+    l->bus->extint_changed(l->bus->eoi_opaque);
 }
 
-void lapic_init(Lapic *l, TimerQueue *q, const LapicHost *host, unsigned vcpu, uint64_t tsc_khz)
+/* --- the device --- */
+
+static void lapic_reset(Device *dev)
 {
-    memset(l, 0, sizeof *l);
-    l->host = host;
-    l->vcpu = vcpu;
-    l->id = 2 * vcpu;
-    l->tsc_khz = tsc_khz;
-    timer_init(&l->timer, q, timer_fire, l);
-    lapic_reset(l, false);
+    Lapic *l = (Lapic *)dev;
+
+    l->base = PC_LAPIC_BASE | BASE_EN | (l->vcpu ? 0 : BASE_BSP);
+    lapic_init_reset(l);
 }
 
-void lapic_loaded(Lapic *l)
+static bool lapic_init(Device *dev, GError **err)
 {
-    if (timer_mode(l) == TIMER_DEADLINE && l->tsc_deadline) {
-        timer_arm(l);
+    Lapic *l = (Lapic *)dev;
+
+    if (!l->bus || l->bus->n != l->vcpu || l->vcpu >= PLATFORM_MAX_VCPUS) {
+        g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_INVAL, "vCPU %u is out of order", l->vcpu);
+        return false;
     }
-    l->host->kick(l->host->opaque, l->vcpu);
+    timer_init(&l->timer, &dev->machine->timers, timer_fire, l);
+    l->bus->cpu[l->bus->n++] = l;
+    return true;
 }
 
-const StateField lapic_state[] = {
-    STATE_U64(Lapic, base), STATE_U32_ARRAY(Lapic, regs), STATE_U32_ARRAY(Lapic, irr),
-    STATE_U32_ARRAY(Lapic, isr), STATE_U32_ARRAY(Lapic, tmr), STATE_U32(Lapic, esr_pending),
-    STATE_U64(Lapic, tsc_deadline), STATE_I64(Lapic, timer_start), STATE_BOOL(Lapic, nmi),
-    STATE_TIMER(Lapic, timer), STATE_END
+static bool lapic_loaded(Device *dev, GError **err)
+{
+    Lapic *l = (Lapic *)dev;
+
+    if ((l->base & BASE_EXTD) && !(l->base & BASE_EN)) {
+        g_set_error(err, G_FILE_ERROR, G_FILE_ERROR_INVAL, "APIC base 0x%" G_GINT64_MODIFIER
+                    "x is impossible", l->base);
+        return false;
+    }
+    for (unsigned i = 0; i < LVTS; i++) {
+        l->lvt[i] &= lvt_writable[i];
+    }
+    l->irr[0] &= 0xffff0000;
+    l->isr[0] &= 0xffff0000;
+    update(l);
+    l->bus->extint_changed(l->bus->eoi_opaque);
+    return true;
+}
+
+static void lapic_finish(Device *dev)
+{
+    Lapic *l = (Lapic *)dev;
+
+    if (l->timer.queue) {
+        timer_cancel(&l->timer);
+    }
+}
+
+static const ConfigField lapic_config[] = {
+    CONFIG_FIELD(Lapic, bus, CONFIG_POINTER, NULL, "message bus"),
+    CONFIG_FIELD(Lapic, vcpu, CONFIG_U32, "0", "number of the vCPU"),
+    CONFIG_END
+};
+
+static const StateField lapic_state[] = {
+    STATE_U64(Lapic, base),
+    STATE_U32_MAX(Lapic, tpr, 255),
+    STATE_U32(Lapic, ldr),
+    STATE_U32(Lapic, dfr),
+    STATE_U32_MAX(Lapic, svr, 0x3ff),
+    STATE_U32_MAX(Lapic, esr, 255),
+    STATE_U32_MAX(Lapic, esr_next, 255),
+    STATE_U32(Lapic, icr),
+    STATE_U32(Lapic, icr2),
+    STATE_U32_MAX(Lapic, tdcr, 0xb),
+    STATE_U32(Lapic, tmict),
+    STATE_U32_ARRAY(Lapic, lvt),
+    STATE_U32_ARRAY(Lapic, isr),
+    STATE_U32_ARRAY(Lapic, tmr),
+    STATE_U32_ARRAY(Lapic, irr),
+    STATE_U64(Lapic, deadline),
+    STATE_TIMER(Lapic, timer),
+    STATE_END
+};
+
+const DeviceClass lapic_class = {
+    .name = "lapic", .summary = "local APIC", .size = sizeof(Lapic), .version = 1,
+    .config = lapic_config, .state = lapic_state, .init = lapic_init, .reset = lapic_reset,
+    .loaded = lapic_loaded, .finish = lapic_finish,
 };

@@ -1,67 +1,67 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lapic.h - one local APIC; interrupts between LAPICs go through the platform.  Not a Device of the
- * machine's list: there is one for each vCPU, and it is hot.
+ * lapic.h - local APICs and the bus between them: everything that can send an interrupt message
+ * (I/O APIC, MSI, another LAPIC) ends in apic_bus_send().
  */
-#ifndef GH_LAPIC_H
-#define GH_LAPIC_H
+#ifndef GH_HVM_LAPIC_H
+#define GH_HVM_LAPIC_H
 
-#include "lib/state.h"
-#include "lib/timer.h"
+#include "hypervisor/hvm/platform.h"
 
 typedef struct Lapic Lapic;
 
-typedef struct LapicIpi {
-    uint8_t vector, delivery, shorthand;    /* shorthand: 0 none 1 self 2 all 3 others */
-    bool logical, level, assert_level;
-    uint32_t dest;              /* 8 bits in xAPIC mode, 32 in x2APIC mode */
-    bool x2;
-} LapicIpi;
-
-typedef struct LapicHost {
-    void (*kick)(void *opaque, unsigned vcpu);
-    void (*eoi)(void *opaque, uint8_t vector);          /* level-triggered vector is done */
-    void (*ipi)(void *opaque, unsigned from, const LapicIpi *ipi);
-    int64_t (*now)(void *opaque);
-    uint64_t (*tsc)(void *opaque, unsigned vcpu);
-    void *opaque;
-} LapicHost;
-
-struct Lapic {
-    const LapicHost *host;
-    unsigned vcpu;
-    uint32_t id;                /* APIC id */
-    uint64_t tsc_khz;
-    uint64_t base;              /* IA32_APIC_BASE */
-    uint32_t regs[64];          /* by offset / 16 */
-    uint32_t irr[8], isr[8], tmr[8];
-    uint32_t esr_pending;
-    uint64_t tsc_deadline;
-    int64_t timer_start;        /* ns: when the initial count was written or the period began */
-    bool nmi;
-    Timer timer;
+enum ApicDelivery {
+    APIC_FIXED = 0, APIC_LOWEST = 1, APIC_SMI = 2, APIC_NMI = 4, APIC_INIT = 5, APIC_SIPI = 6,
+    APIC_EXTINT = 7,
 };
 
-extern const StateField lapic_state[];
+typedef struct ApicBus {
+    Lapic *cpu[PLATFORM_MAX_VCPUS];
+    unsigned n;
+    unsigned last_lowest;       /* who took the last lowest-priority message: ties go round */
+    uint64_t tsc_khz;
+    unsigned phys_bits;
+    const PlatformHost *host;
+    void *opaque;
+    /* A level-triggered vector was ended. */
+    void (*eoi)(void *eoi_opaque, uint8_t vector);
+    void *eoi_opaque;
+    /* Who takes the PIC's interrupts may have changed. */
+    void (*extint_changed)(void *eoi_opaque);
+} ApicBus;
 
-void lapic_init(Lapic *l, TimerQueue *q, const LapicHost *host, unsigned vcpu, uint64_t tsc_khz);
-/* Power-on (init = false) or INIT: the id and, on INIT, the base stay. */
-void lapic_reset(Lapic *l, bool init);
-bool lapic_enabled(const Lapic *l);             /* globally, by APIC_BASE */
-bool lapic_software_enabled(const Lapic *l);    /* by SVR */
-bool lapic_x2(const Lapic *l);
+typedef struct ApicMessage {
+    uint32_t dest;
+    bool logical;
+    bool wide;                  /* dest is an x2APIC destination (32 bits), else 8 bits */
+    bool level;
+    uint8_t delivery, vector;
+} ApicMessage;
 
-uint32_t lapic_read(Lapic *l, unsigned offset);         /* xAPIC MMIO */
-void lapic_write(Lapic *l, unsigned offset, uint32_t v);
-bool lapic_msr_read(Lapic *l, uint32_t index, uint64_t *v);     /* 1Bh, 6E0h, 800h-8FFh */
-bool lapic_msr_write(Lapic *l, uint32_t index, uint64_t v);
+extern const DeviceClass lapic_class;       /* set pointer "bus" and u32 "vcpu" before init */
 
-bool lapic_matches(const Lapic *l, uint32_t dest, bool logical, bool x2);
-void lapic_deliver(Lapic *l, uint8_t vector, bool level);       /* fixed: into IRR */
-uint8_t lapic_ppr(const Lapic *l);
-int lapic_pending(const Lapic *l);              /* vector above PPR, or -1 */
-int lapic_ack(Lapic *l);
-void lapic_loaded(Lapic *l);
-bool lapic_lint0_extint(const Lapic *l);        /* LVT0 unmasked, ExtINT */
+/* False when no LAPIC accepted it. */
+bool apic_bus_send(ApicBus *bus, const ApicMessage *msg);
+
+void lapic_accept(Lapic *l, uint8_t vector, bool level);
+bool lapic_deliverable(const Lapic *l);     /* no lock needed */
+int lapic_ack(Lapic *l);                    /* vector or -1 */
+bool lapic_hw_enabled(const Lapic *l);
+/* Does a destination field name this LAPIC? */
+bool lapic_addressed(const Lapic *l, const ApicMessage *m);
+uint32_t lapic_id(const Lapic *l);
+uint32_t lapic_lvt0(const Lapic *l);        /* as the PIC's wire sees it */
+bool lapic_mmio_hit(const Lapic *l, uint64_t gpa);
+uint64_t lapic_mmio_read(Lapic *l, uint64_t gpa, unsigned size);
+void lapic_mmio_write(Lapic *l, uint64_t gpa, unsigned size, uint64_t value);
+bool lapic_msr_read(Lapic *l, uint32_t index, uint64_t *value);     /* 0x800-0xBFF */
+bool lapic_msr_write(Lapic *l, uint32_t index, uint64_t value);
+uint64_t lapic_base(const Lapic *l);
+bool lapic_set_base(Lapic *l, uint64_t value);                      /* false: #GP */
+uint64_t lapic_deadline(const Lapic *l);
+void lapic_set_deadline(Lapic *l, uint64_t value);
+uint64_t lapic_cr8(const Lapic *l);
+void lapic_set_cr8(Lapic *l, uint64_t value);
+void lapic_init_reset(Lapic *l);            /* INIT: all but the base register */
 
 #endif

@@ -1,46 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pic.c - two cascaded 8259A interrupt controllers and their ELCR (Intel 8259A data sheet; 82371AB
- * for ELCR).  Inputs are levels; edge or level sense is per line in ELCR as on every PCI chipset, so
- * ICW1.LTIM has no effect.  Left out: MCS-80 mode.
+ * pic.c - two Intel 8259A in cascade, and the edge/level control registers of the PIIX.  After
+ * Intel's data sheet 231468: all modes an x86 can use (rotation, automatic end of interrupt,
+ * special mask, special fully nested, polling).  Left out: MCS-80 mode and buffered mode's pin.
  */
 #include "hypervisor/hvm/pic.h"
+
 #include "include/pc_layout.h"
 
+#define CASCADE 2
+#define ELCR_MASTER 0xf8        /* IRQ 0-2 are always edge-triggered */
+#define ELCR_SLAVE 0xde         /* and so are 8 and 13 */
+
 typedef struct PicChip {
-    uint8_t irr, isr, imr, elcr, lines, base;
-    uint8_t priority;           /* the line with the highest priority */
-    uint8_t icw_step;           /* next ICW expected: 0 none, 2, 3, 4 */
-    bool icw4, aeoi, sfnm, rotate_aeoi, special_mask, read_isr, poll;
+    uint8_t wires;              /* input levels */
+    uint8_t irr, isr, imr, elcr;
+    uint8_t base;               /* ICW2 bits 7:3 */
+    uint8_t top;                /* input of highest priority, moved by rotation */
+    uint8_t init_step;          /* 0: ready, else the ICW that is awaited */
+    bool icw4_needed, single, level_mode;   /* ICW1's LTIM */
+    bool auto_eoi, rotate_auto, special_mask, nested, poll, read_isr;
 } PicChip;
 
-typedef struct Pic {
+struct Pic {
     Device dev;
+    IrqLine *out;
     PicChip chip[2];            /* master, slave */
-    void (*output)(void *opaque, bool level);
-    void *opaque;
-} Pic;
+};
 
-static const uint8_t elcr_mask[2] = { 0xf8, 0xde };
-
-/* Lines from highest priority on: the n-th is (priority + n) & 7; 8: none. */
-static unsigned highest(const PicChip *c, uint8_t set)
+static uint8_t level_inputs(const PicChip *c)
 {
-    unsigned n = 0;
-
-    while (n < 8 && !(set >> ((c->priority + n) & 7) & 1)) {
-        n++;
-    }
-    return n;
+    return c->level_mode ? 0xff : c->elcr;
 }
 
-/* The line to be serviced, or -1. */
-static int chip_request(const Pic *p, unsigned n)
+/* 0 for the input of highest priority, 8 for none. */
+static unsigned priority(const PicChip *c, uint8_t inputs)
 {
-    const PicChip *c = &p->chip[n];
-    unsigned want = highest(c, c->irr & ~c->imr);
+    unsigned p;
+
+    if (!inputs) {
+        return 8;
+    }
+    for (p = 0; !(inputs >> ((p + c->top) & 7) & 1); p++) {
+    }
+    return p;
+}
+
+/* The input that makes the chip's output high, or -1. */
+static int chip_request(const PicChip *c, bool master)
+{
     uint8_t in_service = c->isr;
-    unsigned busy;
+    unsigned want = priority(c, c->irr & ~c->imr), serving;
 
     if (want == 8) {
         return -1;
@@ -48,232 +58,259 @@ static int chip_request(const Pic *p, unsigned n)
     if (c->special_mask) {
         in_service &= ~c->imr;
     }
-    if (n == 0 && c->sfnm) {
-        in_service &= ~(1 << 2);        /* the slave may interrupt its own servicing */
+    if (master && c->nested) {
+        in_service &= ~(1u << CASCADE);     /* a slave may interrupt its own service */
     }
-    busy = highest(c, in_service);
-    return want < busy ? (int)((c->priority + want) & 7) : -1;
+    serving = priority(c, in_service);
+    return want < serving ? (int)((want + c->top) & 7) : -1;
 }
 
-static void set_line(PicChip *c, unsigned line, bool level)
+static void chip_set_irq(PicChip *c, unsigned n, bool level)
 {
-    uint8_t bit = 1 << line;
+    uint8_t bit = 1u << n;
 
-    if (c->elcr & bit) {
+    if (level_inputs(c) & bit) {
         c->irr = level ? c->irr | bit : c->irr & ~bit;
-    } else if (!level) {
-        c->irr &= ~bit;
-    } else if (!(c->lines & bit)) {
+    } else if (level && !(c->wires & bit)) {
         c->irr |= bit;
+    } else if (!level) {
+        c->irr &= ~bit;         /* a request that goes before INTA ends as a spurious one */
     }
-    c->lines = level ? c->lines | bit : c->lines & ~bit;
+    c->wires = level ? c->wires | bit : c->wires & ~bit;
 }
 
-static void pic_update_irq(Pic *p)
+static void update(Pic *p)
 {
-    set_line(&p->chip[0], 2, chip_request(p, 1) >= 0);
-    if (p->output) {
-        p->output(p->opaque, chip_request(p, 0) >= 0);
-    }
+    chip_set_irq(&p->chip[0], CASCADE, chip_request(&p->chip[1], false) >= 0);
+    irq_set(p->out, chip_request(&p->chip[0], true) >= 0);
 }
 
-void pic_set_irq(Device *dev, unsigned irq, bool level)
+bool pic_output(const Pic *p)
 {
-    Pic *p = (Pic *)dev;
-
-    if (irq != 2 && irq < 16) {
-        set_line(&p->chip[irq >> 3], irq & 7, level);
-        pic_update_irq(p);
-    }
+    return p->out->level;
 }
 
-bool pic_pending(const Device *dev)
+void pic_set_irq(Pic *p, unsigned irq, bool level)
 {
-    return chip_request((const Pic *)dev, 0) >= 0;
-}
-
-static void take(PicChip *c, unsigned line)
-{
-    uint8_t bit = 1 << line;
-
-    if (!(c->elcr & bit)) {
-        c->irr &= ~bit;
-    }
-    if (!c->aeoi) {
-        c->isr |= bit;
-    } else if (c->rotate_aeoi) {
-        c->priority = (line + 1) & 7;
+    if (irq < 16 && irq != CASCADE) {
+        chip_set_irq(&p->chip[irq >> 3], irq & 7, level);
+        update(p);
     }
 }
 
-int pic_ack(Device *dev)
+bool pic_is_masked(const Pic *p, unsigned irq)
 {
-    Pic *p = (Pic *)dev;
-    int line = chip_request(p, 0), vector;
+    return p->chip[irq >> 3 & 1].imr >> (irq & 7) & 1;
+}
 
-    if (line < 0) {
-        vector = p->chip[0].base | 7;   /* gone again: spurious */
-    } else {
-        take(&p->chip[0], line);
-        vector = p->chip[0].base | line;
-        if (line == 2) {
-            int slave = chip_request(p, 1);
+static void chip_intack(PicChip *c, unsigned n)
+{
+    if (!(level_inputs(c) >> n & 1)) {
+        c->irr &= ~(1u << n);
+    }
+    if (!c->auto_eoi) {
+        c->isr |= 1u << n;
+    } else if (c->rotate_auto) {
+        c->top = (n + 1) & 7;
+    }
+}
 
-            if (slave >= 0) {
-                take(&p->chip[1], slave);
-            }
-            vector = p->chip[1].base | (slave < 0 ? 7 : slave);
+int pic_ack(Pic *p)
+{
+    PicChip *master = &p->chip[0], *slave = &p->chip[1];
+    int n = chip_request(master, true), vector;
+
+    if (n < 0) {
+        return master->base | 7;
+    }
+    chip_intack(master, n);
+    vector = master->base | n;
+    if (n == CASCADE) {
+        int s = chip_request(slave, false);
+
+        if (s >= 0) {
+            chip_intack(slave, s);
         }
+        vector = slave->base | (s >= 0 ? s : 7);
+        chip_set_irq(master, CASCADE, false);   /* INTA drops the slave's output for a moment */
     }
-    pic_update_irq(p);
+    update(p);
     return vector;
 }
 
+/* --- registers --- */
+
 static void write_icw1(PicChip *c, uint8_t v)
 {
-    c->irr = c->elcr & c->lines;        /* edges must come again; levels are there */
+    c->irr = 0;
     c->isr = c->imr = 0;
-    c->priority = 0;
-    c->aeoi = c->rotate_aeoi = c->special_mask = c->read_isr = c->poll = c->sfnm = false;
-    c->icw4 = v & 1;
-    c->icw_step = 2;
+    c->top = 0;
+    c->auto_eoi = c->rotate_auto = c->special_mask = c->nested = c->poll = c->read_isr = false;
+    c->icw4_needed = v & 1;
+    c->single = v & 2;
+    c->level_mode = v & 8;
+    c->irr = c->wires & level_inputs(c);
+    c->init_step = 2;
 }
 
-static void end_of_interrupt(PicChip *c, uint8_t v)
+static void write_ocw2(PicChip *c, uint8_t v)
 {
-    unsigned line = v & 7, top = highest(c, c->isr);
+    unsigned n = v & 7, p;
 
     switch (v >> 5) {
-    case 0: c->rotate_aeoi = false; break;
-    case 4: c->rotate_aeoi = true; break;
-    case 1:
+    case 0: c->rotate_auto = false; break;
+    case 4: c->rotate_auto = true; break;
+    case 1:                     /* non-specific end of interrupt */
     case 5:
-        if (top < 8) {
-            line = (c->priority + top) & 7;
-            c->isr &= ~(1 << line);
-            if (v & 0x80) {
-                c->priority = (line + 1) & 7;
+        p = priority(c, c->special_mask ? c->isr & ~c->imr : c->isr);
+        if (p < 8) {
+            n = (p + c->top) & 7;
+            c->isr &= ~(1u << n);
+            if (v >> 5 == 5) {
+                c->top = (n + 1) & 7;
             }
         }
         break;
-    case 3: c->isr &= ~(1 << line); break;
-    case 7: c->isr &= ~(1 << line); /* fall through */
-    case 6: c->priority = (line + 1) & 7; break;
+    case 3: c->isr &= ~(1u << n); break;
+    case 7:
+        c->isr &= ~(1u << n);
+        c->top = (n + 1) & 7;
+        break;
+    case 6: c->top = (n + 1) & 7; break;
+    default: break;             /* 2: no operation */
     }
 }
 
-static void write_command(PicChip *c, uint8_t v)
+static void write_ocw3(PicChip *c, uint8_t v)
 {
-    if (v & 0x10) {
-        write_icw1(c, v);
-    } else if (v & 0x08) {              /* OCW3 */
-        c->poll = v & 4;
-        if (v & 2) {
-            c->read_isr = v & 1;
-        }
-        if (v & 0x40) {
-            c->special_mask = v & 0x20;
-        }
-    } else {
-        end_of_interrupt(c, v);
+    if (v & 0x40) {
+        c->special_mask = v & 0x20;
+    }
+    if (v & 4) {
+        c->poll = true;
+    } else if (v & 2) {
+        c->read_isr = v & 1;
     }
 }
 
 static void write_data(PicChip *c, uint8_t v)
 {
-    switch (c->icw_step) {
+    switch (c->init_step) {
+    case 0:
+        c->imr = v;
+        break;
     case 2:
         c->base = v & 0xf8;
-        c->icw_step = 3;
+        c->init_step = c->single ? (c->icw4_needed ? 4 : 0) : 3;
         break;
-    case 3:
-        c->icw_step = c->icw4 ? 4 : 0;
-        break;
-    case 4:
-        c->aeoi = v & 2;
-        c->sfnm = v & 0x10;
-        c->icw_step = 0;
+    case 3:                     /* the cascade is wired: what it names makes no difference */
+        c->init_step = c->icw4_needed ? 4 : 0;
         break;
     default:
-        c->imr = v;
+        c->nested = v & 0x10;
+        c->auto_eoi = v & 2;
+        c->init_step = 0;
     }
 }
 
-static uint8_t poll_read(Pic *p, unsigned n)
-{
-    int line = chip_request(p, n);
-
-    p->chip[n].poll = false;
-    if (line < 0) {
-        return 0;
-    }
-    take(&p->chip[n], line);
-    return 0x80 | line;
-}
-
-static uint64_t read_chip(Pic *p, unsigned n, uint64_t offset)
+static void pic_write(Pic *p, unsigned n, uint64_t offset, uint8_t v)
 {
     PicChip *c = &p->chip[n];
-    uint8_t v;
+
+    if (offset) {
+        write_data(c, v);
+    } else if (v & 0x10) {
+        write_icw1(c, v);
+    } else if (v & 8) {
+        write_ocw3(c, v);
+    } else {
+        write_ocw2(c, v);
+    }
+    update(p);
+}
+
+/* A read in poll mode is an INTA of this one chip. */
+static uint8_t poll(Pic *p, unsigned n)
+{
+    PicChip *c = &p->chip[n];
+    int req = chip_request(c, n == 0);
+
+    c->poll = false;
+    if (req < 0) {
+        return 0;
+    }
+    chip_intack(c, req);
+    update(p);
+    return 0x80 | req;
+}
+
+static uint8_t pic_read(Pic *p, unsigned n, uint64_t offset)
+{
+    PicChip *c = &p->chip[n];
 
     if (c->poll) {
-        v = poll_read(p, n);
-        pic_update_irq(p);
-        return v;
+        return poll(p, n);
     }
-    return offset ? c->imr : c->read_isr ? c->isr : c->irr;
-}
-
-static void write_chip(Pic *p, unsigned n, uint64_t offset, uint8_t v)
-{
     if (offset) {
-        write_data(&p->chip[n], v);
-    } else {
-        write_command(&p->chip[n], v);
+        return c->imr;
     }
-    pic_update_irq(p);
+    return c->read_isr ? c->isr : c->irr;
 }
 
-static uint64_t pic_read0(void *o, uint64_t offset, unsigned w) { (void)w; return read_chip(o, 0, offset); }
-static uint64_t pic_read1(void *o, uint64_t offset, unsigned w) { (void)w; return read_chip(o, 1, offset); }
-static void pic_write0(void *o, uint64_t offset, unsigned w, uint64_t v) { (void)w; write_chip(o, 0, offset, v); }
-static void pic_write1(void *o, uint64_t offset, unsigned w, uint64_t v) { (void)w; write_chip(o, 1, offset, v); }
-
-static uint64_t pic_elcr_read(void *opaque, uint64_t offset, unsigned width)
+static uint64_t master_read(void *opaque, uint64_t offset, unsigned width)
 {
     (void)width;
-    return ((Pic *)opaque)->chip[offset].elcr;
+    return pic_read(opaque, 0, offset);
 }
 
-static void pic_elcr_write(void *opaque, uint64_t offset, unsigned width, uint64_t v)
+static void master_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+{
+    (void)width;
+    pic_write(opaque, 0, offset, value);
+}
+
+static uint64_t slave_read(void *opaque, uint64_t offset, unsigned width)
+{
+    (void)width;
+    return pic_read(opaque, 1, offset);
+}
+
+static void slave_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+{
+    (void)width;
+    pic_write(opaque, 1, offset, value);
+}
+
+static uint64_t elcr_read(void *opaque, uint64_t offset, unsigned width)
 {
     Pic *p = opaque;
 
     (void)width;
-    p->chip[offset].elcr = v & elcr_mask[offset];
-    pic_update_irq(p);
+    return p->chip[offset].elcr;
 }
 
-bool pic_level_sensed(const Device *dev, unsigned irq)
+static void elcr_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
-    return ((const Pic *)dev)->chip[irq >> 3].elcr >> (irq & 7) & 1;
+    Pic *p = opaque;
+    PicChip *c = &p->chip[offset];
+
+    (void)width;
+    c->elcr = value & (offset ? ELCR_SLAVE : ELCR_MASTER);
+    c->irr = (c->irr & ~level_inputs(c)) | (c->wires & level_inputs(c));
+    update(p);
 }
 
-static const IoOps pic_ops[2] = { { .read = pic_read0, .write = pic_write0, .widths = IO_8 },
-                                  { .read = pic_read1, .write = pic_write1, .widths = IO_8 } };
-static const IoOps pic_elcr_ops = { .read = pic_elcr_read, .write = pic_elcr_write, .widths = IO_8 };
+static const IoOps master_ops = { .read = master_read, .write = master_write, .widths = IO_8 };
+static const IoOps slave_ops = { .read = slave_read, .write = slave_write, .widths = IO_8 };
+static const IoOps elcr_ops = { .read = elcr_read, .write = elcr_write, .widths = IO_8 };
 
-void pic_connect(Device *dev, void (*output)(void *, bool), void *opaque)
-{
-    ((Pic *)dev)->output = output;
-    ((Pic *)dev)->opaque = opaque;
-}
+/* --- the device --- */
 
 static bool pic_init(Device *dev, GError **error)
 {
-    return io_claim(dev, IO_PORT, PORT_PIC0, 2, &pic_ops[0], error) &&
-           io_claim(dev, IO_PORT, PORT_PIC1, 2, &pic_ops[1], error) &&
-           io_claim(dev, IO_PORT, PORT_ELCR, 2, &pic_elcr_ops, error);
+    return io_claim(dev, IO_PORT, PORT_PIC0, 2, &master_ops, error) &&
+           io_claim(dev, IO_PORT, PORT_PIC1, 2, &slave_ops, error) &&
+           io_claim(dev, IO_PORT, PORT_ELCR, 2, &elcr_ops, error);
 }
 
 static void pic_reset(Device *dev)
@@ -281,30 +318,59 @@ static void pic_reset(Device *dev)
     Pic *p = (Pic *)dev;
 
     for (unsigned i = 0; i < 2; i++) {
-        uint8_t lines = p->chip[i].lines & (i ? 0xff : 0xfb);
+        uint8_t wires = p->chip[i].wires;
 
-        p->chip[i] = (PicChip){ .lines = lines, .base = i ? 0x70 : 0x08, .imr = 0 };
+        p->chip[i] = (PicChip){ .wires = wires };
     }
-    pic_update_irq(p);
+    update(p);
 }
 
 static bool pic_loaded(Device *dev, GError **error)
 {
+    Pic *p = (Pic *)dev;
+
     (void)error;
-    pic_update_irq((Pic *)dev);
+    p->chip[0].elcr &= ELCR_MASTER;
+    p->chip[1].elcr &= ELCR_SLAVE;
+    p->chip[0].base &= 0xf8;
+    p->chip[1].base &= 0xf8;
+    update(p);
     return true;
 }
 
-static const StateField pic_chip_state[] = {
-    STATE_U8(PicChip, irr), STATE_U8(PicChip, isr), STATE_U8(PicChip, imr), STATE_U8(PicChip, elcr),
-    STATE_U8(PicChip, lines), STATE_U8(PicChip, base), STATE_U8_MAX(PicChip, priority, 7),
-    STATE_U8_MAX(PicChip, icw_step, 4), STATE_BOOL(PicChip, icw4), STATE_BOOL(PicChip, aeoi),
-    STATE_BOOL(PicChip, sfnm), STATE_BOOL(PicChip, rotate_aeoi), STATE_BOOL(PicChip, special_mask),
-    STATE_BOOL(PicChip, read_isr), STATE_BOOL(PicChip, poll), STATE_END
+static const ConfigField pic_config[] = {
+    CONFIG_FIELD(Pic, out, CONFIG_POINTER, NULL, "the INT output"),
+    CONFIG_END
 };
-static const StateField pic_state[] = { STATE_STRUCT_ARRAY(Pic, chip, pic_chip_state), STATE_END };
+
+static const StateField chip_state[] = {
+    STATE_U8(PicChip, wires),
+    STATE_U8(PicChip, irr),
+    STATE_U8(PicChip, isr),
+    STATE_U8(PicChip, imr),
+    STATE_U8(PicChip, elcr),
+    STATE_U8(PicChip, base),
+    STATE_U8_MAX(PicChip, top, 7),
+    STATE_U8_MAX(PicChip, init_step, 4),
+    STATE_BOOL(PicChip, icw4_needed),
+    STATE_BOOL(PicChip, single),
+    STATE_BOOL(PicChip, level_mode),
+    STATE_BOOL(PicChip, auto_eoi),
+    STATE_BOOL(PicChip, rotate_auto),
+    STATE_BOOL(PicChip, special_mask),
+    STATE_BOOL(PicChip, nested),
+    STATE_BOOL(PicChip, poll),
+    STATE_BOOL(PicChip, read_isr),
+    STATE_END
+};
+
+static const StateField pic_state[] = {
+    STATE_STRUCT_ARRAY(Pic, chip, chip_state),
+    STATE_END
+};
 
 const DeviceClass pic_class = {
-    .name = "pic", .summary = "two 8259A interrupt controllers", .size = sizeof(Pic), .version = 1,
-    .state = pic_state, .init = pic_init, .reset = pic_reset, .loaded = pic_loaded,
+    .name = "pic", .summary = "8259A interrupt controllers", .size = sizeof(Pic), .version = 1,
+    .config = pic_config, .state = pic_state, .init = pic_init, .reset = pic_reset,
+    .loaded = pic_loaded,
 };

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* pic.h - the 8259A pair. */
-#ifndef GH_PIC_H
-#define GH_PIC_H
+/* pic.h - the pair of 8259A interrupt controllers. */
+#ifndef GH_HVM_PIC_H
+#define GH_HVM_PIC_H
 
 #include "lib/device.h"
 
-extern const DeviceClass pic_class;
-/* The INT output, told on every change. */
-void pic_connect(Device *dev, void (*output)(void *opaque, bool level), void *opaque);
-void pic_set_irq(Device *dev, unsigned irq, bool level);
-bool pic_pending(const Device *dev);
-int pic_ack(Device *dev);               /* the vector; spurious ones included */
-bool pic_level_sensed(const Device *dev, unsigned irq);
+typedef struct Pic Pic;
+
+extern const DeviceClass pic_class;     /* set pointer "out" (IrqLine *) before init */
+
+void pic_set_irq(Pic *p, unsigned irq, bool level);     /* 0-15 */
+bool pic_output(const Pic *p);
+int pic_ack(Pic *p);                    /* INTA: the vector; spurious ones included */
+bool pic_is_masked(const Pic *p, unsigned irq);
 
 #endif

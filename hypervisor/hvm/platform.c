@@ -7,6 +7,8 @@
 #include "hypervisor/hvm/platform.h"
 
 #include <string.h>
+#include "hypervisor/hvm/cpuid.h"
+#include "hypervisor/hvm/debug_port.h"
 #include "hypervisor/hvm/hpet.h"
 #include "hypervisor/hvm/ioapic.h"
 #include "hypervisor/hvm/lapic.h"
@@ -15,6 +17,7 @@
 #include "hypervisor/hvm/pit.h"
 #include "hypervisor/hvm/pmtimer.h"
 #include "hypervisor/hvm/rtc.h"
+#include "hypervisor/cpu_policy.h"
 #include "include/pc_layout.h"
 
 #define PHYS_BITS 40
@@ -23,13 +26,14 @@
 typedef struct PlatformVcpu {
     Lapic lapic;
     MsrState msr;
-    bool direct_pending;        /* Xen's callback vector */
-    uint8_t direct_vector;
+    int64_t tsc_adjust_taken;
 } PlatformVcpu;
 
 struct Platform {
     Machine *machine;
-    PlatformHost host;
+    const PlatformHost *host;
+    void *opaque;
+    CpuidPolicy policy;
     LapicHost lapic_host;
     Device *pic, *ioapic, *pit, *rtc, *hpet, *pm;
     IrqLine pit_irq, rtc_irq, sci;
@@ -83,7 +87,7 @@ static void update_gsi(Platform *p, unsigned gsi)
     ioapic_set_irq(p->ioapic, gsi, level);
 }
 
-void platform_isa_irq(Platform *p, unsigned irq, bool level)
+void platform_set_isa_irq(Platform *p, unsigned irq, bool level)
 {
     if (irq < 16) {
         p->isa_wires = level ? p->isa_wires | 1u << irq : p->isa_wires & ~(1u << irq);
@@ -91,9 +95,8 @@ void platform_isa_irq(Platform *p, unsigned irq, bool level)
     }
 }
 
-void platform_pci_intx(Platform *p, unsigned devfn, unsigned intx, bool level)
+void platform_set_pci_intx(Platform *p, unsigned dev, unsigned intx, bool level)
 {
-    unsigned dev = devfn >> 3;
     uint32_t before;
 
     if (dev >= 32 || intx >= 4) {
@@ -107,7 +110,7 @@ void platform_pci_intx(Platform *p, unsigned devfn, unsigned intx, bool level)
     }
 }
 
-void platform_gsi(Platform *p, unsigned gsi, bool level)
+void platform_set_gsi(Platform *p, unsigned gsi, bool level)
 {
     if (gsi >= IOAPIC_PINS) {
         return;
@@ -120,13 +123,14 @@ void platform_gsi(Platform *p, unsigned gsi, bool level)
     }
 }
 
-void platform_link_route(Platform *p, unsigned link, unsigned isa_irq)
+void platform_set_link_route(Platform *p, unsigned link, unsigned isa_irq)
 {
     uint8_t old;
 
-    if (link >= 4 || isa_irq > 15) {
+    if (link >= 4) {
         return;
     }
+    isa_irq = isa_irq < 16 ? isa_irq : 0;
     old = p->link_route[link];
     p->link_route[link] = isa_irq;
     if (old && old != isa_irq) {
@@ -143,7 +147,7 @@ static void pit_wire(void *opaque, unsigned n, bool level)
 
     (void)n;
     if (!p->hpet_legacy) {
-        platform_isa_irq(p, IRQ_PIT, level);
+        platform_set_isa_irq(p, IRQ_PIT, level);
     }
 }
 
@@ -153,22 +157,22 @@ static void rtc_wire(void *opaque, unsigned n, bool level)
 
     (void)n;
     if (!p->hpet_legacy) {
-        platform_isa_irq(p, IRQ_RTC, level);
+        platform_set_isa_irq(p, IRQ_RTC, level);
     }
 }
 
 static void sci_wire(void *opaque, unsigned n, bool level)
 {
     (void)n;
-    platform_gsi(opaque, ACPI_SCI_IRQ, level);
+    platform_set_gsi(opaque, ACPI_SCI_IRQ, level);
 }
 
 static void hpet_gsi(void *opaque, unsigned gsi, bool level)
 {
     if (gsi < 16) {
-        platform_isa_irq(opaque, gsi, level);
+        platform_set_isa_irq(opaque, gsi, level);
     } else {
-        platform_gsi(opaque, gsi, level);
+        platform_set_gsi(opaque, gsi, level);
     }
 }
 
@@ -177,8 +181,8 @@ static void hpet_takes_over(void *opaque, bool on)
     Platform *p = opaque;
 
     p->hpet_legacy = on;
-    platform_isa_irq(p, IRQ_PIT, !on && p->pit_irq.level);
-    platform_isa_irq(p, IRQ_RTC, !on && p->rtc_irq.level);
+    platform_set_isa_irq(p, IRQ_PIT, !on && p->pit_irq.level);
+    platform_set_isa_irq(p, IRQ_RTC, !on && p->rtc_irq.level);
 }
 
 static void pic_wire(void *opaque, bool level)
@@ -187,7 +191,7 @@ static void pic_wire(void *opaque, bool level)
 
     p->pic_output = level;
     if (level) {
-        p->host.kick(p->host.opaque, 0);
+        p->host->kick(p->opaque, 0);
     }
 }
 
@@ -206,14 +210,14 @@ static bool deliver_one(Platform *p, unsigned vcpu, unsigned delivery, uint8_t v
         lapic_deliver(l, vector, level);
         return true;
     case 4:
-        platform_nmi(p, vcpu);
+        p->host->nmi(p->opaque, vcpu);
         return true;
     case 5:
         lapic_reset(l, true);
-        p->host.init(p->host.opaque, vcpu);
+        p->host->init(p->opaque, vcpu);
         return true;
     case 6:
-        p->host.sipi(p->host.opaque, vcpu, vector);
+        p->host->sipi(p->opaque, vcpu, vector);
         return true;
     default:
         return false;
@@ -269,11 +273,10 @@ static void lapic_message(void *opaque, unsigned from, const LapicIpi *ipi)
     }
 }
 
-void platform_msi(Platform *p, uint64_t addr, uint32_t data)
+bool platform_msi(Platform *p, uint64_t addr, uint32_t data)
 {
-    if ((addr & ~0xfffffull) == 0xfee00000) {
-        deliver(p, addr >> 12 & 0xff, addr & 4, false, data >> 8 & 7, data, data & 0x8000);
-    }
+    return (addr & ~0xfffffull) == 0xfee00000 && (data & 0xff) &&
+           deliver(p, addr >> 12 & 0xff, addr & 4, false, data >> 8 & 7, data, data & 0x8000);
 }
 
 static void lapic_eoi(void *opaque, uint8_t vector)
@@ -285,7 +288,7 @@ static void lapic_kick(void *opaque, unsigned vcpu)
 {
     Platform *p = opaque;
 
-    p->host.kick(p->host.opaque, vcpu);
+    p->host->kick(p->opaque, vcpu);
 }
 
 static int64_t lapic_time(void *opaque)
@@ -297,29 +300,14 @@ static uint64_t lapic_tsc(void *opaque, unsigned vcpu)
 {
     Platform *p = opaque;
 
-    return p->host.guest_tsc(p->host.opaque, vcpu);
+    return p->host->guest_tsc(p->opaque, vcpu);
 }
 
 /* --- a vCPU's view --- */
 
-void platform_direct_vector(Platform *p, unsigned vcpu, uint8_t vector, bool pending)
-{
-    p->vcpu[vcpu].direct_vector = vector;
-    p->vcpu[vcpu].direct_pending = pending;
-    if (pending) {
-        p->host.kick(p->host.opaque, vcpu);
-    }
-}
-
 void platform_lapic_vector(Platform *p, unsigned vcpu, uint8_t vector)
 {
     lapic_deliver(&p->vcpu[vcpu].lapic, vector, false);
-}
-
-void platform_nmi(Platform *p, unsigned vcpu)
-{
-    p->vcpu[vcpu].lapic.nmi = true;
-    p->host.kick(p->host.opaque, vcpu);
 }
 
 /* The PIC reaches a processor whose LAPIC lets it through. */
@@ -334,32 +322,40 @@ static bool accepts_pic(const Platform *p, unsigned vcpu)
            (lapic_software_enabled(l) && ioapic_extint_to(p->ioapic, l->id));
 }
 
-unsigned platform_irq_pending(Platform *p, unsigned vcpu)
+static int upcall_vector(const Platform *p, unsigned vcpu)
 {
-    const PlatformVcpu *v = &p->vcpu[vcpu];
-    bool ext = v->direct_pending || lapic_pending(&v->lapic) >= 0 ||
-               (p->pic_output && accepts_pic(p, vcpu));
+    return p->host->upcall_vector ? p->host->upcall_vector(p->opaque, vcpu) : -1;
+}
 
-    return (ext ? IRQ_EXTINT : 0) | (v->lapic.nmi ? IRQ_NMI : 0);
+bool platform_irq_pending(Platform *p, unsigned vcpu)
+{
+    return upcall_vector(p, vcpu) >= 0 || lapic_pending(&p->vcpu[vcpu].lapic) >= 0 ||
+           (p->pic_output && accepts_pic(p, vcpu));
 }
 
 int platform_irq_ack(Platform *p, unsigned vcpu)
 {
-    PlatformVcpu *v = &p->vcpu[vcpu];
+    int vector = upcall_vector(p, vcpu);
 
-    if (v->direct_pending) {
-        v->direct_pending = false;
-        return v->direct_vector;
+    if (vector >= 0) {
+        return vector;
     }
     if (p->pic_output && accepts_pic(p, vcpu)) {
         return pic_ack(p->pic);
     }
-    return lapic_ack(&v->lapic);
+    return lapic_ack(&p->vcpu[vcpu].lapic);
 }
 
-void platform_nmi_ack(Platform *p, unsigned vcpu)
+/* Plain reads that may be a moment old: every change is followed by a kick. */
+bool platform_irq_hint(const Platform *p, unsigned vcpu)
 {
-    p->vcpu[vcpu].lapic.nmi = false;
+    const uint32_t *irr = p->vcpu[vcpu].lapic.irr;
+    uint32_t any = p->pic_output;
+
+    for (unsigned i = 0; i < 8; i++) {
+        any |= __atomic_load_n(&irr[i], __ATOMIC_RELAXED);
+    }
+    return any || upcall_vector(p, vcpu) >= 0;
 }
 
 uint64_t platform_cr8_read(Platform *p, unsigned vcpu)
@@ -370,29 +366,64 @@ uint64_t platform_cr8_read(Platform *p, unsigned vcpu)
 void platform_cr8_write(Platform *p, unsigned vcpu, uint64_t v)
 {
     p->vcpu[vcpu].lapic.regs[8] = (v & 15) << 4;
-    p->host.kick(p->host.opaque, vcpu);
+    p->host->kick(p->opaque, vcpu);
 }
 
-bool platform_lapic_claims(Platform *p, unsigned vcpu, uint64_t gpa)
+static bool lapic_claims(const Lapic *l, uint64_t gpa)
 {
-    const Lapic *l = &p->vcpu[vcpu].lapic;
-
     return lapic_enabled(l) && !lapic_x2(l) && gpa - (l->base & ~0xfffull) < 4096;
 }
 
-uint32_t platform_lapic_read(Platform *p, unsigned vcpu, unsigned offset)
+/* Registers are dwords at multiples of 16; parts of one may be read. */
+bool platform_lapic_read(Platform *p, unsigned vcpu, uint64_t gpa, unsigned size, uint64_t *value)
 {
-    return lapic_read(&p->vcpu[vcpu].lapic, offset);
+    Lapic *l = &p->vcpu[vcpu].lapic;
+    unsigned offset = gpa & 0xfff;
+
+    if (!lapic_claims(l, gpa)) {
+        return false;
+    }
+    *value = (uint64_t)lapic_read(l, offset & ~3u) >> (8 * (offset & 3));
+    if (size < 4) {
+        *value &= (1u << (8 * size)) - 1;
+    }
+    return true;
 }
 
-void platform_lapic_write(Platform *p, unsigned vcpu, unsigned offset, uint32_t v)
+bool platform_lapic_write(Platform *p, unsigned vcpu, uint64_t gpa, unsigned size, uint64_t value)
 {
-    lapic_write(&p->vcpu[vcpu].lapic, offset, v);
+    Lapic *l = &p->vcpu[vcpu].lapic;
+
+    if (!lapic_claims(l, gpa)) {
+        return false;
+    }
+    if (size >= 4 && !(gpa & 3)) {      /* narrower writes are undefined: dropped */
+        lapic_write(l, gpa & 0xfff, value);
+    }
+    return true;
 }
 
-void platform_vcpu_reset(Platform *p, unsigned vcpu)
+void platform_vcpu_init(Platform *p, unsigned vcpu)
 {
     lapic_reset(&p->vcpu[vcpu].lapic, true);
+}
+
+void platform_cpuid(Platform *p, unsigned vcpu, uint32_t leaf, uint32_t subleaf, uint64_t cr4,
+                    uint64_t xcr0, uint32_t out[4])
+{
+    CpuidVcpu v = { .id = vcpu, .cr4 = cr4, .xcr0 = xcr0,
+                    .apic_enabled = lapic_enabled(&p->vcpu[vcpu].lapic) };
+
+    cpuid_query(&p->policy, &v, leaf, subleaf, out);
+}
+
+int64_t platform_take_tsc_adjust(Platform *p, unsigned vcpu)
+{
+    PlatformVcpu *v = &p->vcpu[vcpu];
+    int64_t change = (int64_t)v->msr.tsc_adjust - v->tsc_adjust_taken;
+
+    v->tsc_adjust_taken += change;
+    return change;
 }
 
 bool platform_msr_read(Platform *p, unsigned vcpu, uint32_t index, uint64_t *v)
@@ -424,6 +455,11 @@ void platform_sleep_button(Platform *p)
     pmtimer_sleep_button(p->pm);
 }
 
+void platform_wake(Platform *p)
+{
+    pmtimer_wake(p->pm);
+}
+
 uint8_t platform_rtc_read(Platform *p, unsigned index)
 {
     return rtc_read(p->rtc, index);
@@ -441,8 +477,10 @@ static Device *chip(Platform *p, const DeviceClass *cls, GError **error)
     return device_create(p->machine, cls, error);
 }
 
-static bool make_chips(Platform *p, const PlatformOptions *o, GError **error)
+static bool make_chips(Platform *p, const PlatformConfig *o, GError **error)
 {
+    Device *console;
+
     p->pic = chip(p, &pic_class, error);
     p->ioapic = p->pic ? chip(p, &ioapic_class, error) : NULL;
     p->pit = p->ioapic ? chip(p, &pit_class, error) : NULL;
@@ -451,6 +489,11 @@ static bool make_chips(Platform *p, const PlatformOptions *o, GError **error)
     if (!p->pm || (o->hpet && !(p->hpet = chip(p, &hpet_class, error)))) {
         return false;
     }
+    console = chip(p, &debug_port_class, error);
+    if (!console) {
+        return false;
+    }
+    debug_port_connect(console, p->host->console_char, p->opaque);
     irq_init(&p->pit_irq, pit_wire, p, IRQ_PIT);
     irq_init(&p->rtc_irq, rtc_wire, p, IRQ_RTC);
     irq_init(&p->sci, sci_wire, p, ACPI_SCI_IRQ);
@@ -465,23 +508,35 @@ static bool make_chips(Platform *p, const PlatformOptions *o, GError **error)
     return true;
 }
 
-Platform *platform_new(Machine *m, const PlatformOptions *o, const PlatformHost *host,
+static void isa_line(void *opaque, unsigned n, bool level)
+{
+    platform_set_isa_irq(opaque, n, level);
+}
+
+Platform *platform_new(Machine *m, const PlatformConfig *o, const PlatformHost *host, void *opaque,
                        GError **error)
 {
     Platform *p = g_new0(Platform, 1);
 
     p->machine = m;
-    p->host = *host;
-    p->vcpus = o->vcpus;
-    p->vcpu = g_new0(PlatformVcpu, o->vcpus);
+    p->host = host;
+    p->opaque = opaque;
+    p->vcpus = o->nvcpus;
+    p->vcpu = g_new0(PlatformVcpu, o->nvcpus);
+    p->policy = (CpuidPolicy){ .caps = o->caps, .vcpus = o->nvcpus, .domid = o->domid, .pae = true,
+                               .apic = o->apic, .xen_major = XEN_VERSION_MAJOR,
+                               .xen_minor = XEN_VERSION_MINOR, .tsc_khz = o->tsc_khz };
     p->lapic_host = (LapicHost){ lapic_kick, lapic_eoi, lapic_message, lapic_time, lapic_tsc, p };
-    for (unsigned v = 0; v < o->vcpus; v++) {
+    for (unsigned v = 0; v < o->nvcpus; v++) {
         lapic_init(&p->vcpu[v].lapic, &m->timers, &p->lapic_host, v, o->tsc_khz);
         msr_reset(&p->vcpu[v].msr);
     }
     if (!make_chips(p, o, error)) {
         platform_free(p);
         return NULL;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(m->isa_irq); i++) {
+        irq_init(&m->isa_irq[i], isa_line, p, i);
     }
     return p;
 }

@@ -1,133 +1,126 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pmtimer.c - ACPI PM timer (3.579545 MHz, 32 bits) and the PM1a event registers with the SCI they
- * raise (ACPI 4.0, 4.8.3).  PM1a_CNT and GPE0 are the device model's.
+ * pmtimer.c - the PM1a event block and the 32-bit power management timer of the ACPI specification,
+ * section 4.8.  The control block (PM1a_CNT) is the device model's, so the SCI does not depend on
+ * SCI_EN.  The ports are at Xen's old or new place; see include/pc_layout.h.
  */
 #include "hypervisor/hvm/pmtimer.h"
+
 #include "include/pc_layout.h"
 
-enum { TMR_STS = 1, GBL_STS = 0x20, PWRBTN_STS = 0x100, SLPBTN_STS = 0x200, RTC_STS = 0x400,
-       WAK_STS = 0x8000, PM1_EVENTS = TMR_STS | GBL_STS | PWRBTN_STS | SLPBTN_STS | RTC_STS };
+#define ENABLES (PM1_TMR | PM1_GBL | PM1_PWRBTN | PM1_SLPBTN | PM1_RTC)
+#define STATUSES (ENABLES | PM1_WAK)
 
-typedef struct PmTimer {
+struct PmTimer {
     Device dev;
-    uint16_t status, enable;
     uint32_t version;
-    IrqLine *sci;
-    IoRange *event_range, *timer_range;
-    Timer overflow;             /* bit 31 changes */
-} PmTimer;
+    uint16_t status, enable;
+    Timer overflow;             /* the counter's top bit changes */
+    IoRange *event_ports, *timer_ports;
+};
 
-static uint64_t ticks(const PmTimer *p)
+static uint64_t ticks(PmTimer *p)
 {
-    return (unsigned __int128)machine_now(p->dev.machine) * PM_TIMER_HZ / NS_PER_S;
+    return (uint64_t)((unsigned __int128)vm_now(&p->dev) * PM_TIMER_HZ / NS_PER_S);
 }
 
-static void pmtimer_update_irq(PmTimer *p)
+static void update_irq(PmTimer *p)
 {
-    if (p->sci) {
-        irq_set(p->sci, p->status & p->enable & PM1_EVENTS);
-    }
+    irq_set(&p->dev.machine->isa_irq[IRQ_SCI], p->status & p->enable & ENABLES);
 }
 
-static void overflow_arm(PmTimer *p)
+static void arm(PmTimer *p)
 {
-    uint64_t next = ((ticks(p) >> 31) + 1) << 31;
+    uint64_t next = (ticks(p) >> 31) + 1;
 
-    if (p->enable & TMR_STS) {
-        timer_at(&p->overflow, (int64_t)((unsigned __int128)next * NS_PER_S / PM_TIMER_HZ) + 1);
-    } else {
-        timer_cancel(&p->overflow);
-    }
+    timer_at(&p->overflow,
+             (int64_t)(((unsigned __int128)(next << 31) * NS_PER_S + PM_TIMER_HZ - 1) / PM_TIMER_HZ));
 }
 
-static void overflow_fire(void *opaque)
+static void overflowed(void *opaque)
 {
     PmTimer *p = opaque;
 
-    p->status |= TMR_STS;
-    pmtimer_update_irq(p);
-    overflow_arm(p);
+    p->status |= PM1_TMR;
+    update_irq(p);
+    arm(p);
+}
+
+void pmtimer_set_status(PmTimer *p, uint16_t bits)
+{
+    p->status |= bits & STATUSES;
+    update_irq(p);
 }
 
 static uint64_t event_read(void *opaque, uint64_t offset, unsigned width)
 {
     PmTimer *p = opaque;
-    uint32_t both = p->status | (uint32_t)p->enable << 16;
+    uint16_t v = offset < 2 ? p->status : p->enable;
 
     (void)width;
-    return both >> (8 * offset) & 0xff;
+    return v >> (8 * (offset & 1));
 }
 
-static void event_write(void *opaque, uint64_t offset, unsigned width, uint64_t v)
+static void event_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
     PmTimer *p = opaque;
     unsigned shift = 8 * (offset & 1);
 
     (void)width;
     if (offset < 2) {
-        p->status &= ~(v << shift);
+        p->status &= ~(value << shift);
     } else {
-        p->enable = ((p->enable & ~(0xff << shift)) | v << shift) & PM1_EVENTS;
-        overflow_arm(p);
+        p->enable = ((p->enable & ~(0xff << shift)) | value << shift) & ENABLES;
     }
-    pmtimer_update_irq(p);
+    update_irq(p);
 }
 
 static uint64_t timer_read(void *opaque, uint64_t offset, unsigned width)
 {
     (void)offset;
     (void)width;
-    return (uint32_t)ticks(opaque);
+    return ticks(opaque);
 }
 
-static void timer_write(void *opaque, uint64_t offset, unsigned width, uint64_t v)
+static void timer_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
-    (void)opaque;
+    (void)opaque;               /* read-only */
     (void)offset;
     (void)width;
-    (void)v;                    /* the counter is read-only */
+    (void)value;
 }
 
 static const IoOps event_ops = { .read = event_read, .write = event_write, .widths = IO_8 };
 static const IoOps timer_ops = { .read = timer_read, .write = timer_write, .widths = IO_32 };
 
-void pmtimer_connect(Device *dev, IrqLine *sci)
+static bool place(PmTimer *p, GError **error)
 {
-    ((PmTimer *)dev)->sci = sci;
+    IoMap *io = &p->dev.machine->io;
+
+    io_map_remove(io, p->event_ports);
+    io_map_remove(io, p->timer_ports);
+    return io_map_add(io, p->event_ports, p->version ? ACPI_PM1A_EVT : ACPI_PM1A_EVT_V0, error) &&
+           io_map_add(io, p->timer_ports, p->version ? ACPI_PM_TMR : ACPI_PM_TMR_V0, error);
 }
 
-void pmtimer_set_version(Device *dev, unsigned version)
+void pmtimer_set_version(PmTimer *p, unsigned version)
 {
-    PmTimer *p = (PmTimer *)dev;
-    IoMap *io = &dev->machine->io;
+    g_autoptr(GError) error = NULL;
 
-    p->version = version;
-    io_map_add(io, p->event_range, version ? ACPI_PM1A_EVT : ACPI_PM1A_EVT_V0, NULL);
-    io_map_add(io, p->timer_range, version ? ACPI_PM_TMR : ACPI_PM_TMR_V0, NULL);
-}
-
-void pmtimer_power_button(Device *dev)
-{
-    ((PmTimer *)dev)->status |= PWRBTN_STS;
-    pmtimer_update_irq((PmTimer *)dev);
-}
-
-void pmtimer_sleep_button(Device *dev)
-{
-    ((PmTimer *)dev)->status |= SLPBTN_STS;
-    pmtimer_update_irq((PmTimer *)dev);
+    p->version = version != 0;
+    if (!place(p, &error)) {
+        log_guest(&p->dev, "%s", error->message);
+    }
 }
 
 static bool pmtimer_init(Device *dev, GError **error)
 {
     PmTimer *p = (PmTimer *)dev;
 
-    (void)error;
-    timer_init(&p->overflow, &dev->machine->timers, overflow_fire, p);
-    p->event_range = io_reserve(dev, IO_PORT, 4, &event_ops);
-    p->timer_range = io_reserve(dev, IO_PORT, 4, &timer_ops);
-    return true;
+    timer_init(&p->overflow, &dev->machine->timers, overflowed, p);
+    p->event_ports = io_reserve(dev, IO_PORT, 4, &event_ops);
+    p->timer_ports = io_reserve(dev, IO_PORT, 4, &timer_ops);
+    return place(p, error);
 }
 
 static void pmtimer_reset(Device *dev)
@@ -135,28 +128,39 @@ static void pmtimer_reset(Device *dev)
     PmTimer *p = (PmTimer *)dev;
 
     p->status = p->enable = 0;
-    timer_cancel(&p->overflow);
-    pmtimer_set_version(dev, 0);
-    pmtimer_update_irq(p);
+    arm(p);
+    update_irq(p);
 }
 
 static bool pmtimer_loaded(Device *dev, GError **error)
 {
     PmTimer *p = (PmTimer *)dev;
 
-    (void)error;
-    pmtimer_set_version(dev, p->version);
-    pmtimer_update_irq(p);
-    return true;
+    p->enable &= ENABLES;
+    p->status &= STATUSES;
+    arm(p);
+    update_irq(p);
+    return place(p, error);
+}
+
+static void pmtimer_finish(Device *dev)
+{
+    PmTimer *p = (PmTimer *)dev;
+
+    if (p->overflow.queue) {
+        timer_cancel(&p->overflow);
+    }
 }
 
 static const StateField pmtimer_state[] = {
-    STATE_U16(PmTimer, status), STATE_U16(PmTimer, enable), STATE_U32_MAX(PmTimer, version, 1),
-    STATE_TIMER(PmTimer, overflow), STATE_END
+    STATE_U32_MAX(PmTimer, version, 1),
+    STATE_U16(PmTimer, status),
+    STATE_U16(PmTimer, enable),
+    STATE_END
 };
 
 const DeviceClass pmtimer_class = {
-    .name = "pmtimer", .summary = "ACPI PM timer and event registers", .size = sizeof(PmTimer),
+    .name = "pmtimer", .summary = "ACPI PM timer and event block", .size = sizeof(PmTimer),
     .version = 1, .state = pmtimer_state, .init = pmtimer_init, .reset = pmtimer_reset,
-    .loaded = pmtimer_loaded,
+    .loaded = pmtimer_loaded, .finish = pmtimer_finish,
 };

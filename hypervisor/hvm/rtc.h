@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* rtc.h - the MC146818 clock (CMOS indexes 0-13). */
-#ifndef GH_RTC_H
-#define GH_RTC_H
+/*
+ * rtc.h - the clock half of the MC146818: CMOS bytes 0-13.  It claims no port, because port 0x70's
+ * index is shared with the device model's half.  Its interrupt is machine->isa_irq[8].
+ */
+#ifndef GH_HVM_RTC_H
+#define GH_HVM_RTC_H
 
 #include "lib/device.h"
 
+typedef struct Rtc Rtc;
+
 extern const DeviceClass rtc_class;
-void rtc_connect(Device *dev, IrqLine *irq8);
-/* The hypervisor splits ports 70h/71h by index; these are for indexes 0-13. */
-uint8_t rtc_read(Device *dev, unsigned index);
-void rtc_write(Device *dev, unsigned index, uint8_t value);
+
+uint8_t rtc_read(Rtc *r, unsigned index);               /* 0xff beyond 13 */
+void rtc_write(Rtc *r, unsigned index, uint8_t value);
 
 #endif
