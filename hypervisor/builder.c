@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xen/xen.h>
+#include "hypervisor/xen_abi.h"
 #include <xen/arch-x86/hvm/start_info.h>
 #include <xen/hvm/e820.h>
 #include <xen/hvm/hvm_info_table.h>

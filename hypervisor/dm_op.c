@@ -7,8 +7,8 @@
 #include "hypervisor/dm_channel.h"
 
 #include <string.h>
+#include "hypervisor/xen_abi.h"
 #include <xen/errno.h>
-#include <xen/xen.h>
 #include <xen/hvm/dm_op.h>
 #include "hypervisor/platform_glue.h"
 #include "hypervisor/vcpu.h"

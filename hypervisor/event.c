@@ -6,8 +6,8 @@
 #include "hypervisor/event.h"
 
 #include <string.h>
+#include "hypervisor/xen_abi.h"
 #include <xen/errno.h>
-#include <xen/xen.h>
 #include "hypervisor/domain.h"
 #include "hypervisor/platform_glue.h"
 #include "hypervisor/vcpu.h"

@@ -7,8 +7,8 @@
 
 #include <sched.h>
 #include <string.h>
+#include "hypervisor/xen_abi.h"
 #include <xen/errno.h>
-#include <xen/xen.h>
 
 #define MULTICALL_MAX 1024
 

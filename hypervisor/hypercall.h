@@ -7,6 +7,7 @@
 #ifndef GH_HV_HYPERCALL_H
 #define GH_HV_HYPERCALL_H
 
+#include "hypervisor/xen_abi.h"
 #include "hypervisor/guest_access.h"
 
 enum HypercallAfter { AFTER_NOTHING, AFTER_YIELD, AFTER_BLOCK, AFTER_POLL };

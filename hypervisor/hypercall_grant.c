@@ -4,11 +4,10 @@
  * frames.  The frames themselves are mapped by add_to_physmap.  Mapping other domains' grants is
  * not offered: guests here are front ends only.
  */
-#define __XEN_INTERFACE_VERSION__ __XEN_LATEST_INTERFACE_VERSION__
 #include "hypervisor/hypercall.h"
 
+#include "hypervisor/xen_abi.h"
 #include <xen/errno.h>
-#include <xen/xen.h>
 #include <xen/grant_table.h>
 
 #define MAX_FRAMES (MEM_HEAP_PAGES - MEM_HEAP_GRANT)

@@ -5,8 +5,8 @@
 #define __XEN_TOOLS__ 1
 #include "hypervisor/hypercall.h"
 
+#include "hypervisor/xen_abi.h"
 #include <xen/errno.h>
-#include <xen/xen.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
 #include "hypervisor/params.h"

@@ -6,8 +6,8 @@
 #include "hypervisor/hypercall.h"
 
 #include <string.h>
+#include "hypervisor/xen_abi.h"
 #include <xen/errno.h>
-#include <xen/xen.h>
 #include <xen/memory.h>
 #include "hypervisor/builder.h"
 #include "hypervisor/pvtime.h"

@@ -5,8 +5,8 @@
 #include "hypervisor/hypercall.h"
 
 #include <string.h>
+#include "hypervisor/xen_abi.h"
 #include <xen/errno.h>
-#include <xen/xen.h>
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/hvm/hvm_vcpu.h>

@@ -6,8 +6,8 @@
 #include "hypervisor/hypercall.h"
 
 #include <string.h>
+#include "hypervisor/xen_abi.h"
 #include <xen/errno.h>
-#include <xen/xen.h>
 #include <xen/features.h>
 #include <xen/version.h>
 #include "hypervisor/cpu_policy.h"

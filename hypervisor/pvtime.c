@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <xen/xen.h>
+#include "hypervisor/xen_abi.h"
 #include <xen/vcpu.h>
 #include "hypervisor/guest_access.h"
 

@@ -86,14 +86,13 @@ static ssize_t send_out(RingRelay *r, const uint8_t *buf, size_t len)
     if (r->fd < 0) {
         return len;
     }
-    n = write(r->fd, buf, len);
+    do {
+        n = write(r->fd, buf, len);
+    } while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN) {
         if (!r->out_watch) {
             r->out_watch = g_unix_fd_add(r->fd, G_IO_OUT, can_write, r);
         }
-        return 0;
-    }
-    if (n < 0 && errno == EINTR) {
         return 0;
     }
     return n < 0 ? (ssize_t)len : n;    /* nobody there: drop, as a serial line would */
