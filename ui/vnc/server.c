@@ -18,7 +18,8 @@
 #include "ui/display.h"
 #include "ui/input.h"
 
-enum { CLIENTS_MAX = 32, WRITE_PATIENCE_MS = 10000, UPDATE_DELAY_MS = 10, PASSWORD_USED = 8 };
+enum { CLIENTS_MAX = 32, WRITE_PATIENCE_MS = 10000, UPDATE_DELAY_MS = 10, PASSWORD_USED = 8,
+       START_PATIENCE_MS = 3000, STARTERS_LOOK_MS = 200 };
 enum { AXIS_MAX = 32767, RFB_LEFT = 1, RFB_MIDDLE = 2, RFB_RIGHT = 4, RFB_WHEEL_UP = 8,
        RFB_WHEEL_DOWN = 16 };
 
@@ -161,29 +162,80 @@ static enum rfbNewClientAction on_client(rfbClientPtr cl)
     return RFB_CLIENT_ACCEPT;
 }
 
-/* In a thread of its own: the library reads from a new client before it gives it a thread. */
+/*
+ * A connection that is not yet a client.  libvncserver looks for a WebSocket greeting first, and
+ * spins for ever on one that sends one to three bytes and goes: so each has a thread, and the
+ * listener takes the bytes away from those that are too long about it.
+ */
+typedef struct Starter {
+    VncServer *server;
+    int fd;                     /* the library's, closed by it */
+    int spare;                  /* a duplicate: stays valid until we close it */
+    gint64 deadline;
+    gint done;
+} Starter;
+
+static gpointer starter(gpointer opaque)
+{
+    Starter *st = opaque;
+    rfbClientPtr cl = rfbNewClient(st->server->rfb, st->fd);
+
+    if (cl) {
+        rfbStartOnHoldClient(cl);
+    }
+    g_atomic_int_set(&st->done, 1);
+    return NULL;
+}
+
+static void start_client(VncServer *s, GPtrArray *starters, int fd)
+{
+    Starter *st;
+    int spare;
+
+    if (g_atomic_int_get(&s->clients) + (int)starters->len >= CLIENTS_MAX ||
+        (spare = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0) {
+        close(fd);
+        return;
+    }
+    st = g_new0(Starter, 1);
+    *st = (Starter){ s, fd, spare, g_get_monotonic_time() + START_PATIENCE_MS * 1000, 0 };
+    g_ptr_array_add(starters, st);
+    g_thread_unref(g_thread_new("starter", starter, st));
+}
+
+static void check_starters(GPtrArray *starters)
+{
+    for (guint i = starters->len; i-- > 0;) {
+        Starter *st = starters->pdata[i];
+        uint8_t junk[64];
+
+        if (g_atomic_int_get(&st->done)) {
+            close(st->spare);
+            g_free(st);
+            g_ptr_array_remove_index_fast(starters, i);
+        } else if (g_get_monotonic_time() > st->deadline) {
+            shutdown(st->spare, SHUT_RDWR);
+            while (recv(st->spare, junk, sizeof junk, MSG_DONTWAIT) > 0) {
+            }
+        }
+    }
+}
+
 static gpointer listener(gpointer opaque)
 {
+    GPtrArray *starters = g_ptr_array_new();
     VncServer *s = opaque;
 
     for (;;) {
         struct pollfd p = { .fd = s->listen_fd, .events = POLLIN };
-        int fd = poll(&p, 1, -1) > 0 ? accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
-        rfbClientPtr cl;
+        int fd = poll(&p, 1, starters->len ? STARTERS_LOOK_MS : -1) > 0
+                     ? accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC) : -2;
 
-        if (fd < 0) {
-            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-                g_usleep(100000);       /* out of descriptors: not in a spin */
-            }
-            continue;
-        }
-        if (g_atomic_int_get(&s->clients) >= CLIENTS_MAX) {
-            close(fd);
-            continue;
-        }
-        cl = rfbNewClient(s->rfb, fd);
-        if (cl) {
-            rfbStartOnHoldClient(cl);
+        check_starters(starters);
+        if (fd >= 0) {
+            start_client(s, starters, fd);
+        } else if (fd == -1 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            g_usleep(100000);           /* out of descriptors: not in a spin */
         }
     }
     return NULL;
