@@ -619,7 +619,7 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
     }
     if (pushes_segment(f)) {
         /* Makers differ on whether the upper half of the slot is written. */
-        for (unsigned n = 8; n > 0 && m->gpr[4] - t->data >= 8; n--) {
+        for (uint64_t n = 1; n <= 8 && n <= m->gpr[4] - t->data; n++) {
             m->data[m->gpr[4] - t->data - n] = 0;
         }
     }

@@ -20,8 +20,8 @@ typedef struct Run {
 static void show(Run *run, const Form *f, const Trial *t, const char *text) {
     char hex[64];
     unsigned n = 0;
-    uint32_t id = (uint32_t)(f->narrow << 25 | f->wide << 24 | f->map << 16 | f->opcode << 8 | f->reg << 4 |
-                             f->prefix);
+    uint32_t id = (uint32_t)(f->narrow << 25 | f->wide << 24 | f->map << 16 | f->opcode << 8 |
+                             f->reg << 4 | f->prefix);
 
     run->bad++;
     if (id == run->last_bad || run->shown >= 60) {
