@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * build.c - opens everything that a domain's processes will hold (images under locks, terminals,
+ * sockets, the loader, the BIOS, logs), and starts them with exactly those descriptors.
+ */
+#include "tools/xend/domain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "config.h"
+#include "tools/xend/spawn.h"
+
+#define LOGS_KEPT 10            /* qemu-dm-logrotate-count of xend-config.sxp */
+
+/* --- things to open -------------------------------------------------------------------------- */
+
+static int open_log(const Domain *d, const char *kind)
+{
+    g_autofree char *base = g_strdup_printf("%s/%s-%s.log", d->xend->paths->log, kind, d->name);
+    int fd;
+
+    for (int i = LOGS_KEPT - 1; i >= 0; i--) {
+        g_autofree char *from = i ? g_strdup_printf("%s.%d", base, i) : g_strdup(base);
+        g_autofree char *to = g_strdup_printf("%s.%d", base, i + 1);
+
+        rename(from, to);
+    }
+    fd = open(base, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd;
+}
+
+static int open_file(const char *path, const char *what, char **error)
+{
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0) {
+        *error = g_strdup_printf("%s %s can't be read (%s)", what, path ? path : "",
+                                 path ? g_strerror(errno) : "not installed");
+    }
+    return fd;
+}
+
+int disk_open(const DiskConfig *disk, char **error)
+{
+    struct flock lock = { .l_type = disk->writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
+    int mode = (disk->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;
+    int fd = open(disk->path, mode | O_DIRECT);
+
+    if (fd < 0 && errno == EINVAL) {
+        fd = open(disk->path, mode);    /* a file system without direct I/O */
+    }
+    if (fd < 0) {
+        *error = g_strdup_printf("image %s can't be opened (%s)", disk->path, g_strerror(errno));
+        return -1;
+    }
+    if (!disk->shared && fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+        g_autofree char *holder = image_holder(disk->path, disk->writable);
+
+        *error = g_strdup_printf("image %s is in use by %s", disk->path,
+                                 holder ? holder : "another process");
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The first free display from the wanted one on, unless exactly that one is wanted. */
+static bool open_vnc(Domain *d, char **error)
+{
+    DomainConfig *c = d->config;
+    unsigned first = c->vnc_display >= 0 ? (unsigned)c->vnc_display : d->id;
+    unsigned last = c->vnc_unused || c->vnc_display < 0 ? 65535 - 5900 : first;
+
+    for (unsigned display = first; display <= last; display++) {
+        d->listen_fd = vnc_try_listen(c->vnc_listen, 5900 + display);
+        if (d->listen_fd >= 0) {
+            d->vnc_port = 5900 + display;
+            return true;
+        }
+        if (errno != EADDRINUSE) {
+            break;
+        }
+    }
+    *error = g_strdup_printf("VNC display %u on %s can't be opened (%s)", first, c->vnc_listen,
+                             g_strerror(errno));
+    return false;
+}
+
+static void watch_child(Child *child, GPid pid)
+{
+    child->pid = pid;
+    child->started = g_get_monotonic_time();
+    child->watch = g_child_watch_add(pid, domain_child_exited, child);
+}
+
+static Child *find_child(Domain *d, ChildKind kind, unsigned index)
+{
+    Child *child;
+
+    for (unsigned i = 0; i < d->children->len; i++) {
+        child = g_ptr_array_index(d->children, i);
+        if (child->kind == kind && child->index == index) {
+            return child;
+        }
+    }
+    child = g_new0(Child, 1);
+    child->domain = d;
+    child->kind = kind;
+    child->index = index;
+    g_ptr_array_add(d->children, child);
+    return child;
+}
+
+static bool start(Domain *d, ChildKind kind, unsigned index, Command *command, int log_fd,
+                  char **error)
+{
+    g_autofree char *line = NULL;
+    GPid pid = command_run(command, log_fd, error);
+
+    if (!pid) {
+        return false;
+    }
+    g_ptr_array_add(command->argv, NULL);
+    line = g_strjoinv(" ", (char **)command->argv->pdata);
+    g_ptr_array_remove_index(command->argv, command->argv->len - 1);
+    g_info("domain %s (%u): process %d: %s", d->name, d->id, (int)pid, line);
+    watch_child(find_child(d, kind, index), pid);
+    return true;
+}
+
+/* --- the processes --------------------------------------------------------------------------- */
+
+static void give_log(Command *c, int log_fd)
+{
+    int copy = fcntl(log_fd, F_DUPFD_CLOEXEC, 3);
+
+    if (copy >= 0) {
+        command_fd(c, "--log-fd", copy);
+    }
+}
+
+/* A socket for the child's option; our end is returned.  -1 with an error. */
+static int give_socket(Command *c, const char *option, int type, char **error)
+{
+    int ends[2];
+
+    if (!socket_pair(type, ends)) {
+        *error = g_strdup_printf("no socket (%s)", g_strerror(errno));
+        return -1;
+    }
+    command_fd(c, option, ends[1]);
+    return ends[0];
+}
+
+static bool start_hypervisor(Domain *d, int dm_end, char **error)
+{
+    g_autoptr(Command) c = command_new("hypervisor");
+    g_autofree char *own_loader = d->config->loader ? NULL : find_hvmloader();
+    DomainConfig *cfg = d->config;
+    int control, fd;
+
+    command_arg(c, "--name");
+    command_arg(c, "%s", d->name);
+    command_arg(c, "--domid");
+    command_arg(c, "%u", d->id);
+    command_arg(c, "--memory");
+    command_arg(c, "%u", cfg->memory);
+    command_arg(c, "--vcpus");
+    command_arg(c, "%u", cfg->vcpus);
+    command_arg(c, "--cpu");
+    command_arg(c, "%s", cfg->cpu);
+    command_fd(c, "--dm-fd", dm_end);
+    control = give_socket(c, "--control-fd", SOCK_SEQPACKET, error);
+    if (control < 0) {
+        return false;
+    }
+    d->hv = control_new(control, domain_hv_event, NULL, d);
+    fd = give_socket(c, "--xenstore-fd", SOCK_STREAM, error);
+    if (fd < 0) {
+        return false;
+    }
+    store_server_add(d->xend->store_server, fd, d->id);
+    fd = give_socket(c, "--console-fd", SOCK_STREAM, error);
+    if (fd < 0) {
+        return false;
+    }
+    d->bridge = console_bridge_new(fd, &d->console, d->console_log);
+    fd = open_file(cfg->loader ? cfg->loader : own_loader, "the loader hvmloader", error);
+    if (fd < 0) {
+        return false;
+    }
+    command_fd(c, "--loader-fd", fd);
+    fd = open_file(SEABIOS_PATH, "SeaBIOS", error);
+    if (fd < 0) {
+        return false;
+    }
+    command_fd(c, "--firmware-fd", fd);
+    if (!strcmp(cfg->cpu, "auto") || !strcmp(cfg->cpu, "kvm")) {
+        fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+        if (fd >= 0) {
+            command_fd(c, "--kvm-fd", fd);
+        }
+    }
+    give_log(c, d->hv_log);
+    command_arg(c, "--vcpu-avail");
+    command_arg(c, "%#" G_GINT64_MODIFIER "x", cfg->vcpu_avail);
+    command_arg(c, "--hpet");
+    command_arg(c, "%d", cfg->hpet);
+    command_arg(c, "--acpi");
+    command_arg(c, "%d", cfg->acpi);
+    command_arg(c, "--apic");
+    command_arg(c, "%d", cfg->apic);
+    command_arg(c, "--pae");
+    command_arg(c, "%d", cfg->pae);
+    command_arg(c, "--timer-mode");
+    command_arg(c, "%d", cfg->timer_mode);
+    command_arg(c, "--tsc-mode");
+    command_arg(c, "%d", cfg->tsc_mode);
+    command_arg(c, "--rtc-offset");
+    command_arg(c, "%" G_GINT64_FORMAT, cfg->rtc_offset);
+    command_arg(c, "--uuid");
+    command_arg(c, "%s", d->uuid);
+    command_arg(c, "--video-ram");
+    command_arg(c, "%u", cfg->video_ram);
+    return start(d, CHILD_HYPERVISOR, 0, c, d->hv_log, error);
+}
+
+static bool give_disks(Domain *d, Command *c, char **error)
+{
+    for (unsigned i = 0; i < d->config->disks; i++) {
+        DiskConfig *disk = &d->config->disk[i];
+        int fd = -1;
+
+        if (*disk->path) {
+            fd = disk_open(disk, error);
+            if (fd < 0) {
+                return false;
+            }
+            command_give(c, fd);
+        }
+        command_arg(c, "--drive");
+        command_arg(c, "name=%s,fd=%d,kind=%s,ro=%d", disk->dev, fd,
+                    disk->cdrom ? "cdrom" : "disk", !disk->writable);
+    }
+    return true;
+}
+
+static bool give_serials(Domain *d, Command *c, int log_write, char **error)
+{
+    for (unsigned i = 0; i < d->config->serials; i++) {
+        const char *kind = d->config->serial[i];
+        int fd, log = -1;
+
+        command_arg(c, "--serial");
+        if (!strcmp(kind, "null")) {
+            command_arg(c, "null");
+            continue;
+        }
+        if (!strcmp(kind, "pty")) {
+            fd = fcntl(d->serial[i].master, F_DUPFD_CLOEXEC, 3);
+        } else {
+            fd = open(kind + 5, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600);
+        }
+        if (fd < 0) {
+            *error = g_strdup_printf("serial port %u: %s can't be opened (%s)", i, kind,
+                                     g_strerror(errno));
+            return false;
+        }
+        command_give(c, fd);
+        if (i == 0 && log_write >= 0) {
+            log = fcntl(log_write, F_DUPFD_CLOEXEC, 3);
+            command_give(c, log);
+        }
+        command_arg(c, "fd=%d,log=%d", fd, log);
+    }
+    return true;
+}
+
+static bool give_nics(Domain *d, Command *c, char **error)
+{
+    for (unsigned i = 0; i < d->config->vifs; i++) {
+        VifConfig *vif = &d->config->vif[i];
+        int ends[2];
+
+        if (!socket_pair(SOCK_SEQPACKET, ends)) {
+            *error = g_strdup_printf("no socket (%s)", g_strerror(errno));
+            return false;
+        }
+        d->frames[i] = ends[0];
+        command_give(c, ends[1]);
+        command_arg(c, "--nic");
+        command_arg(c, "fd=%d,mac=%s,model=%s", ends[1], vif->mac_text, vif->model);
+    }
+    return true;
+}
+
+static void give_roms(Domain *d, Command *c)
+{
+    int fd = open(VGABIOS_DIR "/vgabios-stdvga.bin", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        command_fd(c, "--vgabios-fd", fd);
+    }
+    if (d->config->vifs && strchr(d->config->boot, 'n')) {
+        fd = open(OPTION_ROM_DIR "/pxe-rtl8139.rom", O_RDONLY | O_CLOEXEC);
+        if (fd >= 0) {
+            command_fd(c, "--netrom-fd", fd);
+        }
+    }
+}
+
+/* *viewer: our ends of the sockets for dm-ui and dm-sdl, -1: none. */
+static bool start_dm(Domain *d, int hv_end, int log_write, int viewer[2], char **error)
+{
+    g_autoptr(Command) c = command_new("qemu-dm");
+    DomainConfig *cfg = d->config;
+    int control;
+
+    command_arg(c, "-d");
+    command_arg(c, "%u", d->id);
+    command_arg(c, "-domain-name");
+    command_arg(c, "%s", d->name);
+    command_fd(c, "--hypervisor-fd", hv_end);
+    control = give_socket(c, "--control-fd", SOCK_SEQPACKET, error);
+    if (control < 0) {
+        return false;
+    }
+    d->dm = control_new(control, domain_dm_event, NULL, d);
+    give_log(c, d->dm_log);
+    command_arg(c, "-videoram");
+    command_arg(c, "%u", cfg->video_ram);
+    if (cfg->std_vga) {
+        command_arg(c, "-std-vga");
+    }
+    command_arg(c, "-boot");
+    command_arg(c, "%s", cfg->boot);
+    command_arg(c, "-vcpus");
+    command_arg(c, "%u", cfg->vcpus);
+    if (cfg->acpi) {
+        command_arg(c, "-acpi");
+    }
+    if (cfg->localtime) {
+        command_arg(c, "-localtime");
+    }
+    command_arg(c, "-k");
+    command_arg(c, "%s", cfg->keymap);
+    command_arg(c, "--rtc-offset");
+    command_arg(c, "%" G_GINT64_FORMAT, cfg->rtc_offset);
+    if (!give_disks(d, c, error) || !give_serials(d, c, log_write, error) ||
+        !give_nics(d, c, error)) {
+        return false;
+    }
+    give_roms(d, c);
+    viewer[0] = viewer[1] = -1;
+    if ((cfg->vnc && (viewer[0] = give_socket(c, "--viewer-fd", SOCK_SEQPACKET, error)) < 0) ||
+        (cfg->sdl && (viewer[1] = give_socket(c, "--viewer-fd", SOCK_SEQPACKET, error)) < 0)) {
+        return false;
+    }
+    return start(d, CHILD_DM, 0, c, d->dm_log, error);
+}
+
+bool domain_start_ui(Domain *d, int viewer_fd, char **error)
+{
+    g_autoptr(Command) c = command_new("dm-ui");
+    int ends[2];
+
+    command_arg(c, "--name");
+    command_arg(c, "%s", d->name);
+    command_fd(c, "--viewer-fd", viewer_fd);
+    command_fd(c, "--listen-fd", fcntl(d->listen_fd, F_DUPFD_CLOEXEC, 3));
+    if (d->config->vnc_password) {
+        const char *password = d->config->vnc_password;
+
+        if (pipe2(ends, O_CLOEXEC) != 0) {
+            *error = g_strdup_printf("no pipe (%s)", g_strerror(errno));
+            return false;
+        }
+        /* Eight bytes at most: they fit into the pipe. */
+        if (write(ends[1], password, strlen(password)) < 0) {
+            g_warning("VNC password: %s", g_strerror(errno));
+        }
+        close(ends[1]);
+        command_fd(c, "--password-fd", ends[0]);
+    }
+    command_arg(c, "--keymap");
+    command_arg(c, "%s", d->config->keymap);
+    give_log(c, d->dm_log);
+    return start(d, CHILD_UI, 0, c, d->dm_log, error);
+}
+
+bool domain_start_sdl(Domain *d, int viewer_fd, char **error)
+{
+    g_autoptr(Command) c = command_new("dm-sdl");
+
+    command_arg(c, "--name");
+    command_arg(c, "%s", d->name);
+    command_fd(c, "--viewer-fd", viewer_fd);
+    if (d->config->full_screen) {
+        command_arg(c, "--full-screen");
+    }
+    return start(d, CHILD_SDL, 0, c, d->dm_log, error);
+}
+
+bool domain_start_net(Domain *d, unsigned vif, char **error)
+{
+    g_autoptr(Command) c = command_new("dm-net");
+    VifConfig *v = &d->config->vif[vif];
+
+    command_arg(c, "--name");
+    command_arg(c, "%s", d->name);
+    command_fd(c, "--frames-fd", fcntl(d->frames[vif], F_DUPFD_CLOEXEC, 3));
+    for (char **f = v->hostfwd; f && *f; f++) {
+        command_arg(c, "--hostfwd");
+        command_arg(c, "%s", *f);
+    }
+    give_log(c, d->dm_log);
+    return start(d, CHILD_NET, vif, c, d->dm_log, error);
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+static bool open_terminals(Domain *d, int *log_write, char **error)
+{
+    g_autofree char *path = g_strdup_printf("%s/console/guest-%s.log", d->xend->paths->log, d->name);
+
+    if (!pty_open(&d->console, error)) {
+        return false;
+    }
+    for (unsigned i = 0; i < d->config->serials; i++) {
+        if (!strcmp(d->config->serial[i], "pty") && !pty_open(&d->serial[i], error)) {
+            return false;
+        }
+    }
+    d->console_log = console_log_new(path, log_write, error);
+    return d->console_log != NULL;
+}
+
+static bool start_helpers(Domain *d, int viewer[2], char **error)
+{
+    for (unsigned i = 0; i < d->config->vifs; i++) {
+        VifConfig *v = &d->config->vif[i];
+
+        if (!domain_start_net(d, i, error)) {
+            return false;
+        }
+        if (v->bridge) {
+            g_autofree char *sys = g_strdup_printf("/sys/class/net/%s/bridge", v->bridge);
+
+            domain_note(d, "vif %u: user-mode networking (%s %s)", i,
+                        access(sys, F_OK) == 0 ? "not connected yet to bridge" : "no bridge",
+                        v->bridge);
+        } else {
+            domain_note(d, "vif %u: user-mode networking", i);
+        }
+    }
+    if (viewer[0] >= 0) {
+        int fd = viewer[0];
+
+        viewer[0] = -1;
+        if (!domain_start_ui(d, fd, error)) {
+            return false;
+        }
+    }
+    if (viewer[1] >= 0) {
+        int fd = viewer[1];
+
+        viewer[1] = -1;
+        return domain_start_sdl(d, fd, error);
+    }
+    return true;
+}
+
+bool domain_build(Domain *d, char **error)
+{
+    int log_write = -1, ends[2], viewer[2] = { -1, -1 };
+    bool ok;
+
+    d->hv_log = open_log(d, "hypervisor");
+    d->dm_log = open_log(d, "qemu-dm");
+    if (d->hv_log < 0 || d->dm_log < 0) {
+        *error = g_strdup_printf("logs in %s can't be written (%s)", d->xend->paths->log,
+                                 g_strerror(errno));
+        return false;
+    }
+    if ((d->config->vnc && !open_vnc(d, error)) || !open_terminals(d, &log_write, error)) {
+        return false;
+    }
+    if (!socket_pair(SOCK_SEQPACKET, ends)) {
+        *error = g_strdup_printf("no socket (%s)", g_strerror(errno));
+        close(log_write);
+        return false;
+    }
+    ok = start_hypervisor(d, ends[0], error);
+    if (ok) {
+        ok = start_dm(d, ends[1], log_write, viewer, error) && start_helpers(d, viewer, error);
+    } else {
+        close(ends[1]);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (viewer[i] >= 0) {
+            close(viewer[i]);
+        }
+    }
+    close(log_write);
+    return ok;
+}
+
+void domain_close(Domain *d)
+{
+    int *fds[] = { &d->listen_fd, &d->hv_log, &d->dm_log };
+
+    g_clear_pointer(&d->bridge, console_bridge_free);
+    g_clear_pointer(&d->console_log, console_log_free);
+    for (unsigned i = 0; i < MAX_SERIAL_PORTS; i++) {
+        pty_close(&d->serial[i]);
+    }
+    pty_close(&d->console);
+    for (unsigned i = 0; i < MAX_VIFS; i++) {
+        if (d->frames[i] >= 0) {
+            close(d->frames[i]);
+            d->frames[i] = -1;
+        }
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(fds); i++) {
+        if (*fds[i] >= 0) {
+            close(*fds[i]);
+            *fds[i] = -1;
+        }
+    }
+}

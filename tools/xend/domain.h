@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * domain.h - one running domain in xend: its processes, sockets and life.  build.c opens what it
+ * needs and starts it, domain.c follows its life, layout.c shows it in xenstore, api.c serves xm.
+ */
+#ifndef GH_XEND_DOMAIN_H
+#define GH_XEND_DOMAIN_H
+
+#include "tools/common/domain_config.h"
+#include "tools/common/paths.h"
+#include "tools/xend/console.h"
+#include "tools/xend/control.h"
+#include "tools/xend/rpc.h"
+#include "tools/xend/store_wire.h"
+
+typedef struct Domain Domain;
+
+typedef struct Xend {
+    Paths *paths;
+    GMainLoop *loop;
+    Store *store;
+    StoreServer *store_server;
+    RpcServer *rpc;
+    GPtrArray *domains;         /* Domain*, by rising id */
+    unsigned next_domid;
+    GString *dmesg;
+    char *self_uuid;            /* of Domain-0 */
+    int64_t started;            /* seconds since 1970 */
+    bool stopping;
+    int log_fd;
+} Xend;
+
+typedef enum DomainState {
+    DOMAIN_BUILDING,            /* processes start */
+    DOMAIN_ALIVE,               /* runs, or is paused */
+    DOMAIN_PRESERVED,           /* shut down or crashed, kept as it is */
+    DOMAIN_DYING,               /* its processes are being ended */
+} DomainState;
+
+enum { SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1, SHUTDOWN_SUSPEND = 2, SHUTDOWN_CRASH = 3,
+       SHUTDOWN_WATCHDOG = 4 };
+
+typedef enum ChildKind { CHILD_HYPERVISOR, CHILD_DM, CHILD_UI, CHILD_SDL, CHILD_NET } ChildKind;
+
+typedef struct Child {
+    Domain *domain;
+    ChildKind kind;
+    unsigned index;             /* of the vif */
+    GPid pid;
+    guint watch;
+    int64_t started;            /* monotonic microseconds */
+    unsigned restarts;          /* in quick succession */
+    bool gave_up;
+} Child;
+
+struct Domain {
+    Xend *xend;
+    unsigned id;
+    char *name, *uuid;
+    Config *vars;               /* as given, with uuid and hardware addresses filled in */
+    DomainConfig *config;
+    DomainState state;
+    bool paused, hv_ready, dm_ready, reboot_requested, crashed, restart_after;
+    unsigned reason;            /* when preserved */
+    GPtrArray *children;        /* Child* */
+    Control *hv, *dm;
+    int listen_fd;              /* VNC, -1: none */
+    unsigned vnc_port;
+    int frames[MAX_VIFS];       /* dm-net's end of each network card's socket; -1 */
+    Pty serial[MAX_SERIAL_PORTS], console;
+    ConsoleLog *console_log;
+    ConsoleBridge *bridge;
+    int hv_log, dm_log;
+    char *engine;
+    GPtrArray *notes;           /* char*: lines for whoever created it */
+    char *failure;              /* why it could not start */
+    RpcCall *creating;
+    GPtrArray *waiting;         /* RpcCall*: told when it has gone */
+    guint timer, kill_timer;
+    unsigned kill_stage;
+    int64_t started;            /* seconds since 1970 */
+    int64_t started_mono;       /* microseconds */
+    int64_t rtc_delta;          /* seconds, as the guest set its clock */
+    CtlInfo info;               /* the latest */
+    bool ejected[MAX_DISKS];
+};
+
+/* domain.c */
+/* Takes vars.  call may be NULL (a restart); it is answered when the domain is ready, paused. */
+void domain_create(Xend *x, Config *vars, RpcCall *call);
+Domain *domain_find(Xend *x, const char *name_or_id);
+Domain *domain_by_id(Xend *x, unsigned id);
+void domain_unpause(Domain *d);
+void domain_teardown(Domain *d);
+void domain_shutdown_event(Domain *d, unsigned reason);
+/* Asks the guest: "poweroff", "reboot", "halt". */
+void domain_ask_shutdown(Domain *d, const char *how);
+void domain_fail(Domain *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void domain_hv_event(void *opaque, const CtlMsg *msg, const char *body);
+void domain_dm_event(void *opaque, const CtlMsg *msg, const char *body);
+void domain_rename(Domain *d, const char *name);
+void domain_note(Domain *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+HostFacts *host_facts_new(Xend *x, const Domain *except);
+void host_facts_free(HostFacts *f);
+unsigned host_free_memory(Xend *x);     /* MiB */
+void xend_dmesg(Xend *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* build.c */
+bool domain_build(Domain *d, char **error);             /* opens all, starts all */
+bool domain_start_ui(Domain *d, int viewer_fd, char **error);
+bool domain_start_sdl(Domain *d, int viewer_fd, char **error);
+bool domain_start_net(Domain *d, unsigned vif, char **error);
+void domain_close(Domain *d);                           /* what build opened */
+int disk_open(const DiskConfig *disk, char **error);    /* opened and locked */
+void domain_child_exited(GPid pid, gint status, gpointer child);        /* domain.c */
+
+/* layout.c */
+void layout_host(Xend *x);
+void layout_domain(Domain *d);
+void layout_remove(Domain *d);
+void layout_pids(Domain *d);
+char *layout_path(const Domain *d, const char *below);
+
+/* sxp of a domain for "xm list --long" */
+Value *domain_to_sxp(const Domain *d);
+
+/* api.c */
+void api_handle(void *xend, RpcCall *call, const char *method, const Value *params);
+
+#endif

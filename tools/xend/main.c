@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * main.c - xend: the daemon that keeps a user's (or, as root, the host's) domains.  start, stop,
+ * restart, status as Xen's init script calls them; --foreground for supervisors.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "config.h"
+#include "lib/log.h"
+#include "tools/common/xmlrpc.h"
+#include "tools/xend/domain.h"
+
+enum { EXIT_NOT_RUNNING = 3, EXIT_USAGE = 2 };
+
+static void help(void)
+{
+    puts("Usage: xend [start|stop|restart|status] [--foreground]\n"
+         "The daemon that keeps domains; xm starts it when none runs.\n\n"
+         "  start          start it in the background\n"
+         "  stop           end it, and all domains\n"
+         "  restart        stop, then start\n"
+         "  status         exit status 0: it runs, 3: it does not\n"
+         "  --foreground   stay in the foreground, log to standard error too\n"
+         "  --version      print the version\n"
+         "  --help         this text\n\n"
+         "Sockets and logs of root are in /var/run/xend and /var/log/xen, of others in\n"
+         "$XDG_RUNTIME_DIR/guesthouse and ~/.local/state/guesthouse.  GUESTHOUSE_DIR names one\n"
+         "directory for all of it.  Exit status: 0 good, 1 failure, 2 wrong usage, 3 not running.");
+}
+
+static Value *ask(const Paths *paths, const char *method)
+{
+    g_autoptr(Value) none = value_list();
+    int fd = unix_connect(paths->rpc_socket);
+
+    return fd < 0 ? NULL : xmlrpc_call(fd, method, none, NULL);
+}
+
+static int status(const Paths *paths)
+{
+    g_autoptr(Value) v = ask(paths, "xend.status");
+
+    if (!v) {
+        puts("xend is not running");
+        return EXIT_NOT_RUNNING;
+    }
+    printf("xend is running (process %d, %d domains)\n", (int)value_get_int(v, "pid", 0),
+           (int)value_get_int(v, "domains", 0));
+    return 0;
+}
+
+static int stop(const Paths *paths)
+{
+    g_autoptr(Value) v = ask(paths, "xend.stop");
+
+    if (!v) {
+        puts("xend is not running");
+        return 0;
+    }
+    for (unsigned i = 0; i < 300; i++) {
+        if (kill((pid_t)v->i, 0) != 0) {
+            return 0;
+        }
+        g_usleep(50000);
+    }
+    fprintf(stderr, "xend: process %d does not end\n", (int)v->i);
+    return 1;
+}
+
+static bool domain_known(void *opaque, uint32_t domid)
+{
+    Domain *d = domain_by_id(opaque, domid);
+
+    return d && d->state != DOMAIN_DYING;
+}
+
+static gboolean on_terminate(gpointer opaque)
+{
+    Xend *x = opaque;
+
+    g_info("told to end by a signal");
+    x->stopping = true;
+    for (unsigned i = x->domains->len; i-- > 0;) {
+        Domain *d = g_ptr_array_index(x->domains, i);
+
+        d->restart_after = false;
+        domain_teardown(d);
+    }
+    if (x->domains->len == 0) {
+        g_main_loop_quit(x->loop);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+/* The pid file is locked while xend lives: the lock is the truth, the number is for people. */
+static int lock_pid_file(const Paths *paths)
+{
+    g_autofree char *text = NULL;
+    int fd = open(paths->pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return -1;
+    }
+    text = g_strdup_printf("%d\n", (int)getpid());
+    if (ftruncate(fd, 0) != 0 || write(fd, text, strlen(text)) < 0) {
+        g_warning("%s: %s", paths->pid_file, g_strerror(errno));
+    }
+    return fd;
+}
+
+static bool serve_start(Xend *x, char **error)
+{
+    x->store = store_new();
+    x->store_server = store_server_new(x->store);
+    store_server_set_known(x->store_server, domain_known, x);
+    x->self_uuid = g_strdup("00000000-0000-0000-0000-000000000000");
+    layout_host(x);
+    if (!store_server_listen(x->store_server, x->paths->store_socket, error)) {
+        return false;
+    }
+    x->rpc = rpc_server_new(x->paths->rpc_socket, api_handle, x, error);
+    return x->rpc != NULL;
+}
+
+/* ready: told 'k', or a message, once the sockets listen; -1: nobody to tell. */
+static int serve(Paths *paths, bool foreground, int ready)
+{
+    Xend x = { .paths = paths, .next_domid = 1, .started = time(NULL) };
+    g_autofree char *error = NULL;
+    int pid_fd = lock_pid_file(paths);
+
+    if (pid_fd < 0) {
+        error = g_strdup("xend is running already");
+    }
+    x.log_fd = open(paths->xend_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (!foreground && x.log_fd >= 0) {
+        log_init("xend", x.log_fd, getenv("GUESTHOUSE_DEBUG") != NULL);
+    } else {
+        log_init("xend", -1, getenv("GUESTHOUSE_DEBUG") != NULL);
+    }
+    x.loop = g_main_loop_new(NULL, FALSE);
+    x.domains = g_ptr_array_new();
+    x.dmesg = g_string_new(NULL);
+    xend_dmesg(&x, "Guesthouse %s, hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64",
+               GUESTHOUSE_VERSION);
+    if (error || !serve_start(&x, &error)) {
+        if (ready >= 0 && write(ready, error, strlen(error)) < 0) {
+            g_warning("%s", error);
+        }
+        fprintf(stderr, "xend: error: %s\n", error);
+        return 1;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    g_unix_signal_add(SIGTERM, on_terminate, &x);
+    g_unix_signal_add(SIGINT, on_terminate, &x);
+    g_info("started, version %s, process %d", GUESTHOUSE_VERSION, (int)getpid());
+    if (ready >= 0) {
+        if (write(ready, "k", 1) < 0) {
+            g_warning("nobody waits for the start");
+        }
+        close(ready);
+    }
+    g_main_loop_run(x.loop);
+    g_info("ends");
+    rpc_server_free(x.rpc);
+    unlink(paths->rpc_socket);
+    store_server_free(x.store_server);
+    unlink(paths->store_socket);
+    store_free(x.store);
+    unlink(paths->pid_file);
+    return 0;
+}
+
+/* Forks twice; returns in the parent when the daemon listens. */
+static int start(Paths *paths)
+{
+    int ends[2], null_fd;
+    char answer[512];
+    ssize_t n, got = 0;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
+        fprintf(stderr, "xend: error: %s\n", g_strerror(errno));
+        return 1;
+    }
+    if (pid == 0) {
+        setsid();
+        if (fork() != 0) {
+            _exit(0);
+        }
+        close(ends[0]);
+        null_fd = open("/dev/null", O_RDWR);
+        dup2(null_fd, 0);
+        dup2(null_fd, 1);
+        dup2(null_fd, 2);
+        if (null_fd > 2) {
+            close(null_fd);
+        }
+        if (chdir("/") != 0) {
+            _exit(1);
+        }
+        exit(serve(paths, false, ends[1]));
+    }
+    close(ends[1]);
+    while (got < (ssize_t)sizeof answer - 1 &&
+           (n = read(ends[0], answer + got, sizeof answer - 1 - got)) > 0) {
+        got += n;
+    }
+    answer[got] = 0;
+    close(ends[0]);
+    if (strcmp(answer, "k")) {
+        fprintf(stderr, "xend: error: %s\n", *answer ? answer : "the daemon ended at once; see its log");
+        return 1;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *error = NULL;
+    const char *command = NULL;
+    bool foreground = false;
+    Paths *paths = paths_new();
+
+    setlocale(LC_MESSAGES, "");
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            help();
+            return 0;
+        } else if (!strcmp(argv[i], "--version")) {
+            puts("xend (Guesthouse) " GUESTHOUSE_VERSION);
+            return 0;
+        } else if (!strcmp(argv[i], "--foreground") || !strcmp(argv[i], "-f")) {
+            foreground = true;
+        } else if (*argv[i] != '-' && !command) {
+            command = argv[i];
+        } else {
+            fprintf(stderr, "xend: error: unknown option %s (try --help)\n", argv[i]);
+            return EXIT_USAGE;
+        }
+    }
+    if (!command) {
+        command = foreground ? "start" : "";
+    }
+    umask(0077);
+    if (!strcmp(command, "status")) {
+        return status(paths);
+    }
+    if (!strcmp(command, "stop")) {
+        return stop(paths);
+    }
+    if (strcmp(command, "start") && strcmp(command, "restart")) {
+        help();
+        return EXIT_USAGE;
+    }
+    if (!paths_create(paths, &error)) {
+        fprintf(stderr, "xend: error: %s\n", error);
+        return 1;
+    }
+    if (!strcmp(command, "restart") && stop(paths) != 0) {
+        return 1;
+    }
+    if (!foreground) {
+        g_autoptr(Value) running = ask(paths, "xend.status");
+
+        return running ? 0 : start(paths);
+    }
+    return serve(paths, true, -1);
+}
