@@ -9,6 +9,8 @@
 
 #define SLOT_FRAME_MAX 1792     /* the FIFO's size: longer ones underrun */
 #define BUDGET 128              /* descriptors a turn */
+#define BYTE_BUDGET (1u << 20)  /* and bytes: a turn must end soon whatever the rings hold */
+#define PAUSE_NS 20000          /* until the next turn */
 #define TXD_EOR (1u << 30)
 #define TXD_FS (1u << 29)
 #define TXD_LS (1u << 28)
@@ -280,7 +282,7 @@ static void gather(Rtl8139 *s, const uint32_t d[4])
 }
 
 /* One descriptor; false: the ring is empty. */
-static bool send_descriptor(Rtl8139 *s, uint64_t base, uint32_t *index)
+static bool send_descriptor(Rtl8139 *s, uint64_t base, uint32_t *index, uint32_t *bytes)
 {
     Machine *m = s->pci.dev.machine;
     uint64_t at = base + 16ull * *index;
@@ -294,6 +296,7 @@ static bool send_descriptor(Rtl8139 *s, uint64_t base, uint32_t *index)
         return false;
     }
     gather(s, d);
+    *bytes += d[0] & 0xffff;
     dma_write_u32(m, at, d[0] & ~DESC_OWN);
     *index = d[0] & TXD_EOR ? 0 : (*index + 1) & 63;
     if (d[0] & TXD_LS) {
@@ -309,16 +312,19 @@ static bool send_descriptor(Rtl8139 *s, uint64_t base, uint32_t *index)
 static void send_rings(Rtl8139 *s)
 {
     unsigned budget = BUDGET;
+    uint32_t bytes = 0;
+    bool more = true;
 
     if (!(s->cr & CR_TE) || !(s->cpcr & CPCR_TX) || !pci_bus_master(&s->pci)) {
         return;
     }
-    while (budget && ((s->thpds && send_descriptor(s, s->thpds, &s->tx_high_index)) ||
-                      (s->tnpds && send_descriptor(s, s->tnpds, &s->tx_index)))) {
+    while (more && budget && bytes < BYTE_BUDGET) {
+        more = (s->thpds && send_descriptor(s, s->thpds, &s->tx_high_index, &bytes)) ||
+               (s->tnpds && send_descriptor(s, s->tnpds, &s->tx_index, &bytes));
         budget--;
     }
-    if (budget == 0) {
-        timer_at(&s->tx_again, machine_now(s->pci.dev.machine));
+    if (more) {
+        timer_at(&s->tx_again, machine_now(s->pci.dev.machine) + PAUSE_NS);
     } else {
         s->isr |= ISR_TDU;
     }
