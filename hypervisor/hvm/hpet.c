@@ -93,7 +93,7 @@ static void update_irq(Hpet *h)
     }
 }
 
-static void raise(Hpet *h, unsigned n)
+static void hpet_raise(Hpet *h, unsigned n)
 {
     IrqLine *l = line(h, n);
 
@@ -150,7 +150,7 @@ static void fired(Hpet *h, unsigned n)
         t->comparator = narrow(t, t->comparator + (late / period + 1) * period);
         arm(h, n);
     }
-    raise(h, n);
+    hpet_raise(h, n);
 }
 
 static void fire0(void *opaque) { fired(opaque, 0); }

@@ -1,152 +1,253 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * msr.c - model-specific registers beyond the CPU core's own (Intel SDM vol. 4, AMD APM vol. 2).
- * The memory types in the MTRRs are kept and mean nothing: there is no cache to get wrong.  What is
- * not listed faults, so that software finds out honestly what this processor lacks.
+ * msr.c - the model-specific registers policy: MTRRs as in Intel's SDM volume 3 chapter 12 (kept,
+ * without effect on caching), machine check with two silent banks, and a list of registers that read
+ * as constants because Xen answers them for its guests.  All others raise #GP.
  */
 #include "hypervisor/hvm/msr.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-enum { MTRR_CAP = 0xfe, MTRR_PHYS0 = 0x200, MTRR_FIX64K = 0x250, MTRR_FIX16K = 0x258,
-       MTRR_FIX4K = 0x268, MTRR_DEF = 0x2ff, TSC_ADJUST = 0x3b, PLATFORM_ID = 0x17,
-       UCODE_REV = 0x8b, MCG_CAP = 0x179, MCG_STATUS = 0x17a, MCG_CTL = 0x17b, MC0 = 0x400,
-       EBL_CR_POWERON = 0x2a, FEATURE_CONTROL = 0x3a, PLATFORM_INFO = 0xce, MISC_FEATURES = 0x140,
-       PERF_STATUS = 0x198, PERF_CTL = 0x199, THERM_INTERRUPT = 0x19b, THERM_STATUS = 0x19c,
-       AMD_PATCH_LEVEL = 0x8b, AMD_HWCR = 0xc0010015, AMD_NB_CFG = 0xc001001f,
-       AMD_SYSCFG = 0xc0010010, AMD_TOM1 = 0xc001001a, AMD_TOM2 = 0xc001001d,
-       AMD_VM_CR = 0xc0010114, AMD_DE_CFG = 0xc0011029, AMD_OSVW_LEN = 0xc0010140,
-       AMD_OSVW = 0xc0010141, AMD_K8_INT_PENDING = 0xc0010055, AMD_LS_CFG = 0xc0011020,
-       AMD_BU_CFG = 0xc0011023, AMD_PSTATE_LIMIT = 0xc0010061 };
-#define MCA_BANKS 4
-#define MTRR_DEF_WRITABLE 0xcffull
-
-static const uint32_t fixed[11] = { MTRR_FIX64K, MTRR_FIX16K, MTRR_FIX16K + 1, MTRR_FIX4K,
-    MTRR_FIX4K + 1, MTRR_FIX4K + 2, MTRR_FIX4K + 3, MTRR_FIX4K + 4, MTRR_FIX4K + 5,
-    MTRR_FIX4K + 6, MTRR_FIX4K + 7 };
-
-/* Read as a fixed value; writes are dropped if droppable, else fault. */
-typedef struct FixedMsr {
-    uint32_t index;
-    bool droppable;
-    uint64_t value;
-} FixedMsr;
-
-static const FixedMsr constants[] = {
-    { PLATFORM_ID, false, 0 }, { UCODE_REV, true, 0x1000065 }, { EBL_CR_POWERON, true, 0 },
-    { FEATURE_CONTROL, false, 1 }, { PLATFORM_INFO, false, 0 }, { MISC_FEATURES, true, 0 },
-    { PERF_STATUS, false, 0 }, { PERF_CTL, true, 0 }, { THERM_INTERRUPT, true, 0 },
-    { THERM_STATUS, true, 0 }, { AMD_HWCR, true, 0 }, { AMD_NB_CFG, true, 0 },
-    { AMD_SYSCFG, true, 0 }, { AMD_TOM1, true, 0 }, { AMD_TOM2, true, 0 },
-    { AMD_VM_CR, true, 0x10 }, { AMD_DE_CFG, true, 2 }, { AMD_OSVW_LEN, true, 4 },
-    { AMD_OSVW, true, 0 }, { AMD_K8_INT_PENDING, true, 0 }, { AMD_LS_CFG, true, 0 },
-    { AMD_BU_CFG, true, 0 }, { AMD_PSTATE_LIMIT, false, 0 },
+enum {
+    MSR_APIC_BASE = 0x1b, MSR_TSC_ADJUST = 0x3b, MSR_MTRRCAP = 0xfe, MSR_MCG_CAP = 0x179,
+    MSR_MCG_STATUS = 0x17a, MSR_MTRR_VAR = 0x200, MSR_MTRR_FIX64K = 0x250,
+    MSR_MTRR_FIX16K = 0x258, MSR_MTRR_FIX4K = 0x268, MSR_MTRR_DEF = 0x2ff, MSR_MC0_CTL = 0x400,
+    MSR_TSC_DEADLINE = 0x6e0, MSR_X2APIC = 0x800, MSR_X2APIC_END = 0xc00,
 };
 
-static const FixedMsr *find_constant(uint32_t index)
+#define MTRR_VARIABLE 8
+#define MTRRCAP (MTRR_VARIABLE | 1u << 8 | 1u << 10)    /* fixed ranges, write combining */
+#define MC_BANKS 2
+#define MTRR_DEF_ENABLES 0xc00u
+
+struct Msrs {
+    Device dev;
+    Lapic *lapic;
+    uint32_t phys_bits;
+    bool amd;
+    uint64_t mtrr_def, mtrr_fixed[11], mtrr_variable[2 * MTRR_VARIABLE];
+    uint64_t mc_ctl[MC_BANKS];
+    int64_t tsc_adjust, tsc_adjust_taken;
+};
+
+enum Vendor { ANY, INTEL, AMD };
+
+/* Read as value; writes are dropped when so marked, else #GP. */
+static const struct {
+    uint32_t first, last;
+    enum Vendor vendor;
+    bool writable;
+    uint64_t value;
+} constants[] = {
+    { 0x17, 0x17, INTEL, false, 0 },            /* PLATFORM_ID */
+    { 0x2a, 0x2a, INTEL, true, 0 },             /* EBL_CR_POWERON */
+    { 0x3a, 0x3a, INTEL, false, 1 },            /* FEATURE_CONTROL: locked, nothing on */
+    { 0x79, 0x79, INTEL, true, 0 },             /* microcode update: ignored */
+    { 0x8b, 0x8b, ANY, true, 0 },               /* microcode revision */
+    { 0xcd, 0xcd, INTEL, false, 0 },            /* FSB_FREQ */
+    { 0xce, 0xce, INTEL, false, 0 },            /* PLATFORM_INFO */
+    { 0x119, 0x119, INTEL, true, 0 },           /* BBL_CR_CTL */
+    { 0x11e, 0x11e, INTEL, true, 0 },           /* BBL_CR_CTL3 */
+    { 0x140, 0x140, INTEL, false, 0 },          /* MISC_FEATURES_ENABLES */
+    { 0x198, 0x198, ANY, false, 0 },            /* PERF_STATUS */
+    { 0x199, 0x199, ANY, true, 0 },             /* PERF_CTL */
+    { 0x1db, 0x1de, ANY, false, 0 },            /* last branch and exception */
+    { 0xc0010000, 0xc0010007, AMD, true, 0 },   /* performance counters */
+    { 0xc0010010, 0xc0010010, AMD, true, 0 },   /* SYSCFG */
+    { 0xc0010015, 0xc0010015, AMD, true, 1u << 24 },    /* HWCR: TSC runs at P0's frequency */
+    { 0xc001001a, 0xc001001a, AMD, true, 0 },   /* TOP_MEM */
+    { 0xc001001d, 0xc001001d, AMD, true, 0 },
+    { 0xc001001f, 0xc001001f, AMD, true, 0 },   /* NB_CFG */
+    { 0xc0010020, 0xc0010020, AMD, true, 0 },   /* microcode update: ignored */
+    { 0xc0010055, 0xc0010055, AMD, true, 0 },   /* interrupt pending message */
+    { 0xc0010058, 0xc0010058, AMD, false, 0 },  /* MMIO configuration: off */
+    { 0xc0010061, 0xc0010064, AMD, true, 0 },   /* P-states */
+    { 0xc0010114, 0xc0010114, AMD, true, 0x18 },/* VM_CR: SVM disabled and locked */
+    { 0xc0010140, 0xc0010141, AMD, true, 0 },   /* OSVW */
+    { 0xc0011020, 0xc0011020, AMD, true, 0 },   /* LS_CFG */
+    { 0xc0011022, 0xc0011023, AMD, true, 0 },   /* DC_CFG, BU_CFG */
+    { 0xc0011029, 0xc0011029, AMD, true, 2 },   /* DE_CFG: LFENCE serialises */
+    { 0xc001102a, 0xc001102a, AMD, true, 0 },   /* BU_CFG2 */
+};
+
+static int constant(const Msrs *s, uint32_t index)
 {
-    for (unsigned i = 0; i < sizeof constants / sizeof constants[0]; i++) {
-        if (constants[i].index == index) {
-            return &constants[i];
+    for (unsigned i = 0; i < G_N_ELEMENTS(constants); i++) {
+        if (index >= constants[i].first && index <= constants[i].last &&
+            (constants[i].vendor == ANY || (constants[i].vendor == AMD) == s->amd)) {
+            return i;
         }
+    }
+    return -1;
+}
+
+static uint64_t *fixed_mtrr(Msrs *s, uint32_t index)
+{
+    if (index == MSR_MTRR_FIX64K) {
+        return &s->mtrr_fixed[0];
+    }
+    if (index == MSR_MTRR_FIX16K || index == MSR_MTRR_FIX16K + 1) {
+        return &s->mtrr_fixed[1 + index - MSR_MTRR_FIX16K];
+    }
+    if (index >= MSR_MTRR_FIX4K && index < MSR_MTRR_FIX4K + 8) {
+        return &s->mtrr_fixed[3 + index - MSR_MTRR_FIX4K];
     }
     return NULL;
 }
 
-static const uint64_t *find_register(const MsrState *s, uint32_t index)
+static bool memory_type(uint8_t t)
 {
-    if (index >= MTRR_PHYS0 && index < MTRR_PHYS0 + 2 * MTRR_VARIABLE) {
-        return index & 1 ? &s->mtrr_mask[(index - MTRR_PHYS0) / 2]
-                         : &s->mtrr_base[(index - MTRR_PHYS0) / 2];
-    }
-    if (index >= MC0 && index < MC0 + 4 * MCA_BANKS) {
-        return &s->mca[index - MC0];
-    }
-    for (unsigned i = 0; i < 11; i++) {
-        if (fixed[i] == index) {
-            return &s->mtrr_fixed[i];
-        }
-    }
-    switch (index) {
-    case MTRR_DEF: return &s->mtrr_default;
-    case MCG_STATUS: return &s->mcg_status;
-    case TSC_ADJUST: return &s->tsc_adjust;
-    default: return NULL;
-    }
+    return t < 7 && t != 2 && t != 3;
 }
 
-bool msr_read(const MsrState *s, uint32_t index, uint64_t *v)
+static bool write_variable(Msrs *s, unsigned n, uint64_t value)
 {
-    const uint64_t *reg = find_register(s, index);
-    const FixedMsr *c = find_constant(index);
+    uint64_t address = ((1ULL << s->phys_bits) - 1) & ~0xfffULL;
+    uint64_t other = n & 1 ? 1u << 11 : 0xff;
 
-    if (index == MTRR_CAP) {
-        *v = MTRR_VARIABLE | 1 << 8 | 1 << 10;  /* fixed ranges, write combining */
-    } else if (index == MCG_CAP) {
-        *v = MCA_BANKS;
-    } else if (reg) {
-        *v = *reg;
-    } else if (c) {
-        *v = c->value;
-    } else {
+    if ((value & ~(address | other)) || (!(n & 1) && !memory_type(value))) {
+        return false;
+    }
+    s->mtrr_variable[n] = value;
+    return true;
+}
+
+static bool write_fixed(uint64_t *mtrr, uint64_t value)
+{
+    for (unsigned i = 0; i < 64; i += 8) {
+        if (!memory_type(value >> i)) {
+            return false;
+        }
+    }
+    *mtrr = value;
+    return true;
+}
+
+bool msrs_read(Msrs *s, uint32_t index, uint64_t *value)
+{
+    uint64_t *fixed = fixed_mtrr(s, index);
+    int c;
+
+    if (fixed) {
+        *value = *fixed;
+        return true;
+    }
+    switch (index) {
+    case MSR_APIC_BASE: *value = lapic_base(s->lapic); return true;
+    case MSR_TSC_ADJUST: *value = s->tsc_adjust; return true;
+    case MSR_MTRRCAP: *value = MTRRCAP; return true;
+    case MSR_MTRR_DEF: *value = s->mtrr_def; return true;
+    case MSR_MTRR_VAR ... MSR_MTRR_VAR + 2 * MTRR_VARIABLE - 1:
+        *value = s->mtrr_variable[index - MSR_MTRR_VAR];
+        return true;
+    case MSR_MCG_CAP: *value = MC_BANKS; return true;
+    case MSR_MCG_STATUS: *value = 0; return true;
+    case MSR_MC0_CTL ... MSR_MC0_CTL + 4 * MC_BANKS - 1:
+        *value = index & 3 ? 0 : s->mc_ctl[(index - MSR_MC0_CTL) / 4];
+        return true;
+    case MSR_TSC_DEADLINE: *value = lapic_deadline(s->lapic); return true;
+    case MSR_X2APIC ... MSR_X2APIC_END - 1: return lapic_msr_read(s->lapic, index, value);
+    default: break;
+    }
+    c = constant(s, index);
+    if (c < 0) {
+        return false;
+    }
+    *value = constants[c].value;
+    return true;
+}
+
+bool msrs_write(Msrs *s, uint32_t index, uint64_t value)
+{
+    uint64_t *fixed = fixed_mtrr(s, index);
+    int c;
+
+    if (fixed) {
+        return write_fixed(fixed, value);
+    }
+    switch (index) {
+    case MSR_APIC_BASE: return lapic_set_base(s->lapic, value);
+    case MSR_TSC_ADJUST: s->tsc_adjust = value; return true;
+    case MSR_MTRR_DEF:
+        if ((value & ~(uint64_t)(MTRR_DEF_ENABLES | 0xff)) || !memory_type(value)) {
+            return false;
+        }
+        s->mtrr_def = value;
+        return true;
+    case MSR_MTRR_VAR ... MSR_MTRR_VAR + 2 * MTRR_VARIABLE - 1:
+        return write_variable(s, index - MSR_MTRR_VAR, value);
+    case MSR_MCG_STATUS: return true;
+    case MSR_MC0_CTL ... MSR_MC0_CTL + 4 * MC_BANKS - 1:
+        if (!(index & 3)) {
+            s->mc_ctl[(index - MSR_MC0_CTL) / 4] = value;
+            return true;
+        }
+        return value == 0;      /* status, address and misc can only be cleared */
+    case MSR_TSC_DEADLINE: lapic_set_deadline(s->lapic, value); return true;
+    case MSR_X2APIC ... MSR_X2APIC_END - 1: return lapic_msr_write(s->lapic, index, value);
+    default: break;
+    }
+    c = constant(s, index);
+    return c >= 0 && constants[c].writable;
+}
+
+int64_t msrs_take_tsc_adjust(Msrs *s)
+{
+    int64_t change = (int64_t)((uint64_t)s->tsc_adjust - (uint64_t)s->tsc_adjust_taken);
+
+    s->tsc_adjust_taken = s->tsc_adjust;
+    return change;
+}
+
+static bool msrs_init(Device *dev, GError **error)
+{
+    Msrs *s = (Msrs *)dev;
+
+    if (s->phys_bits < 36 || s->phys_bits > 52) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%u address bits are impossible",
+                    s->phys_bits);
         return false;
     }
     return true;
 }
 
-static bool memory_type(uint8_t type)
+static void msrs_reset(Device *dev)
 {
-    return type == 0 || type == 1 || (type >= 4 && type <= 6);
+    Msrs *s = (Msrs *)dev;
+
+    s->mtrr_def = 0;
+    memset(s->mtrr_fixed, 0, sizeof s->mtrr_fixed);
+    memset(s->mtrr_variable, 0, sizeof s->mtrr_variable);
+    memset(s->mc_ctl, 0xff, sizeof s->mc_ctl);
+    s->tsc_adjust = s->tsc_adjust_taken = 0;
 }
 
-static bool fixed_valid(uint64_t v)
+static bool msrs_loaded(Device *dev, GError **error)
 {
-    for (unsigned i = 0; i < 8; i++) {
-        if (!memory_type(v >> (8 * i))) {
-            return false;
-        }
-    }
+    (void)dev;
+    (void)error;
     return true;
 }
 
-bool msr_write(MsrState *s, uint32_t index, uint64_t v, unsigned phys_bits)
-{
-    uint64_t *reg = (uint64_t *)(uintptr_t)find_register(s, index);
-    uint64_t beyond = ~((1ull << phys_bits) - 1);
-    const FixedMsr *c = find_constant(index);
+static const ConfigField msrs_config[] = {
+    CONFIG_FIELD(Msrs, lapic, CONFIG_POINTER, NULL, "the vCPU's LAPIC"),
+    CONFIG_FIELD(Msrs, phys_bits, CONFIG_U32, "40", "physical address width"),
+    CONFIG_FIELD(Msrs, amd, CONFIG_BOOL, "0", "the CPU is an AMD"),
+    CONFIG_END
+};
 
-    if (!reg) {
-        return c && c->droppable;
-    }
-    if (index == MTRR_DEF) {
-        if ((v & ~MTRR_DEF_WRITABLE) || !memory_type(v)) {
-            return false;
-        }
-    } else if (index >= MTRR_PHYS0 && index < MTRR_PHYS0 + 2 * MTRR_VARIABLE) {
-        if (v & (index & 1 ? beyond | 0x7ff : beyond | 0xf00) ||
-            (!(index & 1) && !memory_type(v))) {
-            return false;
-        }
-    } else if (index >= MTRR_FIX64K && index < MTRR_FIX4K + 8) {
-        if (!fixed_valid(v)) {
-            return false;
-        }
-    } else if (index >= MC0 && (index & 3) && v) {
-        return false;           /* status, address and misc take only 0 */
-    }
-    *reg = v;
-    return true;
-}
+static const StateField msrs_state[] = {
+    STATE_U64(Msrs, mtrr_def),
+    STATE_U64_ARRAY(Msrs, mtrr_fixed),
+    STATE_U64_ARRAY(Msrs, mtrr_variable),
+    STATE_U64_ARRAY(Msrs, mc_ctl),
+    STATE_I64(Msrs, tsc_adjust),
+    STATE_I64(Msrs, tsc_adjust_taken),
+    STATE_END
+};
 
-void msr_reset(MsrState *s)
-{
-    memset(s, 0, sizeof *s);
-}
-
-const StateField msr_state[] = {
-    STATE_U64(MsrState, mtrr_default), STATE_U64_ARRAY(MsrState, mtrr_fixed),
-    STATE_U64_ARRAY(MsrState, mtrr_base), STATE_U64_ARRAY(MsrState, mtrr_mask),
-    STATE_U64(MsrState, mcg_status), STATE_U64(MsrState, tsc_adjust),
-    STATE_U64_ARRAY(MsrState, mca), STATE_END
+const DeviceClass msrs_class = {
+    .name = "msrs", .summary = "a vCPU's model-specific registers", .size = sizeof(Msrs),
+    .version = 1, .config = msrs_config, .state = msrs_state, .init = msrs_init,
+    .reset = msrs_reset, .loaded = msrs_loaded,
 };

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* msr.h - MSRs that the hypervisor answers itself: MTRRs, machine check, platform information. */
-#ifndef GH_MSR_H
-#define GH_MSR_H
+/* msr.h - the MSRs of one vCPU that neither the engine nor the LAPIC keeps. */
+#ifndef GH_HVM_MSR_H
+#define GH_HVM_MSR_H
 
-#include "lib/state.h"
+#include "hypervisor/hvm/lapic.h"
 
-#define MTRR_VARIABLE 8
+typedef struct Msrs Msrs;
 
-typedef struct MsrState {
-    uint64_t mtrr_default, mtrr_fixed[11], mtrr_base[MTRR_VARIABLE], mtrr_mask[MTRR_VARIABLE];
-    uint64_t mcg_status, tsc_adjust;
-    uint64_t mca[16];
-} MsrState;
+/* Before init: pointer "lapic", u32 "phys_bits", bool "amd". */
+extern const DeviceClass msrs_class;
 
-extern const StateField msr_state[];
-
-void msr_reset(MsrState *s);
-/* False: #GP. */
-bool msr_read(const MsrState *s, uint32_t index, uint64_t *v);
-bool msr_write(MsrState *s, uint32_t index, uint64_t v, unsigned phys_bits);
+bool msrs_read(Msrs *s, uint32_t index, uint64_t *value);   /* false: #GP */
+bool msrs_write(Msrs *s, uint32_t index, uint64_t value);
+int64_t msrs_take_tsc_adjust(Msrs *s);
 
 #endif
