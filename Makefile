@@ -86,7 +86,7 @@ $(B)/bin/$(1): $(B)/obj/$($(1)_MAIN)/main.o $(foreach d,$($(1)_DIRS),$(call libn
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
-config.h config.mk:
+config.h:
 	@echo "Run ./configure first (or make demo / make check, which do all the set-up)." >&2; exit 1
 
 include firmware/hvmloader/build.mk

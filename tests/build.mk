@@ -25,3 +25,21 @@ $(B)/tests/$(1): $(patsubst %,$(B)/obj/%.o,$(basename $(call test_srcs,$(1)))) \
 		$(test_LIBS_$(1)) $(LIBS_TEST) $(LIBS_BASE)
 endef
 $(foreach d,$(TEST_DIRS),$(eval $(call test_program,$(d))))
+
+# --- checks: set-up, build and tests in one; check.sh adds up what all of them count --------------
+check:
+	@tools/setup.sh check
+	@tests/check.sh all
+check-unit:
+	@tests/check.sh unit
+check-system:
+	@tests/check.sh system
+lint:
+	@tests/check.sh lint
+asan:
+	@tests/check.sh asan
+# What check.sh builds: all programs, and the Criterion programs of directories that hold tests.
+check-build: all $(TESTS)
+list-tests:
+	@echo $(TESTS)
+.PHONY: check check-unit check-system lint asan check-build list-tests
