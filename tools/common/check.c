@@ -545,7 +545,9 @@ static void check_display(Check *c)
         d->video_ram = up;
     }
     d->video_ram = MAX(d->video_ram, 4);
-    if (d->sdl && c->facts->check_host && !getenv("DISPLAY") && !getenv("WAYLAND_DISPLAY") &&
+    d->display = *string(c, "display", "") ? g_strdup(string(c, "display", "")) : NULL;
+    d->xauthority = *string(c, "xauthority", "") ? g_strdup(string(c, "xauthority", "")) : NULL;
+    if (d->sdl && c->facts->check_host && !d->display && !getenv("DISPLAY") && !getenv("WAYLAND_DISPLAY") &&
         !getenv("SDL_VIDEODRIVER")) {
         ERROR(c, position(c, "sdl"), "sdl=1 needs a screen, and DISPLAY is not set; write sdl=0, "
               "vnc=1");
@@ -638,7 +640,8 @@ DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, 
 void domain_config_free(DomainConfig *d)
 {
     char **const strings[] = { &d->name, &d->uuid, &d->loader, &d->boot, &d->keymap, &d->cpu,
-                               &d->device_model, &d->vnc_listen, &d->vnc_password };
+                               &d->device_model, &d->vnc_listen, &d->vnc_password, &d->display,
+                               &d->xauthority };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(*strings[i]);

@@ -48,6 +48,7 @@ typedef struct DomainConfig {
     int64_t rtc_offset;         /* seconds */
     Action on_poweroff, on_reboot, on_crash;
     bool vnc, sdl, vnc_unused, full_screen;
+    char *display, *xauthority; /* of the window; NULL: xend's own */
     int vnc_display;            /* -1: the domain's number */
     char *vnc_listen, *vnc_password;    /* password NULL: none */
     char *serial[MAX_SERIAL_PORTS];     /* "pty", "null", "file:PATH" */

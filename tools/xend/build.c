@@ -404,6 +404,12 @@ bool domain_start_sdl(Domain *d, int viewer_fd, char **error)
     if (d->config->full_screen) {
         command_arg(c, "--full-screen");
     }
+    if (d->config->display) {
+        command_env(c, "DISPLAY", d->config->display);
+    }
+    if (d->config->xauthority) {
+        command_env(c, "XAUTHORITY", d->config->xauthority);
+    }
     return start(d, CHILD_SDL, 0, c, d->dm_log, error);
 }
 

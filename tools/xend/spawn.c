@@ -24,6 +24,7 @@ Command *command_new(const char *name)
     Command *c = g_new0(Command, 1);
 
     c->program = find_program(name);
+    c->envp = g_get_environ();
     c->argv = g_ptr_array_new_with_free_func(g_free);
     c->fds = g_array_new(FALSE, FALSE, sizeof(int));
     g_ptr_array_add(c->argv, g_strdup(name));
@@ -38,6 +39,7 @@ void command_free(Command *c)
     g_array_free(c->fds, TRUE);
     g_ptr_array_free(c->argv, TRUE);
     g_free(c->program);
+    g_strfreev(c->envp);
     g_free(c);
 }
 
@@ -48,6 +50,11 @@ void command_arg(Command *c, const char *format, ...)
     va_start(ap, format);
     g_ptr_array_add(c->argv, g_strdup_vprintf(format, ap));
     va_end(ap);
+}
+
+void command_env(Command *c, const char *name, const char *value)
+{
+    c->envp = g_environ_setenv(c->envp, name, value, TRUE);
 }
 
 void command_give(Command *c, int fd)
@@ -79,7 +86,7 @@ static void child(const Command *c, int log_fd, char *const *argv)
     for (unsigned i = 0; i < c->fds->len; i++) {
         fcntl(g_array_index(c->fds, int, i), F_SETFD, 0);
     }
-    execv(c->program, argv);
+    execve(c->program, argv, c->envp);
     _exit(127);
 }
 

@@ -12,12 +12,14 @@
 typedef struct Command {
     char *program;              /* path, or NULL: not found */
     GPtrArray *argv;
+    char **envp;                /* xend's own, with changes */
     GArray *fds;                /* int: inherited; closed in xend by command_free() */
 } Command;
 
 Command *command_new(const char *name);
 void command_free(Command *c);
 void command_arg(Command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void command_env(Command *c, const char *name, const char *value);
 /* "--option N", and the child inherits fd, which becomes the command's. */
 void command_fd(Command *c, const char *option, int fd);
 void command_give(Command *c, int fd);      /* inherited, named in some other argument */

@@ -857,7 +857,14 @@ void store_delete(Store *s, const char *path)
 void store_own(Store *s, const char *path, uint32_t owner, uint32_t reader)
 {
     StorePerm perms[2] = { { owner, 'n' }, { reader, 'r' } };
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 
     store_mkdir(s->self, 0, path);
     store_set_perms(s->self, 0, path, perms, owner == reader ? 1 : 2);
+    store_list(s->self, 0, path, names, NULL);
+    for (unsigned i = 0; i < names->len; i++) {
+        g_autofree char *below = g_strdup_printf("%s/%s", path, (char *)names->pdata[i]);
+
+        store_own(s, below, owner, reader);
+    }
 }

@@ -66,6 +66,7 @@ void store_put(Store *s, const char *path, const char *value);
 void store_put_int(Store *s, const char *path, int64_t value);
 char *store_get(Store *s, const char *path);            /* newly allocated, or NULL */
 void store_delete(Store *s, const char *path);
-void store_own(Store *s, const char *path, uint32_t owner, uint32_t reader);  /* nOWNER, rREADER */
+/* path and all below: nOWNER, rREADER. */
+void store_own(Store *s, const char *path, uint32_t owner, uint32_t reader);
 
 #endif

@@ -112,13 +112,14 @@ static char *find_config(const Options *o)
     return NULL;
 }
 
-static HostFacts *fetch_facts(Xm *xm)
+static HostFacts *fetch_facts(Xm *xm, bool start)
 {
     HostFacts *f = g_new0(HostFacts, 1);
     g_autoptr(GError) ignored = NULL;
     g_autoptr(Value) none = value_list(), v = NULL;
+    g_autofree char *no_xend = NULL;
     Value *names, *uuids;
-    int fd = unix_connect(xm->paths->rpc_socket);
+    int fd = start ? xm_connect(xm, &no_xend) : unix_connect(xm->paths->rpc_socket);
 
     f->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     f->uuids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -258,13 +259,29 @@ static void start_viewer(const Value *result)
     }
 }
 
-static int run_domain(Xm *xm, const Config *c, const Options *o)
+/* The window belongs on the screen of whoever runs xm, not of whoever started xend. */
+static void name_screen(Config *c)
+{
+    static const struct { const char *key, *variable; } screens[] = {
+        { "display", "DISPLAY" }, { "xauthority", "XAUTHORITY" } };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(screens); i++) {
+        const char *value = getenv(screens[i].variable);
+
+        if (value && !config_find(c, screens[i].key)) {
+            config_set(c, screens[i].key, value_str(value), (SourcePos){ 0 });
+        }
+    }
+}
+
+static int run_domain(Xm *xm, Config *c, const Options *o)
 {
     Value *params = value_list();
     g_autoptr(Value) result = NULL, unpaused = NULL;
     const char *tty;
     int status, fd = -1;
 
+    name_screen(c);
     value_append(params, config_to_value(c));
     result = xm_call(xm, &status, "xend.domain.create", params);
     if (!result) {
@@ -313,7 +330,7 @@ static int evaluate(Xm *xm, const Options *o, const char *path, Config *c)
     }
     make_absolute(c);
     if (readable) {
-        facts = fetch_facts(xm);
+        facts = fetch_facts(xm, !o->dry_run && !messages->errors);
         facts->default_name = name;
         checked = domain_config_check(c, facts, messages);
         if (!config_find(c, "name")) {

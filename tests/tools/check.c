@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The checks of a domain's config: one line a mistake, at its place; warnings; disks and vifs. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+#include "tools/common/domain_config.h"
+
+typedef struct Result {
+    Messages *messages;
+    DomainConfig *d;
+    Config *config;
+} Result;
+
+static Result check(const char *text, const HostFacts *facts)
+{
+    static const HostFacts nothing = { .default_name = "t" };
+    Result r = { messages_new(), NULL, config_new() };
+
+    config_parse(r.config, "t", text, strlen(text), r.messages);
+    r.d = domain_config_check(r.config, facts ? facts : &nothing, r.messages);
+    return r;
+}
+
+static void result_free(Result *r)
+{
+    messages_free(r->messages);
+    domain_config_free(r->d);
+    config_free(r->config);
+}
+
+static bool says(const Result *r, const char *text)
+{
+    for (unsigned i = 0; i < r->messages->list->len; i++) {
+        if (strstr(((Message *)g_ptr_array_index(r->messages->list, i))->text, text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+Test(check, the_tutorials_config_is_accepted)
+{
+    static const char text[] = "kernel='hvmloader'\nbuilder='hvm'\nmemory=128\nname='domu-hvm'\n"
+        "vcpus=1\npae=1\nacpi=1\napic=1\nvif=['type=ioemu, bridge=xenbr0']\n"
+        "disk=['file:/x/a.img,hda,w','file:/x/b.iso,hdc:cdrom,r']\ndevice_model='qemu-dm'\n"
+        "boot='dc'\nsdl=0\nvnc=1\nvncpasswd=''\nserial='pty'\ntsc_mode=0\nlocaltime=1\n"
+        "vnclisten='127.0.0.1'\nvncdisplay=1\nvncunused=1\nnographic=0\nopengl=1\nkeymap='en-us'\n"
+        "full-screen=0\nusb=0\nsoundhw=''\nmonitor=0\n";
+    Result r = check(text, NULL);
+
+    cr_expect_eq(r.messages->list->len, 0);
+    cr_expect_eq(r.d->memory, 128);
+    cr_expect_str_eq(r.d->boot, "dc");
+    cr_expect_eq(r.d->disks, 2);
+    cr_expect_str_eq(r.d->disk[1].dev, "hdc");
+    cr_expect(r.d->disk[1].cdrom && !r.d->disk[1].writable);
+    cr_expect(r.d->disk[0].writable && r.d->disk[0].vdev == 768 && r.d->disk[1].vdev == 5632);
+    cr_expect_str_eq(r.d->vif[0].bridge, "xenbr0");
+    cr_expect_str_eq(r.d->serial[0], "pty");
+    cr_expect_eq(r.d->on_crash, ACTION_RESTART);
+    result_free(&r);
+}
+
+Test(check, ten_mistakes_are_ten_errors_in_order)
+{
+    static const char text[] = "name='a b'\nmemory='lots'\nvcpus=500\ndisk=['nothing']\n"
+        "vif='bridge=x'\nboot='dx'\non_crash='explode'\nacpi=3\nserial='tcp:1'\n"
+        "vnclisten='everywhere'\n";
+    Result r = check(text, NULL);
+
+    cr_expect_eq(r.messages->errors, 10);
+    cr_expect_eq(r.messages->list->len, 10);
+    for (unsigned i = 0; i < r.messages->list->len; i++) {
+        Message *m = g_ptr_array_index(r.messages->list, i);
+
+        cr_expect_eq(m->pos.line, (int)i + 1, "%s", m->text);
+        cr_expect_gt(m->pos.col, 1);
+    }
+    result_free(&r);
+}
+
+Test(check, a_device_that_does_not_exist_yet_is_one_warning)
+{
+    Result r = check("name='a'\nusb=1\nsoundhw='sb16'\nmonitor=1\nstdvga=0\n", NULL);
+
+    cr_expect_eq(r.messages->errors, 0);
+    cr_expect_eq(r.messages->list->len, 4);
+    cr_expect(says(&r, "usb is ignored") && says(&r, "soundhw is ignored") && says(&r, "Cirrus"));
+    result_free(&r);
+}
+
+Test(check, an_unknown_key_warns_and_suggests_but_helpers_do_not)
+{
+    Result r = check("base='x'\nname=base\nmemroy=3\n_private=1\n", NULL);
+
+    cr_expect_eq(r.messages->list->len, 1);
+    cr_expect(says(&r, "did you mean memory?"));
+    result_free(&r);
+}
+
+Test(check, numbers_in_quotes_are_numbers)
+{
+    Result r = check("name='a'\nmemory='256'\nacpi='0'\nvcpus=True\n", NULL);
+
+    cr_expect_eq(r.messages->errors, 0);
+    cr_expect_eq(r.d->memory, 256);
+    cr_expect_not(r.d->acpi);
+    result_free(&r);
+}
+
+Test(check, taken_names_and_missing_memory_are_said)
+{
+    g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+    HostFacts facts = { .names = names, .free_memory = 100, .check_host = true };
+    Result r;
+
+    g_hash_table_add(names, (gpointer)"vm");
+    r = check("name='vm'\nmemory=200\nvnc=0\n", &facts);
+    cr_expect_eq(r.messages->errors, 2);
+    cr_expect(says(&r, "'vm' is running already") && says(&r, "not enough memory"));
+    result_free(&r);
+}
+
+Test(check, a_busy_display_is_said)
+{
+    HostFacts facts = { .check_host = true };
+    g_autofree char *text = NULL;
+    struct sockaddr_in a;
+    socklen_t len = sizeof a;
+    Result r;
+    int fd = -1;
+    unsigned display = 7000;
+
+    while (fd < 0 && display < 8000) {
+        fd = vnc_try_listen("127.0.0.1", 5900 + ++display);
+    }
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    text = g_strdup_printf("name='a'\nvncdisplay=%u\nvncunused=0\n", display);
+    r = check(text, &facts);
+    cr_expect_eq(r.messages->errors, 1);
+    cr_expect(says(&r, "the display is busy"));
+    result_free(&r);
+    close(fd);
+}
+
+Test(check, disks_are_parsed_in_all_spellings)
+{
+    static const struct { const char *spec, *type, *path, *dev; bool cdrom, writable; } good[] = {
+        { "file:/a.img,hda,w", "file", "/a.img", "hda", false, true },
+        { "phy:sda3,ioemu:hdb,w", "phy", "/dev/sda3", "hdb", false, true },
+        { "phy:/dev/cdrom,hdc:cdrom,r", "phy", "/dev/cdrom", "hdc", true, false },
+        { "tap:aio:/a.img,xvda,w", "tap", "/a.img", "hda", false, true },
+        { "tap:tapdisk:aio:/a,hda,w", "tap", "/a", "hda", false, true },
+        { "tap2:aio:/a,768,r", "tap2", "/a", "hda", false, false },
+        { ",hdc:cdrom,r", "file", "", "hdc", true, false },
+        { "hdc:cdrom,r", "file", "", "hdc", true, false },
+        { "file:/a.img, hda , w!", "file", "/a.img", "hda", false, true },
+        { "file:/a.img,hda,w,0", "file", "/a.img", "hda", false, true },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(good); i++) {
+        g_autoptr(Messages) m = messages_new();
+        DiskConfig d;
+
+        cr_expect(disk_parse(&d, good[i].spec, (SourcePos){ 0 }, m), "%s", good[i].spec);
+        cr_expect_str_eq(d.type, good[i].type);
+        cr_expect_str_eq(d.path, good[i].path);
+        cr_expect_str_eq(d.dev, good[i].dev);
+        cr_expect_eq(d.cdrom, good[i].cdrom);
+        cr_expect_eq(d.writable, good[i].writable);
+        disk_clear(&d);
+    }
+}
+
+Test(check, wrong_disks_are_refused)
+{
+    static const char *const bad[] = { "", "file:/a", "file:/a,hda", "file:/a,hda,x", "/a,hda,w",
+        "file:/a,hde,w", "file:/a,sda,w", "file:/a,hda1,w", "file:,hda,w", "file:/a,hda:tape,w",
+        "tap:qcow2:/a,hda,w", "http:/a,hda,w", "file:/a,hda,w,dom1", "a,b,c,d,e,f" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(Messages) m = messages_new();
+        DiskConfig d;
+
+        cr_expect_not(disk_parse(&d, bad[i], (SourcePos){ 0 }, m), "%s", bad[i]);
+        cr_expect_geq(m->errors, 1);
+        disk_clear(&d);
+    }
+}
+
+Test(check, images_are_looked_at)
+{
+    g_autofree char *dir = g_dir_make_tmp("ghXXXXXX", NULL);
+    g_autofree char *small = g_build_filename(dir, "small", NULL);
+    g_autofree char *large = g_build_filename(dir, "large", NULL), *holder = NULL;
+    g_autoptr(Messages) m = messages_new();
+    DiskConfig d = { .path = small, .writable = true };
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    int fd;
+
+    g_file_set_contents(small, "x", 1, NULL);
+    cr_expect_not(disk_check_image(&d, m));
+    d.path = dir;
+    cr_expect_not(disk_check_image(&d, m));
+    d.path = (char *)"/nonexistent";
+    cr_expect_not(disk_check_image(&d, m));
+    cr_expect_eq(m->errors, 3);
+    fd = open(large, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert_eq(ftruncate(fd, 1 << 20), 0);
+    d.path = large;
+    cr_expect(disk_check_image(&d, m));
+    cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    cr_expect_not(disk_check_image(&d, m));
+    holder = image_holder(large, true);
+    cr_expect_not_null(holder);
+    d.shared = true;
+    cr_expect(disk_check_image(&d, m));
+    close(fd);
+    g_unlink(small);
+    g_unlink(large);
+    g_rmdir(dir);
+}
+
+Test(check, vifs_are_parsed)
+{
+    g_autoptr(Messages) m = messages_new();
+    VifConfig v;
+
+    cr_expect(vif_parse(&v, "", (SourcePos){ 0 }, m));
+    cr_expect(g_str_has_prefix(v.mac_text, "00:16:3e:"));
+    cr_expect(v.random_mac);
+    vif_clear(&v);
+    cr_expect(vif_parse(&v, "type=ioemu, mac=00:16:3E:01:02:03, bridge=br0, hostfwd=tcp::2222-:22",
+                        (SourcePos){ 0 }, m));
+    cr_expect_str_eq(v.mac_text, "00:16:3e:01:02:03");
+    cr_expect_str_eq(v.hostfwd[0], "tcp::2222-:22");
+    vif_clear(&v);
+    cr_expect_not(vif_parse(&v, "mac=01:00:00:00:00:00", (SourcePos){ 0 }, m));
+    vif_clear(&v);
+    cr_expect_not(vif_parse(&v, "mac=zz", (SourcePos){ 0 }, m));
+    vif_clear(&v);
+    cr_expect_not(vif_parse(&v, "colour=red", (SourcePos){ 0 }, m));
+    vif_clear(&v);
+    cr_expect(vif_parse(&v, "model=e1000", (SourcePos){ 0 }, m));
+    cr_expect_str_eq(v.model, "rtl8139");
+    vif_clear(&v);
+}
+
+Test(check, vfb_is_another_way_to_say_vnc)
+{
+    Result r = check("name='a'\nvfb=['type=vnc,vncdisplay=7,vncunused=0']\n", NULL);
+
+    cr_expect_eq(r.messages->errors, 0);
+    cr_expect(r.d->vnc);
+    cr_expect_eq(r.d->vnc_display, 7);
+    cr_expect_not(r.d->vnc_unused);
+    result_free(&r);
+}
