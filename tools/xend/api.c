@@ -657,6 +657,17 @@ static void do_log(Xend *x, Domain *unused, RpcCall *call, const Value *params)
     rpc_reply(call, value_str(x->paths->xend_log));
 }
 
+/* A little later: the answer must get out first. */
+static gboolean quit_idle(gpointer opaque)
+{
+    Xend *x = opaque;
+
+    if (x->domains->len == 0) {
+        g_main_loop_quit(x->loop);
+    }
+    return G_SOURCE_REMOVE;
+}
+
 static void do_stop(Xend *x, Domain *unused, RpcCall *call, const Value *params)
 {
     (void)unused, (void)params;
@@ -669,9 +680,7 @@ static void do_stop(Xend *x, Domain *unused, RpcCall *call, const Value *params)
         d->restart_after = false;
         domain_teardown(d);
     }
-    if (x->domains->len == 0) {
-        g_main_loop_quit(x->loop);
-    }
+    g_timeout_add(100, quit_idle, x);
 }
 
 static void do_status(Xend *x, Domain *unused, RpcCall *call, const Value *params)

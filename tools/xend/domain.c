@@ -22,6 +22,7 @@
 #define MIN_RUN_SECONDS 60      /* a domain that restarts sooner is not restarted */
 #define HELPER_RESTARTS 5       /* of dm-ui and dm-net, each within ... */
 #define HELPER_WINDOW 30        /* ... so many seconds of its start */
+#define ACKNOWLEDGE_SECONDS 5   /* for a guest to take control/shutdown */
 #define HVM_PARAM_CALLBACK_IRQ 0
 
 static void domain_free(Domain *d);
@@ -602,28 +603,60 @@ typedef struct Asking {
     char *how;
 } Asking;
 
+/* By ACPI, or where the guest has none by turning it off. */
+static void press_button(Domain *d, bool reboot)
+{
+    if (reboot) {
+        control_request(d->hv, CTL_TRIGGER, CTL_TRIGGER_RESET, 0, NULL, -1, NULL, NULL);
+    } else if (d->config->acpi) {
+        control_request(d->hv, CTL_TRIGGER, CTL_TRIGGER_POWER, 0, NULL, -1, NULL, NULL);
+    } else {
+        control_request(d->hv, CTL_SHUTDOWN, SHUTDOWN_POWEROFF, 0, NULL, -1, NULL, NULL);
+    }
+}
+
+static void asking_free(Asking *a)
+{
+    g_free(a->how);
+    g_free(a);
+}
+
+/* A guest that reads control/shutdown clears it at once.  One that uses event channels but does
+ * not watch that node has buttons like any other. */
+static gboolean not_acknowledged(gpointer opaque)
+{
+    Asking *a = opaque;
+    Domain *d = domain_by_id(a->xend, a->id);
+    g_autofree char *node = d ? layout_path(d, "control/shutdown") : NULL;
+    g_autofree char *value = d ? store_get(a->xend->store, node) : NULL;
+
+    if (d && d->state == DOMAIN_ALIVE && !g_strcmp0(value, a->how)) {
+        g_info("domain %s (%u): control/shutdown is not acknowledged; pressing the button", d->name,
+               d->id);
+        store_put(a->xend->store, node, "");
+        press_button(d, !strcmp(a->how, "reboot"));
+    }
+    asking_free(a);
+    return G_SOURCE_REMOVE;
+}
+
 static void drivers_known(void *opaque, int error, const CtlMsg *msg, const char *body)
 {
     Asking *a = opaque;
     Domain *d = domain_by_id(a->xend, a->id);
-    bool reboot = !strcmp(a->how, "reboot");
 
     (void)body;
-    if (d && d->state == DOMAIN_ALIVE) {
-        if (!error && msg && msg->b) {
-            g_autofree char *node = layout_path(d, "control/shutdown");
+    if (d && d->state == DOMAIN_ALIVE && !error && msg && msg->b) {
+        g_autofree char *node = layout_path(d, "control/shutdown");
 
-            store_put(a->xend->store, node, a->how);
-        } else if (reboot) {
-            control_request(d->hv, CTL_TRIGGER, CTL_TRIGGER_RESET, 0, NULL, -1, NULL, NULL);
-        } else if (d->config->acpi) {
-            control_request(d->hv, CTL_TRIGGER, CTL_TRIGGER_POWER, 0, NULL, -1, NULL, NULL);
-        } else {
-            control_request(d->hv, CTL_SHUTDOWN, SHUTDOWN_POWEROFF, 0, NULL, -1, NULL, NULL);
-        }
+        store_put(a->xend->store, node, a->how);
+        g_timeout_add_seconds(ACKNOWLEDGE_SECONDS, not_acknowledged, a);
+        return;
     }
-    g_free(a->how);
-    g_free(a);
+    if (d && d->state == DOMAIN_ALIVE) {
+        press_button(d, !strcmp(a->how, "reboot"));
+    }
+    asking_free(a);
 }
 
 void domain_ask_shutdown(Domain *d, const char *how)
@@ -649,9 +682,9 @@ void domain_hv_event(void *opaque, const CtlMsg *msg, const char *body)
         break;
     case CTL_EVENT_ENGINE:
         g_free(d->engine);
-        d->engine = g_strdup(body);
-        g_info("domain %s (%u): cpu: %s", d->name, d->id, body);
-        xend_dmesg(d->xend, "HVM domain %u (%s): cpu: %s", d->id, d->name, body);
+        d->engine = g_strdup(g_str_has_prefix(body, "cpu: ") ? body + 5 : body);
+        g_info("domain %s (%u): cpu: %s", d->name, d->id, d->engine);
+        xend_dmesg(d->xend, "HVM domain %u (%s): cpu: %s", d->id, d->name, d->engine);
         break;
     case CTL_EVENT_FAILED:
         if (d->state == DOMAIN_BUILDING) {

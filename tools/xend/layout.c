@@ -144,7 +144,9 @@ void layout_domain(Domain *d)
 {
     /* Below these the guest may write. */
     static const char *const guests[] = { "device", "error", "drivers", "data", "attr", "messages",
-                                          "control/shutdown", "hvmpv" };
+                                          "control/shutdown", "control/sysrq", "hvmpv",
+                                          "control/feature-poweroff", "control/feature-reboot",
+                                          "control/feature-halt", "control/feature-suspend" };
     g_autofree char *base = g_strdup_printf("/local/domain/%u", d->id);
     g_autofree char *vm = g_strdup_printf("/vm/%s", d->uuid);
     Store *store = d->xend->store;
