@@ -215,6 +215,7 @@ static void start_vcpu0(Domain *d, uint32_t entry, uint64_t start_info)
     VcpuState *s = g_new0(VcpuState, 1);
 
     vcpu_reset_state(s, 0);
+    s->tsc_offset = d->tsc_offset;
     s->rip = entry;
     s->gpr[3] = start_info;     /* ebx */
     s->cr0 = 0x11;              /* protected mode, paging off */

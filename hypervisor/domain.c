@@ -245,6 +245,7 @@ static bool create_parts(Domain *d, GError **error)
         return false;
     }
     d->tsc_khz = pvtime_measure_tsc_khz();
+    d->tsc_offset = -(int64_t)pvtime_host_tsc();
     if (!mem_create(&d->mem, o->memory_mb, o->max_memory_mb, error) || !ioreq_create(d, error) ||
         !dm_channel_create(d, o->dm_fd, error) || !engines_create(d, error)) {
         return false;

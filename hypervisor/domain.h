@@ -54,6 +54,7 @@ typedef struct Domain {
     int64_t wall_base;              /* UTC seconds at guest time 0, the domain's offset included */
     uint32_t wall_base_ns;
     uint64_t tsc_khz;
+    int64_t tsc_offset;             /* of every vCPU at its start: the guest's TSC begins at 0 */
 
     /* guest-visible state of the Xen interface */
     uint64_t param[DOM_PARAMS];

@@ -100,6 +100,13 @@ static void upcall(Vcpu *v)
     vcpu_kick(v);
 }
 
+void event_renew_upcall(Vcpu *v)
+{
+    if (v->upcall_vector && event_upcall_pending(v)) {
+        glue_lapic_vector(v->dom, v->id, v->upcall_vector);
+    }
+}
+
 static void mark_pending(Vcpu *v)
 {
     if (!__atomic_exchange_n(v->info, 1, __ATOMIC_SEQ_CST)) {

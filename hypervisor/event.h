@@ -51,6 +51,8 @@ void event_sync_callback(Domain *d);
 void event_set_layout(Domain *d, bool layout64);
 bool event_upcall_pending(const Vcpu *v);
 bool event_port_pending(Domain *d, uint32_t port);
+/* An upcall that the vCPU's LAPIC lost (an INIT clears it) is sent again. */
+void event_renew_upcall(Vcpu *v);
 /* The vCPU's vcpu_info moved or was cleared: everything may be pending there. */
 void event_info_moved(Vcpu *v);
 uint8_t *event_shared_info(const Domain *d);

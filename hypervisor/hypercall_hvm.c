@@ -141,6 +141,7 @@ static int64_t upcall_vector(Hypercall *h)
         return -XEN_ENOENT;
     }
     h->d->vcpu[vcpu]->upcall_vector = b[4];
+    event_renew_upcall(h->d->vcpu[vcpu]);
     return 0;
 }
 

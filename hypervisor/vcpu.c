@@ -126,6 +126,9 @@ static void set_runstate(Vcpu *v, uint32_t state)
 {
     domain_lock(v->dom);
     pvtime_runstate(v, state);
+    if (state == RUNSTATE_blocked) {
+        event_renew_upcall(v);
+    }
     domain_unlock(v->dom);
 }
 
@@ -144,6 +147,7 @@ void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v))
         if (!slept) {
             set_runstate(v, RUNSTATE_blocked);
             slept = true;
+            continue;           /* that may have found something to do */
         }
         if (__atomic_load_n(&d->shared->post_prod, __ATOMIC_ACQUIRE) != d->post_cons) {
             dm_drain_posts(d);
@@ -387,6 +391,10 @@ Vcpu *vcpu_new(Domain *d, unsigned id, GError **error)
         vcpu_free(v);
         return NULL;
     }
+    d->ops->get_state(v->ev, v->state);
+    vcpu_reset_state(v->state, -1);
+    v->state->tsc_offset = d->tsc_offset;
+    d->ops->set_state(v->ev, v->state);
     return v;
 }
 
