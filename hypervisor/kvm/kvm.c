@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kvm.c - the KVM engine: guest code on the host's CPU through /dev/kvm (Linux' Documentation/virt/
+ * kvm/api.rst), with no interrupt controller or timer of KVM's, as Xen's differ from them.
+ * Interrupts go in by KVM_INTERRUPT.  Hypercalls come by KVM_CAP_XEN_HVM; where KVM lacks it, the
+ * stubs of the guest's hypercall page are changed to an OUT to a port of ours, and guests that use
+ * VMCALL without the page get no hypercalls.
+ */
+#include "hypervisor/kvm/kvm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include "hypervisor/kvm/kvm_internal.h"
+
+#define KICK_SIGNAL SIGUSR2
+#define MSR_HYPERCALL_PAGE 0x40000000u
+#define XEN_UNUSED_MSR 0x4ffffff0u      /* for KVM's own hypercall page, which nobody shall ask for */
+#define EFER_LMA (1u << 10)
+#define IO_LEN 4096
+
+static int given_fd = -1;       /* before any engine or thread exists */
+
+void kvm_set_fd(int fd)
+{
+    given_fd = fd;
+}
+
+/* --- engine --- */
+
+/* MSRs of the platform's policy exit to us; KVM does the others itself. */
+static bool filter_msrs(Engine *e)
+{
+    static const struct { uint32_t first, last; } ours[] = {
+        { 0x17, 0x17 }, { 0x1b, 0x1b }, { 0x2a, 0x2a }, { 0x34, 0x34 }, { 0x3a, 0x3b },
+        { 0x79, 0x79 }, { 0x8b, 0x8b }, { 0xcd, 0xce }, { 0xfe, 0xfe }, { 0x119, 0x119 },
+        { 0x11e, 0x11e }, { 0x140, 0x140 }, { 0x179, 0x17b }, { 0x198, 0x199 },
+        { 0x200, 0x276 }, { 0x278, 0x2ff }, { 0x400, 0x47f }, { 0x6e0, 0x6e0 },
+        { 0x40000000, 0x400001ff }, { 0xc0010000, 0xc0010fff }, { 0xc0011000, 0xc00110ff },
+    };
+    static const struct { uint32_t base, count; } window[] = {
+        { 0, 0x800 }, { 0x40000000, 0x200 }, { 0xc0010000, 0x1100 },
+    };
+    struct kvm_msr_filter f = { .flags = KVM_MSR_FILTER_DEFAULT_ALLOW };
+    uint8_t bits[G_N_ELEMENTS(window)][0x1100 / 8];
+    struct kvm_enable_cap cap = {
+        .cap = KVM_CAP_X86_USER_SPACE_MSR,
+        .args = { KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
+                  KVM_MSR_EXIT_REASON_FILTER },
+    };
+
+    memset(bits, 0xff, sizeof bits);
+    for (unsigned w = 0; w < G_N_ELEMENTS(window); w++) {
+        for (unsigned i = 0; i < G_N_ELEMENTS(ours); i++) {
+            for (uint32_t m = ours[i].first; m <= ours[i].last; m++) {
+                uint32_t n = m - window[w].base;
+
+                if (n < window[w].count) {
+                    bits[w][n >> 3] &= ~(1u << (n & 7));
+                }
+            }
+        }
+        f.ranges[w] = (struct kvm_msr_filter_range){
+            .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, .base = window[w].base,
+            .nmsrs = window[w].count, .bitmap = bits[w],
+        };
+    }
+    return ioctl(e->vm_fd, KVM_ENABLE_CAP, &cap) == 0 &&
+           ioctl(e->vm_fd, KVM_X86_SET_MSR_FILTER, &f) == 0;
+}
+
+static void try_xen_hypercalls(Engine *e)
+{
+    struct kvm_xen_hvm_config c = { .flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL,
+                                    .msr = XEN_UNUSED_MSR };
+    int offered = ioctl(e->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XEN_HVM);
+
+    e->xen_hcalls = offered > 0 && (offered & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL) &&
+                    ioctl(e->vm_fd, KVM_XEN_HVM_CONFIG, &c) == 0;
+}
+
+static const char *missing_feature(Engine *e)
+{
+    static const struct { int cap; const char *name; } needed[] = {
+        { KVM_CAP_USER_MEMORY, "user memory" }, { KVM_CAP_X86_USER_SPACE_MSR, "user-space MSRs" },
+        { KVM_CAP_X86_MSR_FILTER, "MSR filters" }, { KVM_CAP_IMMEDIATE_EXIT, "immediate exits" },
+        { KVM_CAP_READONLY_MEM, "read-only memory" }, { KVM_CAP_XSAVE, "XSAVE state" },
+        { KVM_CAP_VCPU_EVENTS, "event state" }, { KVM_CAP_DEBUGREGS, "debug registers" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(needed); i++) {
+        if (ioctl(e->dev_fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0) {
+            return needed[i].name;
+        }
+    }
+    return NULL;
+}
+
+static void on_kick_signal(int sig)
+{
+    (void)sig;                  /* only its coming matters: KVM_RUN returns */
+}
+
+static void install_kick(void)
+{
+    struct sigaction sa = { .sa_handler = on_kick_signal };
+    sigset_t set;
+
+    sigemptyset(&sa.sa_mask);
+    sigaction(KICK_SIGNAL, &sa, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, KICK_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void kvm_destroy(Engine *e)
+{
+    if (e->vm_fd >= 0) {
+        close(e->vm_fd);
+    }
+    if (e->own_dev_fd && e->dev_fd >= 0) {
+        close(e->dev_fd);
+    }
+    kvm_memory_finish(e);
+    pthread_mutex_destroy(&e->memory);
+    pthread_mutex_destroy(&e->lock);
+    pthread_cond_destroy(&e->cond);
+    g_free(e);
+}
+
+static bool open_vm(Engine *e, char **why)
+{
+    uint64_t ident = KVM_SCRATCH;
+    const char *missing;
+    int size, slots;
+
+    e->own_dev_fd = given_fd < 0;
+    e->dev_fd = e->own_dev_fd ? open("/dev/kvm", O_RDWR | O_CLOEXEC) : given_fd;
+    if (e->dev_fd < 0) {
+        *why = g_strdup_printf("/dev/kvm: %s", g_strerror(errno));
+        return false;
+    }
+    if (ioctl(e->dev_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION ||
+        (missing = missing_feature(e))) {
+        *why = g_strdup_printf("this host's KVM lacks %s", missing ? missing : "the usual API");
+        return false;
+    }
+    do {
+        e->vm_fd = ioctl(e->dev_fd, KVM_CREATE_VM, 0);
+    } while (e->vm_fd < 0 && errno == EINTR);
+    size = ioctl(e->dev_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+    if (e->vm_fd < 0 || size < (int)sizeof(struct kvm_run)) {
+        *why = g_strdup_printf("KVM makes no machine: %s", g_strerror(errno));
+        return false;
+    }
+    e->run_size = size;
+    ioctl(e->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &ident);
+    ioctl(e->vm_fd, KVM_SET_TSS_ADDR, (unsigned long)KVM_SCRATCH + 4096);
+    slots = ioctl(e->dev_fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
+    e->slot_limit = CLAMP(slots, 8, KVM_MAX_SLOTS);
+    if (!filter_msrs(e) || !kvm_memory_init(e)) {
+        *why = g_strdup_printf("KVM refused the machine's set-up: %s", g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static Engine *kvm_create(const GuestMemory *mem, const EngineHost *host, char **why)
+{
+    Engine *e = g_new0(Engine, 1);
+    g_autofree char *reason = NULL;
+
+    e->mem = mem;
+    e->host = host;
+    e->dev_fd = e->vm_fd = -1;
+    pthread_mutex_init(&e->memory, NULL);
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->cond, NULL);
+    if (!open_vm(e, &reason)) {
+        if (why) {
+            *why = g_steal_pointer(&reason);
+        }
+        kvm_destroy(e);
+        return NULL;
+    }
+    try_xen_hypercalls(e);
+    kvm_read_caps(e);
+    install_kick();
+    return e;
+}
+
+static void kvm_caps(Engine *e, EngineCaps *caps)
+{
+    *caps = e->caps;
+}
+
+/* --- vCPUs in and out of guest code --- */
+
+static bool flag(const bool *f)
+{
+    return __atomic_load_n(f, __ATOMIC_SEQ_CST);
+}
+
+static void set_flag(bool *f, bool value)
+{
+    __atomic_store_n(f, value, __ATOMIC_SEQ_CST);
+}
+
+static void interrupt_run(EngineVcpu *ev)
+{
+    __atomic_store_n(&ev->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    if (flag(&ev->in_guest) && flag(&ev->running) && !pthread_equal(ev->thread, pthread_self())) {
+        pthread_kill(ev->thread, KICK_SIGNAL);
+    }
+}
+
+static void leave_guest(EngineVcpu *ev)
+{
+    Engine *e = ev->e;
+
+    set_flag(&ev->in_guest, false);
+    if (__atomic_load_n(&e->stopping, __ATOMIC_SEQ_CST)) {
+        pthread_mutex_lock(&e->lock);
+        pthread_cond_broadcast(&e->cond);
+        pthread_mutex_unlock(&e->lock);
+    }
+}
+
+static void enter_guest(EngineVcpu *ev)
+{
+    Engine *e = ev->e;
+
+    for (;;) {
+        set_flag(&ev->in_guest, true);
+        if (!__atomic_load_n(&e->stopping, __ATOMIC_SEQ_CST)) {
+            return;
+        }
+        leave_guest(ev);
+        pthread_mutex_lock(&e->lock);
+        while (e->stopping) {
+            pthread_cond_wait(&e->cond, &e->lock);
+        }
+        pthread_mutex_unlock(&e->lock);
+    }
+}
+
+void kvm_vcpus_out(Engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    __atomic_fetch_add(&e->stopping, 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < e->nvcpus; i++) {
+        EngineVcpu *ev = e->vcpu[i];
+
+        while (ev && flag(&ev->in_guest)) {
+            struct timespec t;
+
+            interrupt_run(ev);
+            clock_gettime(CLOCK_REALTIME, &t);
+            t.tv_nsec += 2000000;       /* the signal may come just before KVM_RUN: try again */
+            if (t.tv_nsec >= 1000000000) {
+                t.tv_nsec -= 1000000000;
+                t.tv_sec++;
+            }
+            pthread_cond_timedwait(&e->cond, &e->lock, &t);
+        }
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+void kvm_vcpus_go(Engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    __atomic_fetch_sub(&e->stopping, 1, __ATOMIC_SEQ_CST);
+    pthread_cond_broadcast(&e->cond);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static EngineVcpu *kvm_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned apic_id,
+                                   const uint32_t *ring_prod, const uint32_t *ring_seen)
+{
+    EngineVcpu *ev = g_new0(EngineVcpu, 1);
+
+    (void)apic_id;              /* CPUID tells it; KVM has no APIC of its own here */
+    *ev = (EngineVcpu){ .e = e, .v = v, .id = id, .ring_prod = ring_prod, .ring_seen = ring_seen,
+                        .flags_stale = true };
+    ev->fd = e->nvcpus < KVM_MAX_VCPUS ? ioctl(e->vm_fd, KVM_CREATE_VCPU, (unsigned long)id) : -1;
+    if (ev->fd < 0) {
+        g_warning("kvm: vCPU %u: %s", id, g_strerror(errno));
+        g_free(ev);
+        return NULL;
+    }
+    ev->run = mmap(NULL, e->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, ev->fd, 0);
+    if (ev->run == MAP_FAILED) {
+        g_warning("kvm: vCPU %u: %s", id, g_strerror(errno));
+        close(ev->fd);
+        g_free(ev);
+        return NULL;
+    }
+    pthread_mutex_lock(&e->lock);
+    e->vcpu[e->nvcpus++] = ev;
+    pthread_mutex_unlock(&e->lock);
+    return ev;
+}
+
+static void kvm_vcpu_destroy(EngineVcpu *ev)
+{
+    Engine *e = ev->e;
+
+    pthread_mutex_lock(&e->lock);
+    for (unsigned i = 0; i < e->nvcpus; i++) {
+        if (e->vcpu[i] == ev) {
+            e->vcpu[i] = e->vcpu[--e->nvcpus];
+            break;
+        }
+    }
+    pthread_mutex_unlock(&e->lock);
+    munmap(ev->run, e->run_size);
+    close(ev->fd);
+    g_free(ev);
+}
+
+static void kvm_kick(EngineVcpu *ev, bool stop)
+{
+    if (stop) {
+        set_flag(&ev->stop, true);
+    }
+    interrupt_run(ev);
+}
+
+/* --- exits --- */
+
+static void exit_io(EngineVcpu *ev)
+{
+    struct kvm_run *run = ev->run;
+    const EngineHost *host = ev->e->host;
+    uint8_t *data = (uint8_t *)run + run->io.data_offset;
+    unsigned size = run->io.size;
+
+    for (uint32_t i = 0; i < run->io.count; i++, data += size) {
+        uint32_t value = 0;
+
+        if (run->io.direction == KVM_EXIT_IO_OUT) {
+            memcpy(&value, data, size);
+            host->io_write(ev->v, run->io.port, size, value);
+        } else {
+            host->io_read(ev->v, run->io.port, size, &value);
+            memcpy(data, &value, size);
+        }
+    }
+}
+
+static bool is_rom(const Engine *e, uint64_t gpa)
+{
+    return gpa < e->mem->size && e->mem->types[gpa >> 12] == MEM_ROM;
+}
+
+/* KVM's fragments never cross a page but may have any length up to 8. */
+static void exit_mmio(EngineVcpu *ev)
+{
+    struct kvm_run *run = ev->run;
+    const EngineHost *host = ev->e->host;
+    uint64_t gpa = run->mmio.phys_addr;
+    unsigned done = 0, len = MIN(run->mmio.len, 8);
+    uint8_t data[8];
+    bool write = run->mmio.is_write;
+
+    memcpy(data, run->mmio.data, 8);
+    if (write && is_rom(ev->e, gpa)) {
+        return;
+    }
+    while (done < len) {
+        unsigned size = 8;
+        uint64_t value = 0;
+
+        while (size > len - done) {
+            size /= 2;
+        }
+        if (write) {
+            memcpy(&value, data + done, size);
+            host->mmio_write(ev->v, gpa + done, size, value);
+        } else {
+            host->mmio_read(ev->v, gpa + done, size, &value);
+            memcpy(data + done, &value, size);
+        }
+        done += size;
+    }
+    if (!write) {
+        memcpy(run->mmio.data, data, 8);
+    }
+}
+
+/* Where KVM keeps VMCALL to itself: OUT KVM_HYPERCALL_PORT, EAX; NOP takes its three bytes. */
+static void patch_hypercall_page(Engine *e, uint64_t gpa)
+{
+    uint8_t *page;
+
+    if (e->xen_hcalls || (gpa & 0xfff) || gpa >= e->mem->size ||
+        e->mem->types[gpa >> 12] != MEM_RAM) {
+        return;
+    }
+    page = e->mem->base + gpa;
+    for (unsigned n = 0; n < 128; n++) {
+        uint8_t *call = page + 32 * n + 5;
+
+        if (call[-5] == 0xb8 && call[0] == 0x0f && call[1] == 0x01) {
+            call[0] = 0xe7;
+            call[1] = KVM_HYPERCALL_PORT;
+            call[2] = 0x90;
+        }
+    }
+}
+
+static void exit_msr(EngineVcpu *ev, bool write)
+{
+    struct kvm_run *run = ev->run;
+    const EngineHost *host = ev->e->host;
+    uint64_t value = run->msr.data;
+    bool ok;
+
+    if (write) {
+        ok = host->msr_write(ev->v, run->msr.index, value);
+        if (ok && run->msr.index == MSR_HYPERCALL_PAGE) {
+            patch_hypercall_page(ev->e, value & ~0xfffULL);
+        }
+    } else {
+        ok = host->msr_read(ev->v, run->msr.index, &value);
+        run->msr.data = value;
+    }
+    run->msr.error = !ok;
+}
+
+/* Calls the hypervisor with the vCPU's registers; returns what it left in rax. */
+static uint64_t hypercall(EngineVcpu *ev)
+{
+    struct kvm_regs r;
+    struct kvm_sregs sr;
+    uint64_t gpr[16];
+
+    if (ioctl(ev->fd, KVM_GET_REGS, &r) < 0 || ioctl(ev->fd, KVM_GET_SREGS, &sr) < 0) {
+        return -ENOSYS;
+    }
+    kvm_regs_to_gpr(&r, gpr);
+    ev->e->host->hypercall(ev->v, gpr, (sr.efer & EFER_LMA) && sr.cs.l, sr.ss.dpl);
+    ioctl(ev->fd, KVM_GET_REGS, &r);
+    kvm_gpr_to_regs(gpr, &r);
+    ioctl(ev->fd, KVM_SET_REGS, &r);
+    return gpr[0];
+}
+
+static void sync_cr8(EngineVcpu *ev, uint64_t before)
+{
+    if (ev->run->cr8 != before && ev->e->host->cr8_write) {
+        ev->e->host->cr8_write(ev->v, ev->run->cr8 & 15);
+    }
+}
+
+static void log_stop(EngineVcpu *ev, const char *what, uint64_t detail)
+{
+    struct kvm_regs r = { 0 };
+    struct kvm_sregs sr = { 0 };
+    g_autofree char *text = NULL;
+
+    ioctl(ev->fd, KVM_GET_REGS, &r);
+    ioctl(ev->fd, KVM_GET_SREGS, &sr);
+    text = g_strdup_printf("kvm: %s (0x%" G_GINT64_MODIFIER "x) at %04x:%" G_GINT64_MODIFIER
+                           "x, cr0 %" G_GINT64_MODIFIER "x efer %" G_GINT64_MODIFIER "x",
+                           what, detail, sr.cs.selector, (uint64_t)r.rip, (uint64_t)sr.cr0,
+                           (uint64_t)sr.efer);
+    if (ev->e->host->log) {
+        ev->e->host->log(ev->v, text);
+    } else {
+        g_warning("%s", text);
+    }
+}
+
+enum Outcome { GO_ON, TRIPLE_FAULT, FAILED };
+
+static enum Outcome handle_exit(EngineVcpu *ev)
+{
+    struct kvm_run *run = ev->run;
+
+    switch (run->exit_reason) {
+    case KVM_EXIT_IO:
+        ev->unfinished = true;
+        if (!ev->e->xen_hcalls && run->io.port == KVM_HYPERCALL_PORT && run->io.size == 4 &&
+            run->io.direction == KVM_EXIT_IO_OUT && ev->e->host->hypercall) {
+            kvm_finish_exit(ev);
+            hypercall(ev);
+            return GO_ON;
+        }
+        exit_io(ev);
+        return GO_ON;
+    case KVM_EXIT_MMIO:
+        ev->unfinished = true;
+        exit_mmio(ev);
+        return GO_ON;
+    case KVM_EXIT_X86_RDMSR:
+    case KVM_EXIT_X86_WRMSR:
+        ev->unfinished = true;
+        exit_msr(ev, run->exit_reason == KVM_EXIT_X86_WRMSR);
+        return GO_ON;
+    case KVM_EXIT_XEN:
+        ev->unfinished = true;
+        if (run->xen.type == KVM_EXIT_XEN_HCALL) {
+            run->xen.u.hcall.result = hypercall(ev);
+        }
+        return GO_ON;
+    case KVM_EXIT_HLT:
+        ev->halted = true;
+        return GO_ON;           /* an interrupt may wait already */
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+    case KVM_EXIT_SET_TPR:
+    case KVM_EXIT_INTR:
+    case KVM_EXIT_NMI:
+        return GO_ON;
+    case KVM_EXIT_SHUTDOWN:
+        return TRIPLE_FAULT;
+    case KVM_EXIT_FAIL_ENTRY:
+        log_stop(ev, "the CPU refused the guest's state",
+                 run->fail_entry.hardware_entry_failure_reason);
+        return FAILED;
+    case KVM_EXIT_INTERNAL_ERROR:
+        log_stop(ev, "KVM can't emulate", run->internal.suberror);
+        return FAILED;
+    default:
+        log_stop(ev, "unknown exit", run->exit_reason);
+        return FAILED;
+    }
+}
+
+void kvm_finish_exit(EngineVcpu *ev)
+{
+    /* A piece of a split access may exit again: a few rounds at most, one for each 8 bytes. */
+    for (unsigned i = 0; ev->unfinished && i < IO_LEN; i++) {
+        __atomic_store_n(&ev->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+        ev->unfinished = false;
+        if (ioctl(ev->fd, KVM_RUN, 0) == 0) {
+            handle_exit(ev);
+        }
+    }
+}
+
+/* --- the loop --- */
+
+static bool if_set(EngineVcpu *ev)
+{
+    struct kvm_regs r;
+
+    if (!ev->flags_stale) {
+        return ev->run->if_flag;
+    }
+    return ioctl(ev->fd, KVM_GET_REGS, &r) == 0 && (r.rflags >> 9 & 1);
+}
+
+/* Gives the vCPU what is pending.  False: it is halted and nothing wakes it. */
+static bool inject(EngineVcpu *ev)
+{
+    const EngineHost *host = ev->e->host;
+    struct kvm_run *run = ev->run;
+    unsigned pending = host->irq_pending(ev->v);
+
+    if (pending & IRQ_NMI) {
+        host->nmi_ack(ev->v);
+        ioctl(ev->fd, KVM_NMI, 0);
+        ev->halted = false;
+        pending = host->irq_pending(ev->v);
+    }
+    if (ev->halted && (pending & IRQ_EXTINT) && if_set(ev)) {
+        ev->halted = false;
+    }
+    if ((pending & IRQ_EXTINT) && !ev->flags_stale && run->ready_for_interrupt_injection &&
+        run->if_flag) {
+        struct kvm_interrupt irq;
+        int vector = host->irq_ack(ev->v);
+
+        if (vector >= 0) {
+            irq.irq = vector;
+            ioctl(ev->fd, KVM_INTERRUPT, &irq);
+            run->ready_for_interrupt_injection = 0;
+        }
+        pending = host->irq_pending(ev->v);
+    }
+    run->request_interrupt_window = (pending & IRQ_EXTINT) != 0;
+    return !ev->halted;
+}
+
+static enum VcpuStop stopped(EngineVcpu *ev, enum VcpuStop why)
+{
+    kvm_finish_exit(ev);
+    set_flag(&ev->running, false);
+    return why;
+}
+
+static enum VcpuStop kvm_run_vcpu(EngineVcpu *ev)
+{
+    const EngineHost *host = ev->e->host;
+    struct kvm_run *run = ev->run;
+
+    ev->thread = pthread_self();
+    set_flag(&ev->running, true);
+    if (!ev->cpuid_set) {
+        kvm_set_cpuid(ev);
+    }
+    for (;;) {
+        enum Outcome out = GO_ON;
+        uint64_t cr8;
+        int rc;
+
+        __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+        if (flag(&ev->stop)) {
+            set_flag(&ev->stop, false);
+            return stopped(ev, VCPU_STOP_KICKED);
+        }
+        if (ev->ring_prod && __atomic_load_n(ev->ring_prod, __ATOMIC_ACQUIRE) != *ev->ring_seen) {
+            host->drain_code_ring(ev->v);
+        }
+        if (!inject(ev)) {
+            return stopped(ev, VCPU_STOP_HALTED);
+        }
+        run->cr8 = cr8 = host->cr8_read ? host->cr8_read(ev->v) : 0;
+        enter_guest(ev);
+        ev->unfinished = false;
+        rc = ioctl(ev->fd, KVM_RUN, 0);
+        leave_guest(ev);
+        ev->flags_stale = false;
+        sync_cr8(ev, cr8);
+        if (rc == 0) {
+            out = handle_exit(ev);
+        } else if (errno != EINTR && errno != EAGAIN) {
+            log_stop(ev, g_strerror(errno), errno);
+            out = FAILED;
+        }
+        if (out == TRIPLE_FAULT) {
+            return stopped(ev, VCPU_STOP_TRIPLE_FAULT);
+        }
+        if (out == FAILED) {
+            return stopped(ev, VCPU_STOP_ERROR);
+        }
+    }
+}
+
+static void kvm_code_written(Engine *e, uint64_t gpa, uint64_t len)
+{
+    (void)e;                    /* the CPU keeps no code that could be stale */
+    (void)gpa;
+    (void)len;
+}
+
+const EngineOps engine_kvm = {
+    .name = "kvm",
+    .create = kvm_create,
+    .destroy = kvm_destroy,
+    .caps = kvm_caps,
+    .vcpu_create = kvm_vcpu_create,
+    .vcpu_destroy = kvm_vcpu_destroy,
+    .run = kvm_run_vcpu,
+    .kick = kvm_kick,
+    .get_state = kvm_get_state,
+    .set_state = kvm_set_state,
+    .memory_changed = kvm_memory_changed,
+    .dirty_log = kvm_dirty_log,
+    .dirty_fetch = kvm_dirty_fetch,
+    .code_written = kvm_code_written,
+};

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* kvm_internal.h - shared by the files of the KVM engine. */
+#ifndef GH_KVM_INTERNAL_H
+#define GH_KVM_INTERNAL_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include "hypervisor/engine.h"
+
+#define KVM_MAX_SLOTS 256
+#define KVM_MAX_LOGS 16
+#define KVM_MAX_VCPUS 128
+/* The trapping port that stands in for VMCALL where KVM does not pass that on: OUT imm8, EAX. */
+#define KVM_HYPERCALL_PORT 0xe4
+#define KVM_SCRATCH 0xfffbc000u     /* identity map, then three pages of TSS: clear of Xen's pages */
+
+typedef struct KvmSlot {
+    uint64_t first, count;          /* pages; count 0: free */
+    uint8_t type;                   /* MEM_RAM or MEM_ROM */
+    bool log;
+} KvmSlot;
+
+typedef struct KvmLog {
+    uint64_t first, count;          /* pages; count 0: free */
+    uint8_t *bitmap;                /* dirty since the last fetch */
+} KvmLog;
+
+struct Engine {
+    const GuestMemory *mem;
+    const EngineHost *host;
+    int dev_fd, vm_fd;
+    bool own_dev_fd;
+    bool xen_hcalls;                /* KVM gives us VMCALL and VMMCALL */
+    EngineCaps caps;
+    size_t run_size;
+
+    pthread_mutex_t memory;         /* slots and logs; held over a whole change */
+    KvmSlot slot[KVM_MAX_SLOTS];
+    unsigned slot_limit;
+    KvmLog log[KVM_MAX_LOGS];
+
+    pthread_mutex_t lock;           /* the three below */
+    pthread_cond_t cond;
+    unsigned stopping;              /* vCPUs must stay out of guest code */
+    EngineVcpu *vcpu[KVM_MAX_VCPUS];
+    unsigned nvcpus;
+};
+
+struct EngineVcpu {
+    Engine *e;
+    Vcpu *v;
+    unsigned id;
+    int fd;
+    struct kvm_run *run;
+    pthread_t thread;               /* that is in run(); valid while running is set */
+    bool running;                   /* atomic */
+    bool in_guest;                  /* atomic: in or about to enter KVM_RUN */
+    bool stop;                      /* atomic: run() shall return */
+    bool halted;
+    bool unfinished;                /* an exit's instruction completes at the next KVM_RUN */
+    bool flags_stale;               /* run->if_flag does not tell about the present state */
+    bool cpuid_set;
+    const uint32_t *ring_prod, *ring_seen;
+};
+
+/* kvm_memory.c */
+void kvm_memory_changed(Engine *e, uint64_t gpa, uint64_t len);
+void kvm_dirty_log(Engine *e, uint64_t gpa, uint64_t len, bool on);
+void kvm_dirty_fetch(Engine *e, uint64_t gpa, uint64_t len, uint8_t *bitmap);
+bool kvm_memory_init(Engine *e);
+void kvm_memory_finish(Engine *e);
+
+/* kvm_state.c */
+void kvm_get_state(EngineVcpu *ev, VcpuState *s);
+void kvm_set_state(EngineVcpu *ev, const VcpuState *s);
+void kvm_read_caps(Engine *e);
+void kvm_set_cpuid(EngineVcpu *ev);
+void kvm_regs_to_gpr(const struct kvm_regs *r, uint64_t gpr[16]);
+void kvm_gpr_to_regs(const uint64_t gpr[16], struct kvm_regs *r);
+
+/* kvm.c */
+void kvm_vcpus_out(Engine *e);      /* returns when no vCPU runs guest code, and keeps it so */
+void kvm_vcpus_go(Engine *e);
+/* Lets the instruction of the last exit complete. */
+void kvm_finish_exit(EngineVcpu *ev);
+
+#endif

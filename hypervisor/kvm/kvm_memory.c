@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kvm_memory.c - guest memory as KVM memory slots: the runs of equal page type become a few big
+ * slots, cut at the edges of dirty-logged ranges.  A change stops all vCPUs, so that none sees a
+ * slot that is away for a moment.  New mappings behind a slot need nothing: KVM follows mmap().
+ */
+#include "hypervisor/kvm/kvm_internal.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+static uint64_t page_count(const Engine *e)
+{
+    return e->mem->size >> 12;
+}
+
+/* --- dirty bits --- */
+
+static void mark(Engine *e, uint64_t page)
+{
+    for (unsigned i = 0; i < KVM_MAX_LOGS; i++) {
+        KvmLog *l = &e->log[i];
+
+        if (page - l->first < l->count) {
+            uint64_t n = page - l->first;
+
+            l->bitmap[n >> 3] |= 1u << (n & 7);
+        }
+    }
+}
+
+/* Moves KVM's bits of a slot to all logs that cover it. */
+static void collect(Engine *e, unsigned n)
+{
+    const KvmSlot *s = &e->slot[n];
+    g_autofree uint64_t *bits = NULL;
+    struct kvm_dirty_log req = { .slot = n };
+
+    if (!s->log || !s->count) {
+        return;
+    }
+    bits = g_new0(uint64_t, (s->count + 63) / 64);
+    req.dirty_bitmap = bits;
+    if (ioctl(e->vm_fd, KVM_GET_DIRTY_LOG, &req) < 0) {
+        return;
+    }
+    for (uint64_t w = 0; w < (s->count + 63) / 64; w++) {
+        for (uint64_t b = bits[w]; b; b &= b - 1) {
+            uint64_t page = w * 64 + __builtin_ctzll(b);
+
+            if (page < s->count) {
+                mark(e, s->first + page);
+            }
+        }
+    }
+}
+
+/* --- slots --- */
+
+static bool set_slot(Engine *e, unsigned n, const KvmSlot *s, bool present)
+{
+    struct kvm_userspace_memory_region r = {
+        .slot = n, .guest_phys_addr = s->first << 12, .memory_size = present ? s->count << 12 : 0,
+        .userspace_addr = (uintptr_t)e->mem->base + (s->first << 12),
+        .flags = (s->type == MEM_ROM ? KVM_MEM_READONLY : 0) |
+                 (s->log ? KVM_MEM_LOG_DIRTY_PAGES : 0),
+    };
+
+    if (ioctl(e->vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0) {
+        g_warning("kvm: memory slot 0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x: %s",
+                  s->first << 12, s->count << 12, g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static uint64_t next_edge(const Engine *e, uint64_t page, uint64_t end, bool *logged)
+{
+    *logged = false;
+    for (unsigned i = 0; i < KVM_MAX_LOGS; i++) {
+        const KvmLog *l = &e->log[i];
+
+        if (!l->count) {
+            continue;
+        }
+        if (page - l->first < l->count) {
+            *logged = true;
+            end = MIN(end, l->first + l->count);
+        } else if (l->first > page) {
+            end = MIN(end, l->first);
+        }
+    }
+    return end;
+}
+
+/* The slots that memory should have; returns how many, at most max. */
+static unsigned wanted(const Engine *e, KvmSlot *out, unsigned max)
+{
+    const uint8_t *types = e->mem->types;
+    uint64_t pages = page_count(e), page = 0;
+    unsigned n = 0;
+
+    while (page < pages && n < max) {
+        uint8_t type = types[page];
+        uint64_t end = page + 1;
+
+        while (end < pages && types[end] == type) {
+            end++;
+        }
+        for (uint64_t at = page; type != MEM_HOLE && at < end && n < max;) {
+            bool logged;
+            uint64_t stop = next_edge(e, at, end, &logged);
+
+            out[n++] = (KvmSlot){ .first = at, .count = stop - at, .type = type, .log = logged };
+            at = stop;
+        }
+        page = end;
+    }
+    return n;
+}
+
+static bool same_slot(const KvmSlot *a, const KvmSlot *b)
+{
+    return a->first == b->first && a->count == b->count && a->type == b->type && a->log == b->log;
+}
+
+static bool have_slot(const KvmSlot *list, unsigned n, const KvmSlot *s)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (same_slot(&list[i], s)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Makes KVM's slots what they should be; memory held.  False: KVM refused one. */
+static bool rebuild(Engine *e)
+{
+    g_autofree KvmSlot *want = g_new0(KvmSlot, KVM_MAX_SLOTS + 1);
+    unsigned n = wanted(e, want, e->slot_limit + 1), stay = 0;
+    bool ok = n <= e->slot_limit;
+
+    if (!ok) {
+        g_warning("kvm: memory has more than %u pieces", e->slot_limit);
+        n = e->slot_limit;
+    }
+    for (unsigned i = 0; i < e->slot_limit; i++) {
+        stay += e->slot[i].count && have_slot(want, n, &e->slot[i]);
+    }
+    if (stay == n) {
+        bool extra = false;
+
+        for (unsigned i = 0; i < e->slot_limit; i++) {
+            extra |= e->slot[i].count && !have_slot(want, n, &e->slot[i]);
+        }
+        if (!extra) {
+            return ok;
+        }
+    }
+    kvm_vcpus_out(e);
+    for (unsigned i = 0; i < e->slot_limit; i++) {
+        if (e->slot[i].count && !have_slot(want, n, &e->slot[i])) {
+            collect(e, i);
+            set_slot(e, i, &e->slot[i], false);
+            e->slot[i].count = 0;
+        }
+    }
+    for (unsigned k = 0, i = 0; k < n; k++) {
+        if (have_slot(e->slot, e->slot_limit, &want[k])) {
+            continue;
+        }
+        while (i < e->slot_limit && e->slot[i].count) {
+            i++;
+        }
+        if (i == e->slot_limit || !set_slot(e, i, &want[k], true)) {
+            ok = false;
+            break;
+        }
+        e->slot[i] = want[k];
+    }
+    kvm_vcpus_go(e);
+    return ok;
+}
+
+void kvm_memory_changed(Engine *e, uint64_t gpa, uint64_t len)
+{
+    (void)gpa;
+    (void)len;
+    pthread_mutex_lock(&e->memory);
+    rebuild(e);
+    pthread_mutex_unlock(&e->memory);
+}
+
+bool kvm_memory_init(Engine *e)
+{
+    return rebuild(e);
+}
+
+void kvm_memory_finish(Engine *e)
+{
+    for (unsigned i = 0; i < KVM_MAX_LOGS; i++) {
+        g_free(e->log[i].bitmap);
+    }
+}
+
+/* --- logging --- */
+
+static KvmLog *find_log(Engine *e, uint64_t first, uint64_t count)
+{
+    for (unsigned i = 0; i < KVM_MAX_LOGS; i++) {
+        if (e->log[i].count && e->log[i].first <= first &&
+            first + count <= e->log[i].first + e->log[i].count) {
+            return &e->log[i];
+        }
+    }
+    return NULL;
+}
+
+static void log_start(Engine *e, uint64_t first, uint64_t count)
+{
+    for (unsigned i = 0; i < KVM_MAX_LOGS; i++) {
+        KvmLog *l = &e->log[i];
+
+        if (l->count && l->first == first && l->count == count) {
+            return;
+        }
+    }
+    for (unsigned i = 0; i < KVM_MAX_LOGS; i++) {
+        KvmLog *l = &e->log[i];
+
+        if (!l->count) {
+            *l = (KvmLog){ .first = first, .count = count, .bitmap = g_malloc0((count + 7) / 8) };
+            return;
+        }
+    }
+    g_warning("kvm: more than %u ranges to log", KVM_MAX_LOGS);
+}
+
+static void log_stop(Engine *e, uint64_t first, uint64_t count)
+{
+    for (unsigned i = 0; i < KVM_MAX_LOGS; i++) {
+        KvmLog *l = &e->log[i];
+
+        if (l->count && l->first == first && l->count == count) {
+            g_free(l->bitmap);
+            *l = (KvmLog){ .count = 0 };
+        }
+    }
+}
+
+void kvm_dirty_log(Engine *e, uint64_t gpa, uint64_t len, bool on)
+{
+    uint64_t first = gpa >> 12, count = len >> 12;
+
+    if (!count || first >= page_count(e) || count > page_count(e) - first) {
+        return;
+    }
+    pthread_mutex_lock(&e->memory);
+    if (on) {
+        log_start(e, first, count);
+    } else {
+        log_stop(e, first, count);
+    }
+    rebuild(e);
+    pthread_mutex_unlock(&e->memory);
+}
+
+void kvm_dirty_fetch(Engine *e, uint64_t gpa, uint64_t len, uint8_t *bitmap)
+{
+    uint64_t first = gpa >> 12, count = len >> 12;
+    KvmLog *l;
+
+    pthread_mutex_lock(&e->memory);
+    l = find_log(e, first, count);
+    for (unsigned i = 0; l && i < e->slot_limit; i++) {
+        const KvmSlot *s = &e->slot[i];
+
+        if (s->count && s->first < first + count && first < s->first + s->count) {
+            collect(e, i);
+        }
+    }
+    for (uint64_t i = 0; l && i < count; i++) {
+        uint64_t n = first + i - l->first;
+
+        if (l->bitmap[n >> 3] >> (n & 7) & 1) {
+            l->bitmap[n >> 3] &= ~(1u << (n & 7));
+            bitmap[i >> 3] |= 1u << (i & 7);
+        }
+    }
+    pthread_mutex_unlock(&e->memory);
+}

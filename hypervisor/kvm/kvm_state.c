@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kvm_state.c - a vCPU's state between VcpuState and KVM's ioctls, the features KVM offers, and the
+ * guest's CPUID.
+ */
+#include "hypervisor/kvm/kvm_internal.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+enum {
+    MSR_TSC = 0x10, MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176,
+    MSR_MISC_ENABLE = 0x1a0, MSR_DEBUGCTL = 0x1d9, MSR_PAT = 0x277, MSR_STAR = 0xc0000081,
+    MSR_LSTAR = 0xc0000082, MSR_CSTAR = 0xc0000083, MSR_SFMASK = 0xc0000084,
+    MSR_KERNEL_GS_BASE = 0xc0000102, MSR_TSC_AUX = 0xc0000103,
+};
+
+#define MAX_LEAVES 100
+#define XCR0_KNOWN 0x2e7u           /* x87 SSE AVX AVX-512 PKRU: all within 4096 bytes */
+
+static const struct {
+    uint32_t index;
+    size_t offset;
+} msr_table[] = {
+    { MSR_SYSENTER_CS, offsetof(VcpuState, sysenter_cs) },
+    { MSR_SYSENTER_ESP, offsetof(VcpuState, sysenter_esp) },
+    { MSR_SYSENTER_EIP, offsetof(VcpuState, sysenter_eip) },
+    { MSR_STAR, offsetof(VcpuState, star) },
+    { MSR_LSTAR, offsetof(VcpuState, lstar) },
+    { MSR_CSTAR, offsetof(VcpuState, cstar) },
+    { MSR_SFMASK, offsetof(VcpuState, sfmask) },
+    { MSR_KERNEL_GS_BASE, offsetof(VcpuState, kernel_gs_base) },
+    { MSR_PAT, offsetof(VcpuState, pat) },
+    { MSR_MISC_ENABLE, offsetof(VcpuState, misc_enable) },
+    { MSR_TSC_AUX, offsetof(VcpuState, tsc_aux) },
+    { MSR_DEBUGCTL, offsetof(VcpuState, debugctl) },
+};
+
+typedef struct MsrBuffer {
+    struct kvm_msrs head;
+    struct kvm_msr_entry entry[1];
+} MsrBuffer;
+
+/* One at a time: KVM stops a list at the first register it does not know. */
+static bool get_msr(EngineVcpu *ev, uint32_t index, uint64_t *value)
+{
+    MsrBuffer b = { .head = { .nmsrs = 1 }, .entry = { { .index = index } } };
+
+    if (ioctl(ev->fd, KVM_GET_MSRS, &b) != 1) {
+        return false;
+    }
+    *value = b.entry[0].data;
+    return true;
+}
+
+static void set_msr(EngineVcpu *ev, uint32_t index, uint64_t value)
+{
+    MsrBuffer b = { .head = { .nmsrs = 1 }, .entry = { { .index = index, .data = value } } };
+
+    ioctl(ev->fd, KVM_SET_MSRS, &b);
+}
+
+void kvm_regs_to_gpr(const struct kvm_regs *r, uint64_t gpr[16])
+{
+    const uint64_t v[16] = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
+                             r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 };
+
+    memcpy(gpr, v, sizeof v);
+}
+
+void kvm_gpr_to_regs(const uint64_t gpr[16], struct kvm_regs *r)
+{
+    r->rax = gpr[0];
+    r->rcx = gpr[1];
+    r->rdx = gpr[2];
+    r->rbx = gpr[3];
+    r->rsp = gpr[4];
+    r->rbp = gpr[5];
+    r->rsi = gpr[6];
+    r->rdi = gpr[7];
+    r->r8 = gpr[8];
+    r->r9 = gpr[9];
+    r->r10 = gpr[10];
+    r->r11 = gpr[11];
+    r->r12 = gpr[12];
+    r->r13 = gpr[13];
+    r->r14 = gpr[14];
+    r->r15 = gpr[15];
+}
+
+static SegState seg_in(const struct kvm_segment *k)
+{
+    return (SegState){
+        .base = k->base, .limit = k->limit, .selector = k->selector,
+        .attr = k->unusable ? SEG_ATTR_UNUSABLE
+                            : k->type | k->s << 4 | k->dpl << 5 | k->present << 7 | k->avl << 8 |
+                                  k->l << 9 | k->db << 10 | (uint32_t)k->g << 11,
+    };
+}
+
+static struct kvm_segment seg_out(const SegState *s)
+{
+    uint32_t a = s->attr;
+
+    return (struct kvm_segment){
+        .base = s->base, .limit = s->limit, .selector = s->selector, .type = a & 15,
+        .s = a >> 4 & 1, .dpl = a >> 5 & 3, .present = a >> 7 & 1, .avl = a >> 8 & 1,
+        .l = a >> 9 & 1, .db = a >> 10 & 1, .g = a >> 11 & 1,
+        .unusable = (a & SEG_ATTR_UNUSABLE) != 0,
+    };
+}
+
+/* --- TSC --- */
+
+static bool tsc_attr(EngineVcpu *ev, unsigned long req, int64_t *offset)
+{
+#ifdef KVM_VCPU_TSC_CTRL
+    struct kvm_device_attr a = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
+                                 .addr = (uintptr_t)offset };
+
+    return ioctl(ev->fd, req, &a) == 0;
+#else
+    (void)ev;
+    (void)req;
+    (void)offset;
+    return false;
+#endif
+}
+
+static int64_t get_tsc_offset(EngineVcpu *ev)
+{
+    uint64_t tsc = 0;
+    int64_t offset;
+
+    if (tsc_attr(ev, KVM_GET_DEVICE_ATTR, &offset)) {
+        return offset;
+    }
+    get_msr(ev, MSR_TSC, &tsc);
+    return tsc - ev->e->host->tsc(ev->v);
+}
+
+static void set_tsc_offset(EngineVcpu *ev, int64_t offset)
+{
+    int64_t now = get_tsc_offset(ev), away = now - offset;
+
+    if (away > -100000 && away < 100000) {
+        return;                     /* as it is; the rest is the time between two readings */
+    }
+    if (!tsc_attr(ev, KVM_SET_DEVICE_ATTR, &offset)) {
+        set_msr(ev, MSR_TSC, ev->e->host->tsc(ev->v) + offset);
+    }
+}
+
+/* --- all of it --- */
+
+static void get_events(EngineVcpu *ev, VcpuState *s)
+{
+    struct kvm_vcpu_events ve = { 0 };
+
+    ioctl(ev->fd, KVM_GET_VCPU_EVENTS, &ve);
+    s->sti_shadow = (ve.interrupt.shadow & KVM_X86_SHADOW_INT_STI) != 0;
+    s->mov_ss_shadow = (ve.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS) != 0;
+    s->nmi_blocked = ve.nmi.masked;
+    s->pending_event = s->pending_has_error = 0;
+    if (ve.exception.injected || ve.exception.pending) {
+        s->pending_event = 1;
+        s->pending_type = EVENT_EXCEPTION;
+        s->pending_vector = ve.exception.nr;
+        s->pending_has_error = ve.exception.has_error_code;
+        s->pending_error = ve.exception.error_code;
+    } else if (ve.interrupt.injected) {
+        s->pending_event = 1;
+        s->pending_type = ve.interrupt.soft ? EVENT_SOFT_INT : EVENT_EXTINT;
+        s->pending_vector = ve.interrupt.nr;
+    } else if (ve.nmi.injected || ve.nmi.pending) {
+        s->pending_event = 1;
+        s->pending_type = EVENT_NMI;
+        s->pending_vector = 2;
+    }
+}
+
+static void set_events(EngineVcpu *ev, const VcpuState *s)
+{
+    struct kvm_vcpu_events ve = { 0 };
+
+    ve.flags = KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_NMI_PENDING;
+    ve.interrupt.shadow = (s->sti_shadow ? KVM_X86_SHADOW_INT_STI : 0) |
+                          (s->mov_ss_shadow ? KVM_X86_SHADOW_INT_MOV_SS : 0);
+    ve.nmi.masked = s->nmi_blocked;
+    if (s->pending_event) {
+        switch (s->pending_type) {
+        case EVENT_EXCEPTION:
+        case EVENT_SOFT_EXCEPTION:
+            ve.exception.injected = 1;
+            ve.exception.nr = s->pending_vector;
+            ve.exception.has_error_code = s->pending_has_error;
+            ve.exception.error_code = s->pending_error;
+            break;
+        case EVENT_NMI:
+            ve.nmi.pending = 1;
+            break;
+        default:
+            ve.interrupt.injected = 1;
+            ve.interrupt.nr = s->pending_vector;
+            ve.interrupt.soft = s->pending_type == EVENT_SOFT_INT;
+        }
+    }
+    ioctl(ev->fd, KVM_SET_VCPU_EVENTS, &ve);
+}
+
+static void get_fpu(EngineVcpu *ev, VcpuState *s)
+{
+    struct kvm_xsave x;
+    struct kvm_xcrs xcrs = { 0 };
+
+    if (ioctl(ev->fd, KVM_GET_XSAVE, &x) == 0) {
+        memcpy(s->xsave, &x, sizeof s->xsave);
+    }
+    s->xsave_size = sizeof s->xsave;
+    s->xcr0 = 1;
+    if (ioctl(ev->fd, KVM_GET_XCRS, &xcrs) == 0 && xcrs.nr_xcrs) {
+        s->xcr0 = xcrs.xcrs[0].value;
+    }
+}
+
+static void set_fpu(EngineVcpu *ev, const VcpuState *s)
+{
+    struct kvm_xsave x = { { 0 } };
+    struct kvm_xcrs xcrs = { .nr_xcrs = 1 };
+
+    memcpy(&x, s->xsave, MIN(sizeof x, MIN(s->xsave_size, sizeof s->xsave)));
+    ioctl(ev->fd, KVM_SET_XSAVE, &x);
+    xcrs.xcrs[0].value = s->xcr0 | 1;
+    ioctl(ev->fd, KVM_SET_XCRS, &xcrs);
+}
+
+void kvm_get_state(EngineVcpu *ev, VcpuState *s)
+{
+    struct kvm_regs r = { 0 };
+    struct kvm_sregs sr = { 0 };
+    struct kvm_debugregs dr = { { 0 } };
+    struct kvm_segment *seg[SEG_COUNT] = { &sr.es, &sr.cs, &sr.ss, &sr.ds, &sr.fs, &sr.gs };
+
+    memset(s, 0, sizeof *s);
+    ioctl(ev->fd, KVM_GET_REGS, &r);
+    ioctl(ev->fd, KVM_GET_SREGS, &sr);
+    ioctl(ev->fd, KVM_GET_DEBUGREGS, &dr);
+    kvm_regs_to_gpr(&r, s->gpr);
+    s->rip = r.rip;
+    s->rflags = r.rflags;
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        s->seg[i] = seg_in(seg[i]);
+    }
+    s->ldtr = seg_in(&sr.ldt);
+    s->tr = seg_in(&sr.tr);
+    s->gdt_base = sr.gdt.base;
+    s->gdt_limit = sr.gdt.limit;
+    s->idt_base = sr.idt.base;
+    s->idt_limit = sr.idt.limit;
+    s->cr0 = sr.cr0;
+    s->cr2 = sr.cr2;
+    s->cr3 = sr.cr3;
+    s->cr4 = sr.cr4;
+    s->efer = sr.efer;
+    memcpy(s->dr, dr.db, sizeof dr.db);
+    s->dr[6] = dr.dr6;
+    s->dr[7] = dr.dr7;
+    for (unsigned i = 0; i < G_N_ELEMENTS(msr_table); i++) {
+        uint64_t value = 0;
+
+        if (get_msr(ev, msr_table[i].index, &value)) {
+            memcpy((uint8_t *)s + msr_table[i].offset, &value, 8);
+        }
+    }
+    s->tsc_offset = get_tsc_offset(ev);
+    get_fpu(ev, s);
+    get_events(ev, s);
+    s->halted = ev->halted;
+}
+
+void kvm_set_state(EngineVcpu *ev, const VcpuState *s)
+{
+    struct kvm_regs r = { .rip = s->rip, .rflags = s->rflags | 2 };
+    struct kvm_sregs sr = { 0 };
+    struct kvm_debugregs dr = { .dr6 = s->dr[6], .dr7 = s->dr[7] };
+    struct kvm_segment *seg[SEG_COUNT] = { &sr.es, &sr.cs, &sr.ss, &sr.ds, &sr.fs, &sr.gs };
+
+    kvm_finish_exit(ev);            /* or it would complete on top of the new state */
+    if (!ev->cpuid_set) {
+        kvm_set_cpuid(ev);
+    }
+    ioctl(ev->fd, KVM_GET_SREGS, &sr);
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        *seg[i] = seg_out(&s->seg[i]);
+    }
+    sr.ldt = seg_out(&s->ldtr);
+    sr.tr = seg_out(&s->tr);
+    sr.gdt.base = s->gdt_base;
+    sr.gdt.limit = s->gdt_limit;
+    sr.idt.base = s->idt_base;
+    sr.idt.limit = s->idt_limit;
+    sr.cr0 = s->cr0;
+    sr.cr2 = s->cr2;
+    sr.cr3 = s->cr3;
+    sr.cr4 = s->cr4;
+    sr.efer = s->efer;
+    memset(sr.interrupt_bitmap, 0, sizeof sr.interrupt_bitmap);
+    if (ioctl(ev->fd, KVM_SET_SREGS, &sr) < 0) {
+        g_warning("kvm: vCPU %u: system registers refused: %s", ev->id, g_strerror(errno));
+    }
+    set_fpu(ev, s);
+    for (unsigned i = 0; i < G_N_ELEMENTS(msr_table); i++) {
+        uint64_t value;
+
+        memcpy(&value, (const uint8_t *)s + msr_table[i].offset, 8);
+        set_msr(ev, msr_table[i].index, value);
+    }
+    set_tsc_offset(ev, s->tsc_offset);
+    memcpy(dr.db, s->dr, sizeof dr.db);
+    ioctl(ev->fd, KVM_SET_DEBUGREGS, &dr);
+    kvm_gpr_to_regs(s->gpr, &r);
+    ioctl(ev->fd, KVM_SET_REGS, &r);
+    set_events(ev, s);
+    ev->halted = s->halted;
+    ev->flags_stale = true;
+}
+
+/* --- features --- */
+
+typedef struct CpuidBuffer {
+    struct kvm_cpuid2 head;
+    struct kvm_cpuid_entry2 entry[MAX_LEAVES];
+} CpuidBuffer;
+
+static const struct kvm_cpuid_entry2 *find_leaf(const struct kvm_cpuid2 *c, uint32_t leaf,
+                                                uint32_t sub)
+{
+    static const struct kvm_cpuid_entry2 none;
+
+    for (unsigned i = 0; i < c->nent; i++) {
+        if (c->entries[i].function == leaf && c->entries[i].index == sub) {
+            return &c->entries[i];
+        }
+    }
+    return &none;
+}
+
+void kvm_read_caps(Engine *e)
+{
+    g_autofree struct kvm_cpuid2 *c = g_malloc0(sizeof *c + 256 * sizeof c->entries[0]);
+    const struct kvm_cpuid_entry2 *one, *seven, *ext;
+    uint32_t eax, ebx, ecx, edx;
+
+    c->nent = 256;
+    if (ioctl(e->dev_fd, KVM_GET_SUPPORTED_CPUID, c) < 0) {
+        c->nent = 0;
+    }
+    one = find_leaf(c, 1, 0);
+    seven = find_leaf(c, 7, 0);
+    ext = find_leaf(c, 0x80000001, 0);
+    e->caps = (EngineCaps){
+        .leaf1_ecx = one->ecx, .leaf1_edx = one->edx, .leaf7_ebx = seven->ebx,
+        .leaf7_ecx = seven->ecx, .leaf7_edx = seven->edx, .ext1_ecx = ext->ecx,
+        .ext1_edx = ext->edx, .phys_bits = 36,
+    };
+    if (one->ecx & 1u << 26) {
+        e->caps.xcr0 = find_leaf(c, 0xd, 0)->eax & XCR0_KNOWN;
+        e->caps.xsave_eax1 = find_leaf(c, 0xd, 1)->eax & 7;
+    }
+    if (find_leaf(c, 0x80000008, 0)->eax & 0xff) {
+        e->caps.phys_bits = CLAMP(find_leaf(c, 0x80000008, 0)->eax & 0xff, 36, 52);
+    }
+    __cpuid(0, eax, ebx, ecx, edx);
+    e->caps.vendor_amd = ebx == 0x68747541 || ebx == 0x6f677948;    /* AuthenticAMD, HygonGenuine */
+}
+
+static void add_leaf(EngineVcpu *ev, CpuidBuffer *b, uint32_t leaf, uint32_t sub, bool indexed)
+{
+    uint32_t out[4];
+
+    if (b->head.nent < MAX_LEAVES) {
+        ev->e->host->cpuid(ev->v, leaf, sub, out);
+        b->entry[b->head.nent++] = (struct kvm_cpuid_entry2){
+            .function = leaf, .index = sub, .flags = indexed ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0,
+            .eax = out[0], .ebx = out[1], .ecx = out[2], .edx = out[3],
+        };
+    }
+}
+
+static void add_basic(EngineVcpu *ev, CpuidBuffer *b, uint32_t leaf)
+{
+    unsigned subs = leaf == 4 ? 5 : leaf == 7 ? 2 : leaf == 0xb ? 3 : leaf == 0xd ? 10 : 0;
+
+    if (!subs) {
+        add_leaf(ev, b, leaf, 0, false);
+    }
+    for (unsigned i = 0; i < subs; i++) {
+        add_leaf(ev, b, leaf, i, true);
+    }
+}
+
+/* KVM keeps OSXSAVE and the sizes of leaf 0xD up to date by itself. */
+void kvm_set_cpuid(EngineVcpu *ev)
+{
+    g_autofree CpuidBuffer *b = g_new0(CpuidBuffer, 1);
+    uint32_t out[4];
+
+    if (!ev->e->host->cpuid || !ev->v) {
+        return;
+    }
+    ev->cpuid_set = true;
+    ev->e->host->cpuid(ev->v, 0, 0, out);
+    for (uint32_t leaf = 0; leaf <= MIN(out[0], 0x20); leaf++) {
+        add_basic(ev, b, leaf);
+    }
+    for (uint32_t leaf = 0x40000000; leaf <= 0x40000005; leaf++) {
+        if (leaf == 0x40000003) {
+            for (unsigned i = 0; i < 3; i++) {
+                add_leaf(ev, b, leaf, i, true);
+            }
+        } else {
+            add_leaf(ev, b, leaf, 0, false);
+        }
+    }
+    ev->e->host->cpuid(ev->v, 0x80000000, 0, out);
+    for (uint32_t leaf = 0x80000000; leaf <= MIN(out[0], 0x80000020); leaf++) {
+        add_leaf(ev, b, leaf, 0, false);
+    }
+    if (ioctl(ev->fd, KVM_SET_CPUID2, b) < 0) {
+        g_warning("kvm: vCPU %u: CPUID refused: %s", ev->id, g_strerror(errno));
+    }
+}
