@@ -66,7 +66,7 @@ static void eeprom_command(Rtl8139 *s)
     case 2:
         s->ee_out = s->eeprom[addr];
         s->ee_bits = 16;
-        s->ee_dummy = true;
+        s->ee_do = false;       /* a dummy 0 follows the last address bit */
         break;
     case 1:
         s->ee_write = true;
@@ -87,13 +87,8 @@ static void eeprom_command(Rtl8139 *s)
 
 static void eeprom_clock(Rtl8139 *s, bool bit)
 {
-    if (s->ee_bits) {           /* a dummy 0, then the word, most significant bit first */
-        if (s->ee_dummy) {
-            s->ee_dummy = false;
-            s->ee_do = false;
-        } else {
-            s->ee_do = s->ee_out >> --s->ee_bits & 1;
-        }
+    if (s->ee_bits) {           /* the word, most significant bit first */
+        s->ee_do = s->ee_out >> --s->ee_bits & 1;
         if (s->ee_bits == 0) {
             s->ee_count = 0;
         }
@@ -131,7 +126,7 @@ static void write_9346(Rtl8139 *s, uint8_t value)
     }
     if ((value & EE_MODE) != EE_PROGRAM || !(value & EE_CS)) {
         s->ee_count = s->ee_bits = 0;
-        s->ee_write = s->ee_dummy = false;
+        s->ee_write = false;
         s->ee_do = true;
     } else if (rise) {
         eeprom_clock(s, value & EE_DI);
@@ -565,7 +560,7 @@ static void write_dword(Rtl8139 *s, unsigned reg, uint32_t value)
         break;
     case RBSTART: s->rbstart = value; break;
     case TCR: s->tcr = value & 0x03060707; break;
-    case RCR: s->rcr = value & 0x0f03fffb & (s->cplus ? ~0u : ~0x40u); break;
+    case RCR: s->rcr = value & 0x0f03ffbf; break;
     case TCTR:
         s->timer_base = machine_now(s->pci.dev.machine);
         timer_arm(s);
@@ -611,7 +606,7 @@ static void rtl8139_reset(Device *dev)
     s->cr9346 = 0;
     s->ee_do = true;
     s->ee_count = s->ee_bits = s->ee_in = s->ee_out = 0;
-    s->ee_write = s->ee_dummy = s->ee_writable = false;
+    s->ee_write = s->ee_writable = false;
     s->mpc = 0;
     s->multint = 0;
     s->bmcr = 0x3100;
@@ -692,7 +687,7 @@ static const StateField rtl8139_state[] = {
     STATE_U32_MAX(Rtl8139, tx_high_index, 63), STATE_U32_MAX(Rtl8139, tx_slot, 3),
     STATE_U16_ARRAY(Rtl8139, eeprom), STATE_U32(Rtl8139, ee_in), STATE_U16(Rtl8139, ee_out),
     STATE_U8_MAX(Rtl8139, ee_count, 25), STATE_U8_MAX(Rtl8139, ee_bits, 16),
-    STATE_BOOL(Rtl8139, ee_do), STATE_BOOL(Rtl8139, ee_write), STATE_BOOL(Rtl8139, ee_dummy),
+    STATE_BOOL(Rtl8139, ee_do), STATE_BOOL(Rtl8139, ee_write),
     STATE_BOOL(Rtl8139, ee_writable), STATE_U32_MAX(Rtl8139, gather_len, RTL8139_GATHER),
     STATE_U32(Rtl8139, gather_flags), STATE_U32(Rtl8139, gather_vlan),
     STATE_HEAP_BYTES(Rtl8139, gather, RTL8139_GATHER), STATE_TIMER(Rtl8139, timer),

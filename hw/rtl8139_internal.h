@@ -55,7 +55,7 @@ typedef struct Rtl8139 {
     uint16_t ee_out;
     uint8_t ee_count;           /* bits clocked in since the start bit */
     uint8_t ee_bits;            /* bits left to clock out */
-    bool ee_do, ee_write, ee_dummy, ee_writable;
+    bool ee_do, ee_write, ee_writable;
 
     Timer timer;
     Timer tx_again;             /* more descriptors than one turn allows */

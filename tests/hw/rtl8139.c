@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* rtl8139.c - the network card in both modes against its data sheets, and the published faults. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "hw/rtl8139.h"
+#include "net/net.h"
+#include "tests/fake_machine.h"
+
+#define IO 0xc000
+#define RING 0x100000
+#define TXBUF 0x200000
+#define DESC 0x300000
+
+static const uint8_t mac[6] = { 0x00, 0x16, 0x3e, 0x12, 0x34, 0x56 };
+
+typedef struct Nic { FakeMachine *f; int far; } Nic;
+
+static Nic nic_new(void)
+{
+    Nic n = { .f = fake_machine_new() };
+    Device *dev = device_new(&n.f->m, &rtl8139_class);
+    int fds[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+    n.far = fds[1];
+    device_set_pointer(dev, "bus", &n.f->bus);
+    device_set_u64(dev, "devfn", 0x20);
+    device_set_mac(dev, "mac", mac);
+    device_set_pointer(dev, "port", net_port_new_socket(fds[0], NULL));
+    cr_assert(device_init(dev, NULL));
+    pci_bus_write(&n.f->bus, 0x20, 0x10, 4, IO);
+    pci_bus_write(&n.f->bus, 0x20, 4, 2, 7);
+    return n;
+}
+
+static void nic_free(Nic *n)
+{
+    close(n->far);
+    fake_machine_free(n->f);
+}
+
+static void pump(void)
+{
+    for (unsigned i = 0; i < 50; i++) {
+        g_main_context_iteration(NULL, FALSE);
+    }
+}
+
+static void frame_to_guest(Nic *n, const uint8_t *dest, unsigned len, uint8_t fill)
+{
+    uint8_t frame[2048];
+
+    memset(frame, fill, sizeof frame);
+    memcpy(frame, dest, 6);
+    cr_assert_eq(send(n->far, frame, len, 0), (ssize_t)len);
+    pump();
+}
+
+static void start_ring(Nic *n, uint32_t rcr)
+{
+    fake_out32(n->f, IO + 0x30, RING);
+    fake_out8(n->f, IO + 0x37, 0x0c);
+    fake_out32(n->f, IO + 0x44, rcr);
+    fake_out16(n->f, IO + 0x3c, 0xffff);
+}
+
+static uint16_t eeprom_word(Nic *n, unsigned addr)
+{
+    uint16_t command = 6 << 6 | addr, word = 0;
+
+    fake_out8(n->f, IO + 0x50, 0x88);
+    for (int i = 8; i >= 0; i--) {
+        uint8_t bit = command >> i & 1 ? 2 : 0;
+
+        fake_out8(n->f, IO + 0x50, 0x88 | bit);
+        fake_out8(n->f, IO + 0x50, 0x8c | bit);
+    }
+    fake_out8(n->f, IO + 0x50, 0x88);
+    cr_assert_eq(fake_in8(n->f, IO + 0x50) & 1, 0, "dummy bit");
+    for (unsigned i = 0; i < 16; i++) {
+        fake_out8(n->f, IO + 0x50, 0x8c);
+        fake_out8(n->f, IO + 0x50, 0x88);
+        word = word << 1 | (fake_in8(n->f, IO + 0x50) & 1);
+    }
+    fake_out8(n->f, IO + 0x50, 0x80);
+    return word;
+}
+
+Test(rtl8139, identifies_itself_and_its_address)
+{
+    Nic n = nic_new();
+
+    cr_assert_eq(pci_bus_read(&n.f->bus, 0x20, 0, 4), 0x813910ec);
+    cr_assert_eq(fake_in32(n.f, IO), 0x123e1600);
+    cr_assert_eq(fake_in16(n.f, IO + 4), 0x5634);
+    cr_assert_eq(fake_in32(n.f, IO + 0x40) & 0x7cc00000, 0x74800000);
+    cr_assert_eq(eeprom_word(&n, 0), 0x8129);
+    cr_assert_eq(eeprom_word(&n, 7), 0x1600);
+    cr_assert_eq(eeprom_word(&n, 9), 0x5634);
+    nic_free(&n);
+}
+
+Test(rtl8139, slot_transmits_and_interrupts)
+{
+    Nic n = nic_new();
+    uint8_t buf[2048];
+
+    memset(n.f->ram + TXBUF, 0x77, 100);
+    start_ring(&n, 0x0f);
+    fake_out32(n.f, IO + 0x20, TXBUF);
+    fake_out32(n.f, IO + 0x10, 100);
+    cr_assert_eq(recv(n.far, buf, sizeof buf, MSG_DONTWAIT), 100);
+    cr_assert_eq(buf[99], 0x77);
+    cr_assert_eq(fake_in32(n.f, IO + 0x10) & 0xa000, 0xa000, "OWN and TOK");
+    cr_assert(n.f->intx[0x20][0]);
+    fake_out16(n.f, IO + 0x3e, 4);
+    cr_assert_not(n.f->intx[0x20][0]);
+    nic_free(&n);
+}
+
+Test(rtl8139, receives_into_the_ring_with_header)
+{
+    Nic n = nic_new();
+
+    start_ring(&n, 0x0a);               /* APM, AB */
+    cr_assert_eq(fake_in8(n.f, IO + 0x37) & 1, 1, "buffer empty");
+    frame_to_guest(&n, mac, 80, 0x42);
+    cr_assert_eq(fake_in8(n.f, IO + 0x37) & 1, 0);
+    cr_assert_eq(n.f->ram[RING] & 1, 1, "ROK");
+    cr_assert_eq(n.f->ram[RING + 2] | n.f->ram[RING + 3] << 8, 84);
+    cr_assert_eq(n.f->ram[RING + 4 + 79], 0x42);
+    cr_assert_eq(fake_in16(n.f, IO + 0x3a), 88);
+    fake_out16(n.f, IO + 0x38, 88 - 16);
+    cr_assert_eq(fake_in8(n.f, IO + 0x37) & 1, 1);
+    nic_free(&n);
+}
+
+Test(rtl8139, filter_takes_only_what_it_should)
+{
+    static const uint8_t other[6] = { 2, 2, 2, 2, 2, 2 }, multi[6] = { 1, 0, 0x5e, 0, 0, 1 };
+    Nic n = nic_new();
+
+    start_ring(&n, 0x0e);
+    frame_to_guest(&n, other, 60, 1);
+    frame_to_guest(&n, multi, 60, 1);   /* not in the hash */
+    cr_assert_eq(fake_in8(n.f, IO + 0x37) & 1, 1);
+    fake_out32(n.f, IO + 0x08, 0xffffffff);
+    fake_out32(n.f, IO + 0x0c, 0xffffffff);
+    frame_to_guest(&n, multi, 60, 1);
+    cr_assert_eq(fake_in8(n.f, IO + 0x37) & 1, 0);
+    nic_free(&n);
+}
+
+/* F7: overflow is told, nothing lands outside the ring. */
+Test(rtl8139, full_ring_overflows_and_stays_inside)
+{
+    Nic n = nic_new();
+
+    memset(n.f->ram + RING, 0, 0x8000);
+    start_ring(&n, 0x0a);               /* 8 KiB, no WRAP */
+    for (unsigned i = 0; i < 40; i++) {
+        frame_to_guest(&n, mac, 1000, 0x99);
+    }
+    for (unsigned i = 0x2000; i < 0x8000; i++) {
+        cr_assert_eq(n.f->ram[RING + i], 0);
+    }
+    nic_free(&n);
+}
+
+static void put_desc(Nic *n, unsigned i, uint32_t flags, uint32_t vlan, uint32_t addr)
+{
+    uint32_t d[4] = { flags, vlan, addr, 0 };
+
+    memcpy(n->f->ram + DESC + 16 * i, d, 16);
+}
+
+static void start_cplus(Nic *n)
+{
+    fake_out16(n->f, IO + 0xe0, 0x03);
+    fake_out8(n->f, IO + 0x37, 0x0c);
+    fake_out32(n->f, IO + 0x44, 0x0f);
+    fake_out32(n->f, IO + 0x20, DESC);
+    fake_out32(n->f, IO + 0x24, 0);
+    fake_out32(n->f, IO + 0xe4, DESC + 0x1000);
+    fake_out32(n->f, IO + 0xe8, 0);
+}
+
+Test(rtl8139, cplus_gathers_fragments)
+{
+    Nic n = nic_new();
+    uint8_t buf[2048];
+
+    memset(n.f->ram + TXBUF, 1, 30);
+    memset(n.f->ram + TXBUF + 0x100, 2, 40);
+    start_cplus(&n);
+    put_desc(&n, 0, 0xa0000000 | 30, 0, TXBUF);
+    put_desc(&n, 1, 0xd0000000 | 40, 0, TXBUF + 0x100);
+    fake_out8(n.f, IO + 0xd9, 0x40);
+    cr_assert_eq(recv(n.far, buf, sizeof buf, MSG_DONTWAIT), 70);
+    cr_assert_eq(buf[29], 1);
+    cr_assert_eq(buf[30], 2);
+    cr_assert_eq(n.f->ram[DESC + 3] & 0x80, 0, "descriptor given back");
+    nic_free(&n);
+}
+
+Test(rtl8139, cplus_receives_into_descriptors)
+{
+    Nic n = nic_new();
+    uint32_t status;
+
+    start_cplus(&n);
+    put_desc(&n, 256, 0xc0000000 | 1600, 0, TXBUF);
+    frame_to_guest(&n, mac, 200, 0x31);
+    memcpy(&status, n.f->ram + DESC + 0x1000, 4);
+    cr_assert_eq(status >> 28 & 0xf, 0x7, "not owned, end of ring, first and last");
+    cr_assert_eq(status & 0x3fff, 204);
+    cr_assert_eq(n.f->ram[TXBUF + 199], 0x31);
+    nic_free(&n);
+}
+
+static unsigned tcp_packet(uint8_t *f, unsigned data)
+{
+    static const uint8_t head[54] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 8, 0, 0x45, 0, 0, 0,
+        0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 80, 1, 0, 0, 0, 0, 9, 0, 0, 0, 0,
+        0x50, 0x18 };
+
+    memcpy(f, head, sizeof head);
+    f[16] = (40 + data) >> 8;
+    f[17] = 40 + data;
+    memset(f + 54, 0x61, data);
+    return 54 + data;
+}
+
+static uint32_t ones_sum(const uint8_t *p, unsigned len)
+{
+    uint32_t s = 0;
+
+    for (unsigned i = 0; i < len; i += 2) {
+        s += p[i] << 8 | (i + 1 < len ? p[i + 1] : 0);
+    }
+    while (s >> 16) {
+        s = (s & 0xffff) + (s >> 16);
+    }
+    return s;
+}
+
+Test(rtl8139, large_send_cuts_segments_with_right_sums)
+{
+    Nic n = nic_new();
+    uint8_t buf[4096];
+    unsigned len = tcp_packet(n.f->ram + TXBUF, 2500), total = 0, frames = 0;
+    ssize_t got;
+
+    start_cplus(&n);
+    put_desc(&n, 0, 0xf0000000 | 0x08000000 | 1000u << 16 | len, 0, TXBUF);
+    fake_out8(n.f, IO + 0xd9, 0x40);
+    while ((got = recv(n.far, buf, sizeof buf, MSG_DONTWAIT)) > 0) {
+        unsigned data = got - 54;
+
+        cr_assert_eq(buf[16] << 8 | buf[17], 40 + data);
+        cr_assert_eq(ones_sum(buf + 14, 20), 0xffff);
+        cr_assert_eq(buf[41], (uint8_t)(9 + total), "sequence number moves");
+        total += data;
+        frames++;
+        cr_assert_eq(buf[47] & 8, total == 2500 ? 8 : 0, "PSH on the last only");
+    }
+    cr_assert_eq(frames, 3);
+    cr_assert_eq(total, 2500);
+    nic_free(&n);
+}
+
+/* F5: MSS 0; F1: headers that lie; F2: a ring without end. */
+Test(rtl8139, lying_headers_and_zero_mss_send_nothing_but_the_guests_bytes)
+{
+    Nic n = nic_new();
+    GRand *rand = g_rand_new_with_seed(1);
+    uint8_t buf[65600];
+
+    start_cplus(&n);
+    for (unsigned round = 0; round < 3000; round++) {
+        unsigned len = tcp_packet(n.f->ram + TXBUF, g_rand_int_range(rand, 0, 1400));
+
+        for (unsigned k = 0; k < 3; k++) {
+            n.f->ram[TXBUF + g_rand_int_range(rand, 12, 60)] = g_rand_int(rand);
+        }
+        put_desc(&n, 0, 0xf0000000 | (g_rand_int(rand) & 0x0fff0000) | len,
+                 g_rand_int(rand) & 0x3ffff, TXBUF);
+        fake_out16(n.f, IO + 0xe0, 0x03);
+        fake_out32(n.f, IO + 0x20, DESC);
+        fake_out8(n.f, IO + 0xd9, 0x40);
+        while (recv(n.far, buf, sizeof buf, MSG_DONTWAIT) > 0) {
+        }
+    }
+    g_rand_free(rand);
+    nic_free(&n);
+}
+
+/* F2: the ring lies where there is no RAM, so every descriptor reads as owned. */
+Test(rtl8139, endless_transmit_ring_yields)
+{
+    Nic n = nic_new();
+
+    start_cplus(&n);
+    fake_out32(n.f, IO + 0x20, 0xa0000);
+    fake_out8(n.f, IO + 0xd9, 0x40);
+    fake_advance(n.f, NS_PER_MS);       /* ends: time passes between turns */
+    fake_out8(n.f, IO + 0x37, 0x10);    /* reset stops it */
+    cr_assert_eq(timer_queue_next(&n.f->m.timers), INT64_MAX);
+    nic_free(&n);
+}
+
+/* F4, F8: loopback with every size, VLAN tag included, neither recurses nor overruns. */
+Test(rtl8139, loopback_comes_back)
+{
+    Nic n = nic_new();
+
+    start_ring(&n, 0x0f);
+    fake_out32(n.f, IO + 0x40, 0x60000);
+    memset(n.f->ram + TXBUF, 0, 64);
+    memcpy(n.f->ram + TXBUF, mac, 6);
+    fake_out32(n.f, IO + 0x20, TXBUF);
+    fake_out32(n.f, IO + 0x10, 64);
+    cr_assert_eq(fake_in8(n.f, IO + 0x37) & 1, 0);
+    start_cplus(&n);
+    for (unsigned size = 0; size < 80; size++) {
+        put_desc(&n, 0, 0xf0000000 | size, 0x20000 | 0x1234, TXBUF);
+        fake_out32(n.f, IO + 0x20, DESC);
+        fake_out8(n.f, IO + 0xd9, 0x40);
+    }
+    nic_free(&n);
+}
