@@ -21,6 +21,7 @@
 #define START_TIMEOUT 60        /* seconds until both processes must be ready */
 #define MIN_RUN_SECONDS 60      /* a domain that restarts sooner is not restarted */
 #define HELPER_RESTARTS 5       /* of dm-ui and dm-net, each within ... */
+#define HELPER_DELAY_MS 300     /* its end may be the first sign of qemu-dm's */
 #define HELPER_WINDOW 30        /* ... so many seconds of its start */
 #define ACKNOWLEDGE_SECONDS 5   /* for a guest to take control/shutdown */
 #define HVM_PARAM_CALLBACK_IRQ 0
@@ -169,6 +170,17 @@ static gboolean start_timed_out(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
+static void child_free(gpointer opaque)
+{
+    Child *c = opaque;
+
+    if (c->delay) {
+        g_source_remove(c->delay);
+    }
+    g_free(c->how);
+    g_free(c);
+}
+
 static Domain *domain_new(Xend *x, Config *vars, DomainConfig *config)
 {
     Domain *d = g_new0(Domain, 1);
@@ -180,7 +192,7 @@ static Domain *domain_new(Xend *x, Config *vars, DomainConfig *config)
     d->vars = vars;
     d->config = config;
     d->paused = true;
-    d->children = g_ptr_array_new_with_free_func(g_free);
+    d->children = g_ptr_array_new_with_free_func(child_free);
     d->notes = g_ptr_array_new_with_free_func(g_free);
     d->waiting = g_ptr_array_new();
     d->listen_fd = d->hv_log = d->dm_log = -1;
@@ -801,6 +813,17 @@ static void restart_helper(Domain *d, Child *c, const char *how)
     }
 }
 
+static gboolean restart_due(gpointer opaque)
+{
+    Child *c = opaque;
+
+    c->delay = 0;
+    if (c->domain->state == DOMAIN_ALIVE) {
+        restart_helper(c->domain, c, c->how);
+    }
+    return G_SOURCE_REMOVE;
+}
+
 static void essential_gone(Domain *d, const Child *c, const char *how)
 {
     const char *what = child_names[c->kind];
@@ -839,7 +862,9 @@ void domain_child_exited(GPid pid, gint status, gpointer opaque)
     if (c->kind <= CHILD_DM) {
         essential_gone(d, c, how);
     } else if (d->state == DOMAIN_ALIVE && !(c->kind == CHILD_SDL && status == 0)) {
-        restart_helper(d, c, how);
+        g_free(c->how);
+        c->how = g_steal_pointer(&how);
+        c->delay = g_timeout_add(HELPER_DELAY_MS, restart_due, c);
     }
     if (d->state == DOMAIN_DYING && !living(d)) {
         finish_death(d);

@@ -51,6 +51,8 @@ typedef struct Child {
     int64_t started;            /* monotonic microseconds */
     unsigned restarts;          /* in quick succession */
     bool gave_up;
+    guint delay;                /* until it is started again */
+    char *how;                  /* it ended */
 } Child;
 
 struct Domain {
