@@ -137,7 +137,7 @@ static void kvm_destroy(Engine *e)
 static bool open_vm(Engine *e, char **why)
 {
     uint64_t ident = KVM_SCRATCH;
-    const char *missing;
+    const char *missing = "the usual API";
     int size, slots;
 
     e->own_dev_fd = given_fd < 0;
@@ -148,7 +148,7 @@ static bool open_vm(Engine *e, char **why)
     }
     if (ioctl(e->dev_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION ||
         (missing = missing_feature(e))) {
-        *why = g_strdup_printf("this host's KVM lacks %s", missing ? missing : "the usual API");
+        *why = g_strdup_printf("this host's KVM lacks %s", missing);
         return false;
     }
     do {
@@ -423,6 +423,7 @@ static void exit_msr(EngineVcpu *ev, bool write)
     uint64_t value = run->msr.data;
     bool ok;
 
+    run->msr.error = 0;         /* the callback may look at the state after the instruction */
     if (write) {
         ok = host->msr_write(ev->v, run->msr.index, value);
         if (ok && run->msr.index == MSR_HYPERCALL_PAGE) {

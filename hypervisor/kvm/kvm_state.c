@@ -241,9 +241,13 @@ void kvm_get_state(EngineVcpu *ev, VcpuState *s)
 {
     struct kvm_regs r = { 0 };
     struct kvm_sregs sr = { 0 };
-    struct kvm_debugregs dr = { { 0 } };
+    struct kvm_debugregs dr = { .flags = 0 };
     struct kvm_segment *seg[SEG_COUNT] = { &sr.es, &sr.cs, &sr.ss, &sr.ds, &sr.fs, &sr.gs };
 
+    /* In the middle of a WRMSR: what is put back later must not do it again. */
+    if (ev->unfinished && ev->run->exit_reason == KVM_EXIT_X86_WRMSR) {
+        kvm_finish_exit(ev);
+    }
     memset(s, 0, sizeof *s);
     ioctl(ev->fd, KVM_GET_REGS, &r);
     ioctl(ev->fd, KVM_GET_SREGS, &sr);
