@@ -4,6 +4,7 @@
 # make check      set up this machine and run the tests        (check-unit: only the fast ones)
 # make install    DESTDIR= and configure's --prefix are obeyed
 # make lint | clean | distclean;  V=1 shows commands;  B=DIR builds somewhere else
+.DEFAULT_GOAL := all
 B ?= build
 -include config.mk
 MODE ?= release
