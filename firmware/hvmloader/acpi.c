@@ -321,13 +321,12 @@ static Facs *build_facs(void)
     return f;
 }
 
-/* What systems may not reuse comes before the region that they may: FACS, generation id. */
-uint32_t acpi_build(const PciWindows *w, AcpiRegion *region)
+/* Systems may reuse none of this memory: the DSDT reads the MADT while they run. */
+uint32_t acpi_build(const PciWindows *w)
 {
     Info *info = (Info *)PC_ACPI_INFO;
     List l = { .n = 0 };
     Facs *facs;
-    uint32_t rsdp;
 
     xen_populate(PC_ACPI_INFO >> 12);
     memset(info, 0, 4096);
@@ -339,8 +338,6 @@ uint32_t acpi_build(const PciWindows *w, AcpiRegion *region)
     info->pci_high_min = w->high_start;
     info->pci_high_len = w->high_size;
     info->generation_id = place_generation_id();
-
-    region->start = mem_new_page();
     build_fadt(&l, (uint32_t)facs);
     build_madt(&l, info);
     if (info->present & INFO_HPET) {
@@ -354,9 +351,7 @@ uint32_t acpi_build(const PciWindows *w, AcpiRegion *region)
         add(&l, copy_aml(aml_s4, aml_s4_end));
     }
     add_passed_through(&l);
-    rsdp = build_roots(&l);
-    region->end = mem_new_page();
-    return rsdp;
+    return build_roots(&l);
 }
 
 /* Systems are told that ACPI mode is on and can't be left (smi_cmd is 0). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dsdt.asl - the machine for ACPI systems: host bridge, ISA devices, HPET, hotplug of processors and
- * the VM generation id.  mkdsdt.sh includes the regular parts (_PRT, links, processors) at @NAME@.
+ * dsdt.asl - the machine for ACPI systems: host bridge, ISA devices, HPET, hotplug of processors
+ * and the VM generation id.  mkdsdt.sh includes the regular parts (_PRT, links, processors) at @NAME@.
  * What differs between guests is in the block at 0xFC000000 that acpi.c writes (struct Info).
  */
 DefinitionBlock ("dsdt.aml", "DSDT", 2, "Xen", "HVM", 0)

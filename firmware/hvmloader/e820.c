@@ -7,7 +7,7 @@
 #include "tables.h"
 #include "util.h"
 
-enum { RAM = 1, RESERVED = 2, ACPI = 3 };
+enum { RAM = 1, RESERVED = 2, NVS = 4 };
 #define MIB (1u << 20)
 #define VGA_START PC_VGA_HOLE_START
 #define BIOS_START 0xf0000u     /* what SeaBIOS keeps; it reserves more as it needs */
@@ -64,17 +64,14 @@ static void sort(Builder *b)
     }
 }
 
-unsigned e820_build(E820Entry *map, unsigned max, const AcpiRegion *acpi)
+unsigned e820_build(E820Entry *map, unsigned max, uint32_t nvs_end)
 {
     Builder b = { map, 0, max };
-    uint32_t acpi_start = acpi->start ? acpi->start : PC_ACPI_INFO;
-    uint32_t acpi_end = acpi->start ? acpi->end : PC_ACPI_INFO;
 
     add(&b, 0, VGA_START, RAM);
     add(&b, BIOS_START, MIB, RESERVED);
-    add(&b, PC_ACPI_INFO, acpi_start, RESERVED);
-    add(&b, acpi_start, acpi_end, ACPI);
-    add(&b, acpi_end, GIB4, RESERVED);
+    add(&b, PC_ACPI_INFO, nvs_end, NVS);
+    add(&b, nvs_end, GIB4, RESERVED);
     add_given(&b);
     sort(&b);
     for (unsigned i = 0; i < b.n; i++) {

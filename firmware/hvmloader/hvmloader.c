@@ -57,8 +57,7 @@ static void give_vm86_tss(void)
 void hvmloader_main(uint32_t start_info)
 {
     PciWindows windows;
-    AcpiRegion acpi = { 0, 0 };
-    uint32_t tables[4];
+    uint32_t tables[4], nvs_end = PC_ACPI_INFO;
     unsigned n = 0;
 
     xen_init();
@@ -80,12 +79,13 @@ void hvmloader_main(uint32_t start_info)
         tables[n++] = pir_build();
     }
     if (store_flag("platform/acpi", true)) {
-        tables[n++] = acpi_build(&windows, &acpi);
+        tables[n++] = acpi_build(&windows);
+        nvs_end = mem_new_page();
         acpi_enable();
         xen_set_param(PARAM_ACPI_PORTS, 1);
     }
     cmos_set_memory();
-    seabios_hand_over(tables, n, &acpi);
+    seabios_hand_over(tables, n, nvs_end);
     store_finish();
     xen_finish();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* layout.h - where hvmloader puts things in guest memory besides include/pc_layout.h; also for start.S. */
+/* layout.h - where hvmloader puts things besides include/pc_layout.h; also for start.S. */
 #ifndef HVMLOADER_LAYOUT_H
 #define HVMLOADER_LAYOUT_H
 

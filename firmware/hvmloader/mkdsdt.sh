@@ -13,8 +13,8 @@ function routes(apic,    dev, pin, sep) {
                 printf "                Package () { 0x%04XFFFF, %d, 0, %d }%s\n", dev, pin,
                        (dev * 4 + int(dev / 8) + pin) % 32 + 16, sep
             else
-                printf "                Package () { 0x%04XFFFF, %d, \\_SB.LNK%s, 0 }%s\n", dev, pin,
-                       substr("ABCD", (dev + pin) % 4 + 1, 1), sep
+                printf "                Package () { 0x%04XFFFF, %d, \\_SB.LNK%s, 0 }%s\n",
+                       dev, pin, substr("ABCD", (dev + pin) % 4 + 1, 1), sep
         }
     print "            })"
 }

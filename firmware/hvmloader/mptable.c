@@ -104,8 +104,8 @@ static void add_interrupts(MpHeader *h)
 {
     for (unsigned irq = 0; irq < 16; irq++) {
         if (irq != 2) {         /* the cascade: its pin is the timer's */
-            add_interrupt(h, MP_IO_INTERRUPT, TYPE_INT, PCI_IRQS >> irq & 1 ? LEVEL_LOW : 0, BUS_ISA,
-                          irq, IOAPIC_ID, irq ? irq : 2);
+            add_interrupt(h, MP_IO_INTERRUPT, TYPE_INT, PCI_IRQS >> irq & 1 ? LEVEL_LOW : 0,
+                          BUS_ISA, irq, IOAPIC_ID, irq ? irq : 2);
         }
     }
     for (unsigned dev = 1; dev < 32; dev++) {

@@ -44,9 +44,20 @@ static uint16_t select_register(unsigned devfn, unsigned reg)
     return PORT_PCI_DATA + (reg & 3);
 }
 
-static uint8_t cfg_read8(unsigned devfn, unsigned reg) { return inb(select_register(devfn, reg)); }
-static uint16_t cfg_read16(unsigned devfn, unsigned reg) { return inw(select_register(devfn, reg)); }
-static uint32_t cfg_read32(unsigned devfn, unsigned reg) { return inl(select_register(devfn, reg)); }
+static uint8_t cfg_read8(unsigned devfn, unsigned reg)
+{
+    return inb(select_register(devfn, reg));
+}
+
+static uint16_t cfg_read16(unsigned devfn, unsigned reg)
+{
+    return inw(select_register(devfn, reg));
+}
+
+static uint32_t cfg_read32(unsigned devfn, unsigned reg)
+{
+    return inl(select_register(devfn, reg));
+}
 
 static void cfg_write8(unsigned devfn, unsigned reg, uint8_t v)
 {
@@ -281,8 +292,9 @@ static void place_bars(PciWindows *w)
         if (b->high && w->high_start == 0) {
             w->high_start = at;
         }
-        print("pci %02x.%u: bar %02x size %08x at %s%x%08x\n", b->devfn >> 3, b->devfn & 7, b->reg,
-              (unsigned)b->size, b->io ? "port " : "", (unsigned)(at >> 32), (unsigned)at);
+        print("pci %02x.%u: bar %02x size %08x at %s%08x%s\n", b->devfn >> 3, b->devfn & 7, b->reg,
+              (unsigned)b->size, b->io ? "port " : "", (unsigned)at,
+              at >> 32 ? " above 4 GiB" : "");
     }
     if (w->high_start) {
         w->high_size = high - w->high_start;

@@ -48,7 +48,7 @@ void seabios_load(uint32_t start_info)
     fail("the domain builder gave no module named firmware");
 }
 
-void seabios_hand_over(const uint32_t *tables, unsigned n_tables, const AcpiRegion *acpi)
+void seabios_hand_over(const uint32_t *tables, unsigned n_tables, uint32_t nvs_end)
 {
     BiosInfo *b = (BiosInfo *)BIOS_INFO_ADDR;
     E820Entry *map = scratch_alloc(MAX_E820 * sizeof *map, 16);
@@ -61,6 +61,6 @@ void seabios_hand_over(const uint32_t *tables, unsigned n_tables, const AcpiRegi
     b->tables = (uint32_t)list;
     b->n_tables = n_tables;
     b->e820 = (uint32_t)map;
-    b->n_e820 = e820_build(map, MAX_E820, acpi);
+    b->n_e820 = e820_build(map, MAX_E820, nvs_end);
     b->checksum = checksum(b, sizeof *b);
 }

@@ -114,8 +114,9 @@ static void format_uuid(char text[40], const uint8_t u[16])
     unsigned n = 0;
 
     for (unsigned i = 0; i < 16; i++) {
-        n += format_string(text + n, 40 - n, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
-                           u[i]);
+        bool dash = i == 4 || i == 6 || i == 8 || i == 10;
+
+        n += format_string(text + n, 40 - n, dash ? "-%02x" : "%02x", u[i]);
     }
 }
 

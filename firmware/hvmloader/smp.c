@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * smp.c - interrupt controllers and the other processors: each is started once (INIT, SIPI, SIPI) to
- * set its MTRRs and is sent back to wait-for-SIPI (Intel SDM volume 3, 8.4 and 11.11; 82093AA).
+ * smp.c - interrupt controllers and the other processors: each is started once (INIT, SIPI, SIPI)
+ * to set its MTRRs and is sent back to wait-for-SIPI (Intel SDM volume 3, 8.4 and 11.11; 82093AA).
  */
 #include "layout.h"
 #include "pc_layout.h"

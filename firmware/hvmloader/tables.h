@@ -46,16 +46,16 @@ void smp_ap_main(void);
 uint32_t smbios_build(void);
 uint32_t mptable_build(void);
 uint32_t pir_build(void);
-typedef struct AcpiRegion { uint32_t start, end; } AcpiRegion;
-uint32_t acpi_build(const PciWindows *w, AcpiRegion *region);
+uint32_t acpi_build(const PciWindows *w);
 void acpi_enable(void);
 
 /* --- e820.c --- */
-unsigned e820_build(E820Entry *map, unsigned max, const AcpiRegion *acpi);
+/* nvs_end: what the firmware keeps from PC_ACPI_INFO on, as ACPI's non-volatile storage. */
+unsigned e820_build(E820Entry *map, unsigned max, uint32_t nvs_end);
 void cmos_set_memory(void);
 
 /* --- seabios.c --- */
 void seabios_load(uint32_t start_info);
-void seabios_hand_over(const uint32_t *tables, unsigned n_tables, const AcpiRegion *acpi);
+void seabios_hand_over(const uint32_t *tables, unsigned n_tables, uint32_t nvs_end);
 
 #endif

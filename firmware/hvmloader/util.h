@@ -10,20 +10,72 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static inline void outb(uint16_t port, uint8_t v) { asm volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outw(uint16_t port, uint16_t v) { asm volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(uint16_t port, uint32_t v) { asm volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
-static inline uint8_t inb(uint16_t port) { uint8_t v; asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline uint16_t inw(uint16_t port) { uint16_t v; asm volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline uint32_t inl(uint16_t port) { uint32_t v; asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline void wrmsr(uint32_t index, uint64_t v) { asm volatile("wrmsr" : : "c"(index), "A"(v)); }
-static inline uint64_t rdmsr(uint32_t index) { uint64_t v; asm volatile("rdmsr" : "=A"(v) : "c"(index)); return v; }
+static inline void outb(uint16_t port, uint8_t v)
+{
+    asm volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline void outw(uint16_t port, uint16_t v)
+{
+    asm volatile("outw %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline void outl(uint16_t port, uint32_t v)
+{
+    asm volatile("outl %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+    uint8_t v;
+
+    asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+
+static inline uint16_t inw(uint16_t port)
+{
+    uint16_t v;
+
+    asm volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+    uint32_t v;
+
+    asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+
+static inline void wrmsr(uint32_t index, uint64_t v)
+{
+    asm volatile("wrmsr" : : "c"(index), "A"(v));
+}
+
+static inline uint64_t rdmsr(uint32_t index)
+{
+    uint64_t v;
+
+    asm volatile("rdmsr" : "=A"(v) : "c"(index));
+    return v;
+}
+
 static inline void cpuid(uint32_t leaf, uint32_t r[4])
 {
     asm volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "0"(leaf), "2"(0));
 }
-static inline uint32_t mmio_read(uint32_t addr) { return *(volatile uint32_t *)addr; }
-static inline void mmio_write(uint32_t addr, uint32_t v) { *(volatile uint32_t *)addr = v; }
+
+static inline uint32_t mmio_read(uint32_t addr)
+{
+    return *(volatile uint32_t *)addr;
+}
+
+static inline void mmio_write(uint32_t addr, uint32_t v)
+{
+    *(volatile uint32_t *)addr = v;
+}
 
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);
