@@ -74,7 +74,9 @@ bool event_port_pending(Domain *d, uint32_t port)
 void event_sync_callback(Domain *d)
 {
     Events *e = &d->events;
-    bool level = event_upcall_pending(d->vcpu[0]) &&
+    /* Linux with per-vCPU vectors names GSI 1, the keyboard's, here: only to be taken for a guest
+     * with drivers.  The vector overrides it. */
+    bool level = event_upcall_pending(d->vcpu[0]) && !d->vcpu[0]->upcall_vector &&
                  ((e->callback == CALLBACK_GSI && e->callback_gsi) || e->callback == CALLBACK_PCI);
 
     if (level == e->asserted) {
