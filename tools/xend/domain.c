@@ -480,6 +480,20 @@ static void preserve(Domain *d)
     signal_children(d, SIGTERM, false);
 }
 
+/* Waits: it only has to finish its requests. */
+static void end_now(GPid pid)
+{
+    kill(pid, SIGTERM);
+    for (unsigned i = 0; i < 100; i++) {
+        if (waitpid(pid, NULL, WNOHANG) != 0) {
+            return;
+        }
+        g_usleep(20000);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
 /* The old one stays to be looked at under another name and uuid; its device model must go, for the
  * new one needs the images. */
 static void rename_restart(Domain *d)
@@ -505,10 +519,10 @@ static void rename_restart(Domain *d)
         Child *c = g_ptr_array_index(d->children, i);
 
         if (c->kind == CHILD_DM && c->pid) {
-            kill(c->pid, SIGTERM);
-            waitpid(c->pid, NULL, 0);   /* at once: it only has to finish its requests */
             g_source_remove(c->watch);
+            end_now(c->pid);
             c->pid = 0;
+            c->watch = 0;
         }
     }
     domain_create(d->xend, again, NULL);

@@ -205,13 +205,15 @@ static int start(Paths *paths)
         dup2(null_fd, 0);
         dup2(null_fd, 1);
         dup2(null_fd, 2);
-        if (null_fd > 2) {
-            close(null_fd);
+        /* Somebody may wait for the end of a pipe that a script left open. */
+        if (dup2(ends[1], 3) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) != 0) {
+            _exit(1);
         }
+        close_range(4, ~0u, 0);
         if (chdir("/") != 0) {
             _exit(1);
         }
-        exit(serve(paths, false, ends[1]));
+        exit(serve(paths, false, 3));
     }
     close(ends[1]);
     while (got < (ssize_t)sizeof answer - 1 &&
