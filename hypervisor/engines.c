@@ -7,11 +7,12 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include "hypervisor/kvm/kvm.h"
 #include "hypervisor/vcpu.h"
 
 #define PROBE_MEMORY 65536
 #define PROBE_CODE 0x1000
-#define PROBE_LOOPS 40000       /* of two instructions */
+#define PROBE_LOOPS 10000       /* of two instructions */
 #define SLOW_NS 20.0            /* for an instruction: an interpreter, not a processor */
 
 /* --- how fast does an engine run here? --- */
@@ -125,6 +126,9 @@ bool engines_create(Domain *d, GError **error)
     char *why = NULL;
     bool ok;
 
+    if (d->opt.kvm_fd >= 0) {
+        kvm_set_fd(d->opt.kvm_fd);
+    }
     switch (d->opt.cpu) {
     case CPU_KVM:
         ok = try_engine(d, &engine_kvm, &why);

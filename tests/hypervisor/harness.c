@@ -40,6 +40,9 @@ struct Harness {
     int request_fd, post_fd;
     uint32_t next_id, seen;
     GByteArray *store_in;
+    uint32_t reply_id;          /* of the last answer */
+    int reply;
+    CtlInfo info;
 };
 
 /* --- the child --- */
@@ -236,7 +239,7 @@ static void store_serve(Harness *h)
 
 static void control_serve(Harness *h)
 {
-    uint8_t buf[4096];
+    uint8_t buf[sizeof(CtlMsg) + sizeof(CtlInfo)];
     CtlMsg m;
 
     if (packet_recv(h->control, buf, sizeof buf, NULL, NULL) < (ssize_t)sizeof m) {
@@ -246,6 +249,12 @@ static void control_serve(Harness *h)
     memcpy(&m, buf, sizeof m);
     if (m.type == CTL_EVENT_SHUTDOWN) {
         h->reason = m.a;
+    } else if (m.type == CTL_REPLY) {
+        h->reply_id = m.id;
+        h->reply = m.a;
+        if (m.len == sizeof h->info) {
+            memcpy(&h->info, buf + sizeof m, sizeof h->info);
+        }
     }
 }
 
@@ -330,6 +339,42 @@ bool harness_run_until(Harness *h, const char *text, int seconds)
         }
     }
     return text && strstr(h->log->str, text);
+}
+
+int harness_control(Harness *h, uint32_t type, uint64_t a)
+{
+    CtlMsg m = { .type = type, .id = h->reply_id + 100, .a = a };
+
+    if (!packet_send(h->control, &m, sizeof m, NULL, 0, NULL, 0)) {
+        return -1;
+    }
+    for (int i = 0; i < 10 && h->reply_id != m.id; i++) {
+        struct pollfd p = { h->control, POLLIN, 0 };
+
+        dm_serve(h);
+        if (poll(&p, 1, 500) > 0) {
+            control_serve(h);
+        }
+    }
+    return h->reply_id == m.id ? h->reply : -1;
+}
+
+const CtlInfo *harness_info(Harness *h)
+{
+    return &h->info;
+}
+
+void harness_hang_up(Harness *h)
+{
+    shutdown(h->dm, SHUT_RDWR);
+}
+
+int harness_wait(Harness *h)
+{
+    int status = -1;
+
+    waitpid(h->pid, &status, 0);
+    return status;
 }
 
 const char *harness_log(Harness *h)

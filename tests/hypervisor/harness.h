@@ -24,6 +24,12 @@ Harness *harness_new(const HarnessConfig *c);
 bool harness_run_until(Harness *h, const char *text, int seconds);
 const char *harness_log(Harness *h);
 int harness_shutdown_reason(const Harness *h);  /* -1: still running */
+/* A request of ctl_proto.h: 0, an errno, or -1 without an answer. */
+int harness_control(Harness *h, uint32_t type, uint64_t a);
+const CtlInfo *harness_info(Harness *h);        /* CTL_INFO, then this */
+void harness_hang_up(Harness *h);       /* the device model dies */
+/* After CTL_DESTROY: the child's exit status. */
+int harness_wait(Harness *h);
 int harness_pid(const Harness *h);
 void harness_free(Harness *h);
 
