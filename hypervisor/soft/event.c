@@ -266,12 +266,15 @@ static bool makes_double(int first, int second)
     return is_contributory(first) && is_contributory(second);
 }
 
+enum { ROUNDS_MAX = 8 };        /* of faults in delivery, in one go */
+
 bool cpu_deliver(Cpu *c, int vector_in, int type_in, bool has_error_in, uint32_t error_in)
 {
     volatile int vector = vector_in, type = type_in;
     volatile bool has_error = has_error_in;
     volatile uint32_t error = error_in;
     const unsigned insn_len = c->exc_insn_len, task = c->tr.selector;
+    volatile unsigned rounds = 0;
     sigjmp_buf saved;
 
     memcpy(&saved, &c->unwind, sizeof saved);
@@ -306,6 +309,13 @@ bool cpu_deliver(Cpu *c, int vector_in, int type_in, bool has_error_in, uint32_t
         if (c->exc_vector == EXC_DB) {
             c->dr[6] |= c->exc_dr6;
             c->exc_dr6 = 0;
+        }
+        /* #AC and #GP can take turns for ever: let the run loop see whether it should stop. */
+        if (++rounds == ROUNDS_MAX) {
+            c->exc_type = EVENT_EXCEPTION;
+            c->exc_has_error = c->exc_has_error && (c->cr0 & CR0_PE);
+            memcpy(&c->unwind, &saved, sizeof saved);
+            return true;
         }
         vector = c->exc_vector;
         type = EVENT_EXCEPTION;

@@ -223,6 +223,24 @@ static void run_blocks(Cpu *c)
     } while (quiet(c));
 }
 
+/* With an exception to deliver: takes requests, and tells whether to stop and leave it pending. */
+static bool urgent(Cpu *c)
+{
+    if (!(c->poll & (POLL_STOP | POLL_REQUEST)))
+        return false;
+    if (__atomic_fetch_and(&c->poll, ~(uint32_t)POLL_REQUEST, __ATOMIC_SEQ_CST) & POLL_REQUEST) {
+        guest_leave(c);
+        guest_enter(c);
+    }
+    if (!(__atomic_fetch_and(&c->poll, ~(uint32_t)POLL_STOP, __ATOMIC_SEQ_CST) & POLL_STOP))
+        return false;
+    if (c->exc_vector == EXC_DB) {
+        c->dr[6] |= c->exc_dr6;
+        c->exc_dr6 = 0;
+    }
+    return true;
+}
+
 enum VcpuStop soft_run(EngineVcpu *c)
 {
     volatile enum VcpuStop result = VCPU_STOP_KICKED;
@@ -234,10 +252,16 @@ enum VcpuStop soft_run(EngineVcpu *c)
     if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
         cpu_exclusive_end(c);
     for (;;) {
+        if (c->exc_vector >= 0 && c->exc_type == EVENT_EXCEPTION && urgent(c)) {
+            result = VCPU_STOP_KICKED;
+            break;
+        }
         if (c->exc_vector >= 0 && !deliver_raised(c)) {
             result = VCPU_STOP_TRIPLE_FAULT;
             break;
         }
+        if (c->exc_vector >= 0)
+            continue;
         if (!quiet(c)) {
             enum Look l = look(c, &stop);
 
