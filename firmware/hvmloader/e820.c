@@ -40,7 +40,7 @@ static void add_given(Builder *b)
         uint64_t start = given[i].addr, end = start + given[i].size;
 
         if (given[i].type != RAM) {
-            if (start < PC_RESERVED_MEM_END && end > PC_RESERVED_MEM) {
+            if (start < PC_RESERVED_MEM_END && end > PC_ACPI_INFO) {
                 fail("the hypervisor reserves memory that hvmloader needs");
             }
             add(b, start, end, given[i].type);

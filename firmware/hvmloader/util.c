@@ -193,7 +193,7 @@ void fail(const char *format, ...)
 }
 
 /* The allocators' only state: how far each has come. */
-static uint32_t reserved_next = PC_RESERVED_MEM, reserved_populated = PC_RESERVED_MEM;
+static uint32_t reserved_next = PC_ACPI_TABLES, reserved_populated = PC_ACPI_TABLES;
 static uint32_t scratch_next = SCRATCH_ADDR;
 
 void *mem_alloc(size_t size, size_t align)
