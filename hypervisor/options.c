@@ -10,10 +10,10 @@
 #define MEMORY_MAX_MB (1 << 20)
 
 typedef struct Raw {
-    char *cpu, *uuid;
+    char *cpu, *uuid, *avail;
     int domid, memory, max_memory, video, vcpus, hpet, acpi, apic, pae, viridian, timer_mode;
     int tsc_mode;
-    gint64 avail, rtc_offset;
+    gint64 rtc_offset;
     gboolean paused, verbose;
 } Raw;
 
@@ -42,6 +42,21 @@ static bool parse_uuid(const char *text, uint8_t out[16])
         p++;
     }
     return n == 16;
+}
+
+/* 64 bits, in decimal or with 0x; none or 0: all. */
+static bool take_mask(const char *text, uint64_t *mask)
+{
+    char *end = NULL;
+
+    *mask = text ? g_ascii_strtoull(text, &end, 0) : 0;
+    if (text && (*text == '-' || end == text || *end)) {
+        return false;
+    }
+    if (*mask == 0) {
+        *mask = UINT64_MAX;
+    }
+    return true;
 }
 
 static bool take(Options *o, const Raw *r, GError **error)
@@ -73,13 +88,15 @@ static bool take(Options *o, const Raw *r, GError **error)
     if (r->uuid && !parse_uuid(r->uuid, o->uuid)) {
         return bad(error, "--uuid must be 32 hexadecimal digits");
     }
+    if (!take_mask(r->avail, &o->vcpu_avail)) {
+        return bad(error, "--vcpu-avail must be a number with a bit for each processor");
+    }
     o->cpu = (CpuChoice)cpu;
     o->domid = r->domid;
     o->memory_mb = r->memory;
     o->max_memory_mb = MAX(r->max_memory, r->memory);
     o->video_mb = r->video;
     o->vcpus = r->vcpus;
-    o->vcpu_avail = r->avail ? (uint64_t)r->avail : UINT64_MAX;
     o->hpet = r->hpet;
     o->acpi = r->acpi;
     o->apic = r->apic;
@@ -99,6 +116,7 @@ bool options_parse(Options *o, int argc, char **argv, bool *help, GError **error
 {
     Raw r = { .domid = 1, .memory = 128, .vcpus = 1, .hpet = 1, .acpi = 1, .apic = 1, .pae = 1,
               .timer_mode = 1 };
+    bool ok;
     g_autoptr(GOptionContext) context = g_option_context_new("- runs one domain's virtual CPUs");
     const GOptionEntry entries[] = {
         { "name", 0, 0, G_OPTION_ARG_STRING, &o->name, "name of the domain", "NAME" },
@@ -108,7 +126,7 @@ bool options_parse(Options *o, int argc, char **argv, bool *help, GError **error
         { "video-ram", 0, 0, G_OPTION_ARG_INT, &r.video, "the device model's, for information",
           "MIB" },
         { "vcpus", 0, 0, G_OPTION_ARG_INT, &r.vcpus, "virtual CPUs [1]", "N" },
-        { "vcpu-avail", 0, 0, G_OPTION_ARG_INT64, &r.avail, "bit mask of those online at start",
+        { "vcpu-avail", 0, 0, G_OPTION_ARG_STRING, &r.avail, "bit mask of those online at start",
           "MASK" },
         { "cpu", 0, 0, G_OPTION_ARG_STRING, &r.cpu, "auto, kvm, soft or interp [auto]", "ENGINE" },
         { "hpet", 0, 0, G_OPTION_ARG_INT, &r.hpet, "offer an HPET [1]", "0|1" },
@@ -153,8 +171,8 @@ bool options_parse(Options *o, int argc, char **argv, bool *help, GError **error
     if (argc > 1) {
         return bad(error, "there are no arguments besides options");
     }
-    bool ok = take(o, &r, error);
-
+    ok = take(o, &r, error);
+    g_free(r.avail);
     g_free(r.cpu);
     g_free(r.uuid);
     return ok;
