@@ -91,21 +91,24 @@ Test(xmlrpc, http_waits_for_the_whole_body)
     cr_expect_eq(http_body(all, strlen(all), &body, &len), 1);
     cr_expect_eq(len, 4);
     cr_expect_eq(http_body("GET / HTTP/1.0\r\n\r\n", 18, &body, &len), -1);
-    cr_expect_eq(http_body("POST / HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n", 48, &body, &len),
+    cr_expect_eq(http_body("POST / HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n", 48, &body,
+                           &len),
                  -1);
 }
 
 Test(sxp, text_is_read_and_printed)
 {
     char *error = NULL;
-    g_autoptr(Value) v = sxp_parse("# comment\n(domain (name 'a b') (memory 128)\n (x ()))", &error);
+    g_autoptr(Value) v = sxp_parse("# comment\n(domain (name 'a b') (memory 128)\n (x ()))",
+                                   &error);
     g_autofree char *text = NULL;
 
     cr_assert_not_null(v);
     cr_expect_str_eq(sxp_atom(value_item(v, 0), "name", ""), "a b");
     cr_expect_str_eq(sxp_atom(value_item(v, 0), "memory", ""), "128");
     text = sxp_print(value_item(v, 0));
-    cr_expect_str_eq(text, "(domain\n    (name 'a b')\n    (memory 128)\n    (x\n        ()\n    )\n)");
+    cr_expect_str_eq(text, "(domain\n    (name 'a b')\n    (memory 128)\n    (x\n        ()\n    "
+                     ")\n)");
 }
 
 Test(sxp, errors_have_a_place)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The parts of xend below a domain: control channel, consoles, spawning, sockets with long paths. */
+/* Parts of xend: control channel, consoles, spawning, sockets with long paths. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -142,7 +142,8 @@ Test(console, a_pty_is_raw_and_survives_its_readers)
 Test(console, a_log_is_cut_at_its_limit)
 {
     g_autofree char *dir = g_dir_make_tmp("ghXXXXXX", NULL), *error = NULL;
-    g_autofree char *path = g_build_filename(dir, "log", NULL), *old = g_strconcat(path, ".1", NULL);
+    g_autofree char *path = g_build_filename(dir, "log", NULL), *old = g_strconcat(path, ".1",
+                                                                                   NULL);
     g_autofree char *chunk = g_strnfill(65536, 'x');
     struct stat now, before;
     int fd;

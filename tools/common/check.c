@@ -197,8 +197,9 @@ static const char *nearest_key(const char *name)
 
 static bool switched_on(const Value *v)
 {
-    return value_true(v) && !(v->kind == VALUE_STR && (!strcmp(v->s, "0") || !strcmp(v->s, "none") ||
-                                                       !strcmp(v->s, "null")));
+    static const char *const off[] = { "0", "none", "null", NULL };
+
+    return value_true(v) && !(v->kind == VALUE_STR && g_strv_contains(off, v->s));
 }
 
 static void check_kind(Check *c, const ConfigVar *var, const SchemaKey *key)
@@ -262,7 +263,8 @@ static void check_name(Check *c)
     }
     c->d->name = g_strdup(name);
     if (uuid && *uuid && !uuid_valid(uuid)) {
-        ERROR(c, position(c, "uuid"), "uuid='%s' is not a UUID; leave it out, or use uuidgen", uuid);
+        ERROR(c, position(c, "uuid"), "uuid='%s' is not a UUID; leave it out, or use uuidgen",
+              uuid);
     } else if (uuid && *uuid && c->facts->uuids && g_hash_table_contains(c->facts->uuids, uuid)) {
         ERROR(c, position(c, "uuid"), "a domain with uuid %s is running already", uuid);
     }
@@ -293,7 +295,8 @@ static void check_builder(Check *c)
                   : g_strerror(errno), key);
         }
     } else if (strcmp(loader, "hvmloader")) {
-        ERROR(c, position(c, key), "%s='%s' is not a loader; write %s='hvmloader'", key, loader, key);
+        ERROR(c, position(c, key), "%s='%s' is not a loader; write %s='hvmloader'", key, loader,
+              key);
     }
     if (strcmp(dm_base, "qemu-dm")) {
         ERROR(c, position(c, "device_model"), "device_model='%s' is unknown; write "
@@ -515,16 +518,17 @@ static void check_display(Check *c)
     }
     listen_on = string(c, "vnclisten", "127.0.0.1");
     listen_on = *listen_on ? listen_on : "127.0.0.1";
-    if (inet_pton(AF_INET, listen_on, address) != 1 && inet_pton(AF_INET6, listen_on, address) != 1) {
-        ERROR(c, position(c, "vnclisten"), "vnclisten='%s' is not an IP address; write 127.0.0.1, or "
-              "0.0.0.0 for all", listen_on);
+    if (inet_pton(AF_INET, listen_on, address) != 1 &&
+        inet_pton(AF_INET6, listen_on, address) != 1) {
+        ERROR(c, position(c, "vnclisten"), "vnclisten='%s' is not an IP address; write 127.0.0.1, "
+              "or 0.0.0.0 for all", listen_on);
         listen_on = "127.0.0.1";
     }
     d->vnc_listen = g_strdup(listen_on);
     password = string(c, "vncpasswd", "");
     if (strlen(password) > 8) {
-        WARN(c, position(c, "vncpasswd"), "vncpasswd has more than 8 characters; VNC uses the first "
-             "8 only");
+        WARN(c, position(c, "vncpasswd"), "vncpasswd has more than 8 characters; VNC uses the "
+             "first 8 only");
     }
     d->vnc_password = *password ? g_strndup(password, 8) : NULL;
     check_vnc_port(c);
@@ -547,7 +551,8 @@ static void check_display(Check *c)
     d->video_ram = MAX(d->video_ram, 4);
     d->display = *string(c, "display", "") ? g_strdup(string(c, "display", "")) : NULL;
     d->xauthority = *string(c, "xauthority", "") ? g_strdup(string(c, "xauthority", "")) : NULL;
-    if (d->sdl && c->facts->check_host && !d->display && !getenv("DISPLAY") && !getenv("WAYLAND_DISPLAY") &&
+    if (d->sdl && c->facts->check_host && !d->display && !getenv("DISPLAY") &&
+        !getenv("WAYLAND_DISPLAY") &&
         !getenv("SDL_VIDEODRIVER")) {
         ERROR(c, position(c, "sdl"), "sdl=1 needs a screen, and DISPLAY is not set; write sdl=0, "
               "vnc=1");

@@ -70,7 +70,8 @@ static bool skip_blanks(Lexer *l)
             while (peek(l, 0) >= 0 && peek(l, 0) != '\n') {
                 l->p++;
             }
-        } else if (c == '\\' && (peek(l, 1) == '\n' || (peek(l, 1) == '\r' && peek(l, 2) == '\n'))) {
+        } else if (c == '\\' &&
+                   (peek(l, 1) == '\n' || (peek(l, 1) == '\r' && peek(l, 2) == '\n'))) {
             l->p += peek(l, 1) == '\r' ? 2 : 1;
             new_line(l);
         } else if (c == '\n') {

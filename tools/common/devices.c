@@ -236,13 +236,15 @@ static bool check_content(const DiskConfig *d, int fd, uint64_t size, Messages *
     char magic[8] = "";
 
     if (d->cdrom ? size < MIN_CDROM_BYTES : size < MIN_DISK_BYTES) {
-        BAD(d->pos, "image %s is too small: %" G_GUINT64_FORMAT " bytes, and %s has at least %d; %s",
+        BAD(d->pos, "image %s is too small: %" G_GUINT64_FORMAT " bytes, and %s has at least %d; "
+            "%s",
             d->path, size, d->cdrom ? "a CD-ROM" : "a disk",
             d->cdrom ? MIN_CDROM_BYTES : MIN_DISK_BYTES,
             d->cdrom ? "download the ISO again" : "make one with 'truncate -s 2G'");
         return false;
     }
-    if (pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && !memcmp(magic, "QFI\xfb", 4)) {
+    if (pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+        !memcmp(magic, "QFI\xfb", 4)) {
         BAD(d->pos, "image %s is in qcow2 format, which is not available yet; convert it with "
             "'qemu-img convert -O raw'", d->path);
         return false;
@@ -290,7 +292,8 @@ bool disk_check_image(const DiskConfig *d, Messages *messages)
     ok = check_content(d, fd, size, messages);
     close(fd);
     if (ok && !d->shared && (holder = image_holder(d->path, d->writable))) {
-        BAD(d->pos, "image %s is in use by %s; end it first, or share with mode w!", d->path, holder);
+        BAD(d->pos, "image %s is in use by %s; end it first, or share with mode w!", d->path,
+            holder);
         ok = false;
     }
     return ok;

@@ -323,8 +323,8 @@ static Value *parse_name(Parser *p)
     }
     var = config_find(p->config, name);
     if (!var) {
-        lexer_error(&p->lex, pos, "the name '%s' has no value here; assign it above, or put text in "
-                    "quotes", name);
+        lexer_error(&p->lex, pos, "the name '%s' has no value here; assign it above, or put text "
+                    "in quotes", name);
         return NULL;
     }
     var->used = true;
@@ -504,7 +504,8 @@ static Value *parse_expression(Parser *p)
 
 static bool refused_keyword(const char *name)
 {
-    static const char *const words[] = { "if", "elif", "else", "for", "while", "def", "class", "try",
+    static const char *const words[] = { "if", "elif", "else", "for", "while", "def", "class",
+                                         "try",
         "except", "finally", "with", "exec", "eval", "print", "return", "lambda", "del", "global",
         "assert", "raise", "from", "yield", "async", "await", "nonlocal", "execfile" };
 
@@ -625,8 +626,8 @@ static void parse_assignment(Parser *p)
             return;
         }
         if (!lexer_is(&p->lex, "=") || names->len == 63) {
-            lexer_error(&p->lex, start, "this line assigns nothing; write NAME = VALUE (configs are "
-                        "read, not run: %s)", EXPECT_HELP);
+            lexer_error(&p->lex, start, "this line assigns nothing; write NAME = VALUE (configs "
+                        "are read, not run: %s)", EXPECT_HELP);
             return;
         }
         lexer_next(&p->lex);
@@ -678,8 +679,8 @@ static void parse_statement(Parser *p)
             q++;
         }
         if (q - p->lex.line_start + 1 == pos.col) {
-            lexer_error(&p->lex, pos, "this line is indented, which Python refuses here; remove the "
-                        "blanks");
+            lexer_error(&p->lex, pos, "this line is indented, which Python refuses here; remove "
+                        "the blanks");
             skip_block(p);
             return;
         }

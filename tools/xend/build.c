@@ -433,7 +433,8 @@ bool domain_start_net(Domain *d, unsigned vif, char **error)
 
 static bool open_terminals(Domain *d, int *log_write, char **error)
 {
-    g_autofree char *path = g_strdup_printf("%s/console/guest-%s.log", d->xend->paths->log, d->name);
+    g_autofree char *path = g_strdup_printf("%s/console/guest-%s.log", d->xend->paths->log,
+                                            d->name);
 
     if (!pty_open(&d->console, error)) {
         return false;

@@ -457,8 +457,8 @@ static bool may_restart(Domain *d)
     if (d->reboot_requested || ran >= MIN_RUN_SECONDS) {
         return true;
     }
-    g_warning("VM %s restarting too fast (Elapsed time: %.1f seconds). Refusing to restart to avoid "
-              "loops.", d->name, ran);
+    g_warning("VM %s restarting too fast (Elapsed time: %.1f seconds). Refusing to restart to "
+              "avoid loops.", d->name, ran);
     return false;
 }
 

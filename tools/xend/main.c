@@ -223,7 +223,8 @@ static int start(Paths *paths)
     answer[got] = 0;
     close(ends[0]);
     if (strcmp(answer, "k")) {
-        fprintf(stderr, "xend: error: %s\n", *answer ? answer : "the daemon ended at once; see its log");
+        fprintf(stderr, "xend: error: %s\n", *answer ? answer : "the daemon ended at once; see "
+                "its log");
         return 1;
     }
     return 0;

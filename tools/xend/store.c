@@ -550,7 +550,8 @@ int store_list(StoreClient *c, uint32_t tx, const char *path, GPtrArray *names, 
     return error;
 }
 
-int store_get_perms(StoreClient *c, uint32_t tx, const char *path, StorePerm *perms, unsigned *count)
+int store_get_perms(StoreClient *c, uint32_t tx, const char *path, StorePerm *perms,
+                    unsigned *count)
 {
     Node *n;
     int error = find(c, tx, path, WANT_READ, &n);

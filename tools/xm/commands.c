@@ -184,7 +184,8 @@ static int shutdown_domains(Xm *xm, int argc, char **argv, bool all, bool wait, 
         if (value_get_int(d, "domid", 0) == 0 && all) {
             continue;
         }
-        status = call(xm, "xend.domain.shutdown", xm_params(value_get_str(d, "name", ""), how, NULL));
+        status = call(xm, "xend.domain.shutdown", xm_params(value_get_str(d, "name", ""), how,
+                                                            NULL));
         if (status) {
             worst = status;
             continue;
@@ -519,7 +520,8 @@ int xm_dump_core(Xm *xm, int argc, char **argv)
         path = g_canonicalize_filename(argv[1], NULL);
     } else {
         g_mkdir_with_parents(dir, 0700);
-        path = g_strdup_printf("%s/%s-%s.%d.core", dir, when, name, (int)value_get_int(d, "domid", 0));
+        path = g_strdup_printf("%s/%s-%s.%d.core", dir, when, name, (int)value_get_int(d, "domid",
+                                                                                       0));
     }
     printf("Dumping core of domain: %s ...\n", name);
     fflush(stdout);

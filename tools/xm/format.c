@@ -18,7 +18,8 @@ char *format_list(const Value *domains, bool label)
         const Value *d = value_item(domains, i), *time = value_get(d, "cpu_time");
         g_autofree char *id = g_strdup_printf("%d", (int)value_get_int(d, "domid", 0));
 
-        g_string_append_printf(out, "%-40s %5s %5d %5d %10s %8.1f", value_get_str(d, "name", ""), id,
+        g_string_append_printf(out, "%-40s %5s %5d %5d %10s %8.1f", value_get_str(d, "name", ""),
+                               id,
                                (int)value_get_int(d, "mem", 0), (int)value_get_int(d, "vcpus", 0),
                                value_get_str(d, "state", "------"), time ? time->d : 0.0);
         if (label) {

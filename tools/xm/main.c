@@ -27,7 +27,8 @@ static int count_arguments(const XmCommand *c, int argc, char **argv)
 static int wrong_count(const XmCommand *c)
 {
     if (c->min == c->max || c->max < 0) {
-        xm_error("'xm %s' requires %s%d argument%s.", c->name, c->max < 0 ? "at least " : "", c->min,
+        xm_error("'xm %s' requires %s%d argument%s.", c->name, c->max < 0 ? "at least " : "",
+                 c->min,
                  c->min == 1 ? "" : "s");
     } else {
         xm_error("'xm %s' requires between %d and %d arguments.", c->name, c->min, c->max);
