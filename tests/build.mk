@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tests: every tests/DIR/*.c is a part of one Criterion program, build/tests/DIR.
 LIBS_TEST := $(shell pkg-config --libs criterion)
-TEST_DIRS = lib hw block net ui cpu hypervisor tools
+TEST_DIRS = lib hw block net ui cpu hvm hypervisor tools
 test_DIRS_lib = lib
 test_DIRS_hw = hw block net ui lib
 test_DIRS_block = block lib
@@ -9,6 +9,7 @@ test_DIRS_net = net lib
 test_DIRS_ui = ui ui/common lib
 test_DIRS_cpu = hypervisor/soft hypervisor/soft/jit lib
 test_DIRS_hypervisor = hypervisor hypervisor/kvm hypervisor/soft hypervisor/soft/jit hypervisor/hvm lib
+test_DIRS_hvm = hypervisor/hvm hypervisor/kvm lib
 test_DIRS_tools = tools/xend tools/xm tools/common lib
 test_LIBS_hw = -laio
 test_LIBS_block = -laio

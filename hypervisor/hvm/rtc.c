@@ -380,7 +380,8 @@ static bool rtc_loaded(Device *dev, GError **error)
     }
     r->reg[REG_A] &= 0x7f;
     r->reg[REG_D] = D_VALID;
-    settle(r);
+    update_irq(r);
+    arm(r);
     return true;
 }
 

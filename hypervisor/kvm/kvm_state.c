@@ -19,6 +19,7 @@ enum {
 };
 
 #define MAX_LEAVES 100
+#define TSC_FAR (1ULL << 40)
 #define XCR0_KNOWN 0x2e7u           /* x87 SSE AVX AVX-512 PKRU: all within 4096 bytes */
 
 static const struct {
@@ -150,6 +151,8 @@ static void set_tsc_offset(EngineVcpu *ev, int64_t offset)
         return;                     /* as it is; the rest is the time between two readings */
     }
     if (!tsc_attr(ev, KVM_SET_DEVICE_ATTR, &offset)) {
+        /* KVM takes a value within a second of the old for an attempt to keep vCPUs in step. */
+        set_msr(ev, MSR_TSC, ev->e->host->tsc(ev->v) + offset + TSC_FAR);
         set_msr(ev, MSR_TSC, ev->e->host->tsc(ev->v) + offset);
     }
 }

@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kvm_test.c - the KVM engine with tiny guests.  Skipped where there is no /dev/kvm.  The vCPU
+ * pointer that engines pass back is the test's own Guest.
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include <glib.h>
+#include "hypervisor/engine.h"
+
+#define SIZE (4u << 20)
+#define CODE 0x1000
+
+typedef struct Guest {
+    GuestMemory mem;
+    uint8_t *types;
+    Engine *e;
+    EngineVcpu *v;
+    VcpuState s;
+    char out[256];              /* bytes written to port 0x10 */
+    unsigned out_len;
+    uint32_t in_value;
+    uint64_t mmio_addr, mmio_value;
+    unsigned mmio_size, mmio_writes;
+    uint64_t msr_value;
+    uint32_t msr_index;
+    int irq;                    /* pending vector; -1: none */
+    bool nmi;
+    uint64_t cr8;
+    uint64_t call[16];
+    unsigned calls, call_cpl;
+    bool call_long;
+    char log[256];
+    bool stop_from_io;          /* OUT kicks its own vCPU */
+    volatile unsigned spins;
+} Guest;
+
+static Guest *guest(Vcpu *v) { return (Guest *)v; }
+
+static void io_rd(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
+{
+    (void)port;
+    *value = guest(v)->in_value & (size == 4 ? ~0u : (1u << 8 * size) - 1);
+}
+
+static void io_wr(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
+{
+    Guest *g = guest(v);
+
+    (void)size;
+    if (port == 0x10 && g->out_len < sizeof g->out - 1) {
+        g->out[g->out_len++] = value;
+    }
+    if (port == 0x11) {
+        g->spins++;
+    }
+    if (g->stop_from_io) {
+        engine_kvm.kick(g->v, true);
+    }
+}
+
+static void mmio_rd(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
+{
+    guest(v)->mmio_addr = gpa;
+    guest(v)->mmio_size = size;
+    *value = 0x1122334455667788;
+}
+
+static void mmio_wr(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
+{
+    guest(v)->mmio_addr = gpa;
+    guest(v)->mmio_size = size;
+    guest(v)->mmio_value = value;
+    guest(v)->mmio_writes++;
+}
+
+static void call(Vcpu *v, uint64_t *gpr, bool long_mode, unsigned cpl)
+{
+    Guest *g = guest(v);
+
+    memcpy(g->call, gpr, sizeof g->call);
+    g->call_long = long_mode;
+    g->call_cpl = cpl;
+    g->calls++;
+    gpr[0] = 0x1234;
+}
+
+static void cpuid(Vcpu *v, uint32_t leaf, uint32_t sub, uint32_t o[4])
+{
+    EngineCaps c;
+
+    (void)sub;
+    memset(o, 0, 16);
+    engine_kvm.caps(guest(v)->e, &c);
+    switch (leaf) {
+    case 0: o[0] = 0xd; o[1] = 0x68747541; o[2] = 0x444d4163; o[3] = 0x69746e65; break;
+    case 1: o[0] = 0x600; o[2] = c.leaf1_ecx; o[3] = c.leaf1_edx; break;
+    case 0x40000000: o[0] = 0x40000005; o[1] = 0x566e6558; break;
+    case 0x80000000: o[0] = 0x80000008; break;
+    case 0x80000001: o[2] = c.ext1_ecx; o[3] = c.ext1_edx; break;
+    case 0x80000008: o[0] = 48 << 8 | c.phys_bits; break;
+    default: break;
+    }
+}
+
+static bool msr_rd(Vcpu *v, uint32_t index, uint64_t *value)
+{
+    guest(v)->msr_index = index;
+    *value = 0x55aa00ff;
+    return index == 0x1b || index == 0x808;
+}
+
+static bool msr_wr(Vcpu *v, uint32_t index, uint64_t value)
+{
+    guest(v)->msr_index = index;
+    guest(v)->msr_value = value;
+    return index == 0x40000000 || index == 0x6e0;
+}
+
+static uint64_t cr8_rd(Vcpu *v) { return guest(v)->cr8; }
+static void cr8_wr(Vcpu *v, uint64_t value) { guest(v)->cr8 = value; }
+
+static unsigned pending(Vcpu *v)
+{
+    return (guest(v)->irq >= 0 ? IRQ_EXTINT : 0) | (guest(v)->nmi ? IRQ_NMI : 0);
+}
+
+static int ack(Vcpu *v)
+{
+    int n = guest(v)->irq;
+
+    guest(v)->irq = -1;
+    return n;
+}
+
+static void nmi_ack(Vcpu *v) { guest(v)->nmi = false; }
+
+static uint64_t tsc(Vcpu *v)
+{
+    (void)v;
+    return __builtin_ia32_rdtsc();
+}
+
+static void log_line(Vcpu *v, const char *text)
+{
+    g_strlcpy(guest(v)->log, text, sizeof guest(v)->log);
+}
+
+static const EngineHost host = {
+    .io_read = io_rd, .io_write = io_wr, .mmio_read = mmio_rd, .mmio_write = mmio_wr,
+    .hypercall = call, .cpuid = cpuid, .msr_read = msr_rd, .msr_write = msr_wr,
+    .cr8_read = cr8_rd, .cr8_write = cr8_wr, .irq_pending = pending, .irq_ack = ack,
+    .nmi_ack = nmi_ack, .tsc = tsc, .log = log_line,
+};
+
+static SegState seg(uint16_t sel, uint32_t attr, uint32_t limit)
+{
+    return (SegState){ .selector = sel, .base = sel << 4, .limit = limit,
+                       .attr = attr };
+}
+
+static void real_mode(Guest *g)
+{
+    VcpuState *s = &g->s;
+
+    engine_kvm.get_state(g->v, s);
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        s->seg[i] = seg(0, i == SEG_CS ? 0x9b : 0x93, 0xffff);
+    }
+    s->ldtr = (SegState){ .limit = 0xffff, .attr = 0x82 };
+    s->tr = (SegState){ .limit = 0xffff, .attr = 0x8b };
+    s->gdt_base = s->idt_base = 0;
+    s->gdt_limit = s->idt_limit = 0xffff;
+    s->cr0 = 0x60000010;
+    s->cr3 = s->cr4 = s->efer = 0;
+    s->rflags = 2;
+    s->rip = CODE;
+    memset(s->gpr, 0, sizeof s->gpr);
+    s->gpr[4] = 0x8000;
+}
+
+static Guest *new_guest(const uint8_t *code, size_t len)
+{
+    Guest *g = g_new0(Guest, 1);
+    char *why = NULL;
+
+    if (access("/dev/kvm", R_OK | W_OK)) {
+        cr_skip("no /dev/kvm here");
+    }
+    g->irq = -1;
+    g->types = g_malloc0(SIZE >> 12);
+    memset(g->types, MEM_RAM, SIZE >> 12);
+    memset(g->types + 0xa0, MEM_HOLE, 0x20);
+    memset(g->types + 0x200, MEM_ROM, 16);
+    g->mem.size = SIZE;
+    g->mem.types = g->types;
+    g->mem.base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert(g->mem.base != MAP_FAILED);
+    g->e = engine_kvm.create(&g->mem, &host, &why);
+    if (!g->e) {
+        cr_skip("KVM can't be used: %s", why);
+    }
+    g->v = engine_kvm.vcpu_create(g->e, (Vcpu *)g, 0, 0, NULL, NULL);
+    cr_assert(g->v);
+    memcpy(g->mem.base + CODE, code, len);
+    real_mode(g);
+    engine_kvm.set_state(g->v, &g->s);
+    return g;
+}
+
+static void free_guest(Guest *g)
+{
+    engine_kvm.vcpu_destroy(g->v);
+    engine_kvm.destroy(g->e);
+    munmap(g->mem.base, SIZE);
+    g_free(g->types);
+    g_free(g);
+}
+
+#define GUEST(...) \
+    static const uint8_t code[] = { __VA_ARGS__ }; \
+    Guest *g = new_guest(code, sizeof code)
+
+TestSuite(kvm, .timeout = 30);
+
+Test(kvm, port_io_goes_to_the_host)
+{
+    /* mov al,'A'; out 10h,al; in al,20h; out 10h,al; hlt */
+    GUEST(0xb0, 'A', 0xe6, 0x10, 0xe4, 0x20, 0xe6, 0x10, 0xf4);
+    g->in_value = 'z';
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_str_eq(g->out, "Az");
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.rip, CODE + 9);
+    cr_assert(g->s.halted);
+    free_guest(g);
+}
+
+Test(kvm, string_output_writes_each_element)
+{
+    /* mov si,2000h; mov cx,5; mov dx,10h; rep outsb; hlt */
+    GUEST(0xbe, 0x00, 0x20, 0xb9, 5, 0, 0xba, 0x10, 0, 0xf3, 0x6e, 0xf4);
+    memcpy(g->mem.base + 0x2000, "hello", 5);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_str_eq(g->out, "hello");
+    free_guest(g);
+}
+
+Test(kvm, string_input_fills_memory)
+{
+    /* mov di,2000h; mov cx,4; mov dx,10h; rep insw; hlt */
+    GUEST(0xbf, 0x00, 0x20, 0xb9, 4, 0, 0xba, 0x10, 0, 0xf3, 0x6d, 0xf4);
+    g->in_value = 0xbeef;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    for (unsigned i = 0; i < 4; i++) {
+        uint16_t w;
+
+        memcpy(&w, g->mem.base + 0x2000 + 2 * i, 2);
+        cr_assert_eq(w, 0xbeef);
+    }
+    free_guest(g);
+}
+
+Test(kvm, hole_is_mmio_and_rom_ignores_writes)
+{
+    /* mov ax,0b800h; mov ds,ax; mov ax,5678h; mov [10h],ax; mov bx,[12h]; hlt */
+    GUEST(0xb8, 0x00, 0xb8, 0x8e, 0xd8, 0xb8, 0x78, 0x56, 0xa3, 0x10, 0x00, 0x8b, 0x1e, 0x12, 0x00,
+          0xf4);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_eq(g->mmio_value, 0x5678);
+    cr_assert_eq(g->mmio_addr, 0xb8012);
+    cr_assert_eq(g->mmio_size, 2);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.gpr[3], 0x7788);
+    /* a segment whose base is the ROM */
+    g->s.seg[SEG_DS].base = 0x200000;
+    g->mem.base[0x200010] = 0x42;
+    g->s.rip = CODE + 5;
+    g->s.halted = 0;
+    g->mmio_writes = 0;
+    engine_kvm.set_state(g->v, &g->s);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_eq(g->mem.base[0x200010], 0x42);
+    cr_assert_eq(g->mmio_writes, 0);
+    free_guest(g);
+}
+
+Test(kvm, interrupt_ends_hlt_and_runs_its_handler)
+{
+    /* sti; hlt; mov al,'B'; out 10h,al; cli; hlt */
+    GUEST(0xfb, 0xf4, 0xb0, 'B', 0xe6, 0x10, 0xfa, 0xf4);
+    /* handler of vector 30h: mov al,'i'; out 10h,al; iret */
+    static const uint8_t handler[] = { 0xb0, 'i', 0xe6, 0x10, 0xcf };
+
+    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
+    g->mem.base[0x30 * 4 + 1] = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_eq(g->out_len, 0);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "nothing to wake it");
+    g->irq = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_str_eq(g->out, "iB");
+    g->irq = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "interrupts are off");
+    cr_assert_eq(g->irq, 0x30);
+    cr_assert_eq(g->out_len, 2);
+    free_guest(g);
+}
+
+Test(kvm, interrupt_waits_for_its_window)
+{
+    /* cli; mov al,'1'; out 10h,al; mov al,'2'; out 10h,al; sti; jmp $ */
+    GUEST(0xfa, 0xb0, '1', 0xe6, 0x10, 0xb0, '2', 0xe6, 0x10, 0xfb, 0xeb, 0xfe);
+    static const uint8_t handler[] = { 0xb0, 'i', 0xe6, 0x10, 0xf4 };
+
+    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
+    g->mem.base[0x30 * 4 + 1] = 0x30;
+    g->irq = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_str_eq(g->out, "12i");
+    free_guest(g);
+}
+
+Test(kvm, nmi_ends_a_masked_hlt)
+{
+    /* cli; hlt; mov al,'C'; out 10h,al; hlt */
+    GUEST(0xfa, 0xf4, 0xb0, 'C', 0xe6, 0x10, 0xf4);
+    static const uint8_t handler[] = { 0xb0, 'n', 0xe6, 0x10, 0xcf };
+
+    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
+    g->mem.base[2 * 4 + 1] = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    g->nmi = true;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_str_eq(g->out, "nC");
+    free_guest(g);
+}
+
+Test(kvm, msrs_of_the_platform_come_to_the_host_and_unknown_ones_fault)
+{
+    /* mov ecx,1bh; rdmsr; mov ebx,eax; mov ecx,6e0h; mov eax,77h; xor edx,edx; wrmsr;
+     * mov ecx,12345h; rdmsr; hlt */
+    GUEST(0x66, 0xb9, 0x1b, 0, 0, 0, 0x0f, 0x32, 0x66, 0x89, 0xc3, 0x66, 0xb9, 0xe0, 0x06, 0, 0,
+          0x66, 0xb8, 0x77, 0, 0, 0, 0x66, 0x31, 0xd2, 0x0f, 0x30, 0x66, 0xb9, 0x45, 0x23, 1, 0,
+          0x0f, 0x32, 0xf4);
+    static const uint8_t handler[] = { 0xb0, 'g', 0xe6, 0x10, 0xf4 };
+
+    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
+    g->mem.base[13 * 4 + 1] = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.gpr[3], 0x55aa00ff);
+    cr_assert_eq(g->msr_value, 0x77);
+    cr_assert_eq(g->msr_index, 0x12345);
+    cr_assert_str_eq(g->out, "g");
+    free_guest(g);
+}
+
+Test(kvm, hypercall_page_calls_the_host)
+{
+    /* mov ecx,40000000h; mov eax,5000h; xor edx,edx; wrmsr; mov ebx,99h; call 5000h+17*32; hlt */
+    GUEST(0x66, 0xb9, 0, 0, 0, 0x40, 0x66, 0xb8, 0, 0x50, 0, 0, 0x66, 0x31, 0xd2, 0x0f, 0x30,
+          0x66, 0xbb, 0x99, 0, 0, 0, 0xb8, 0x20, 0x52, 0xff, 0xd0, 0xf4);
+    EngineCaps c;
+    uint8_t *stub = g->mem.base + 0x5000 + 17 * 32;
+    /* real mode reads B8 imm16, so the stub is made of 16-bit code with the same layout */
+    static const uint8_t entry[] = { 0xb8, 17, 0, 0x90, 0x90, 0x0f, 0x01, 0xc1, 0xc3 };
+
+    memcpy(stub, entry, sizeof entry);
+    engine_kvm.caps(g->e, &c);
+    if (c.vendor_amd) {
+        stub[7] = 0xd9;
+    }
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    if (!g->calls) {
+        /* 16-bit OUT writes AX only: the port wants EAX, so use a 32-bit one here */
+        stub[4] = 0x66;
+        g->s.rip = CODE + 17;
+        engine_kvm.set_state(g->v, &g->s);
+        cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    }
+    cr_assert_eq(g->calls, 1);
+    cr_assert_eq(g->call[0] & 0xffff, 17);
+    cr_assert_eq(g->call[3], 0x99);
+    cr_assert_not(g->call_long);
+    cr_assert_eq(g->call_cpl, 0);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.gpr[0], 0x1234);
+    cr_assert_eq(g->s.rip, CODE + 29);
+    free_guest(g);
+}
+
+static void protected_mode(Guest *g)
+{
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        g->s.seg[i] = seg(i == SEG_CS ? 8 : 16, i == SEG_CS ? 0xc9b : 0xc93, UINT32_MAX);
+        g->s.seg[i].base = 0;
+    }
+    g->s.cr0 = 0x11;
+}
+
+Test(kvm, triple_fault_is_reported)
+{
+    GUEST(0x0f, 0x0b);          /* ud2 with no interrupt table */
+    protected_mode(g);
+    g->s.idt_limit = 0;
+    engine_kvm.set_state(g->v, &g->s);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_TRIPLE_FAULT);
+    free_guest(g);
+}
+
+static void *kick_soon(void *opaque)
+{
+    Guest *g = opaque;
+
+    g_usleep(50000);
+    engine_kvm.kick(g->v, true);
+    return NULL;
+}
+
+Test(kvm, kick_ends_an_endless_loop)
+{
+    GUEST(0xeb, 0xfe);
+    pthread_t t;
+
+    pthread_create(&t, NULL, kick_soon, g);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_KICKED);
+    pthread_join(t, NULL);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.rip, CODE);
+    free_guest(g);
+}
+
+Test(kvm, kick_from_a_callback_stops_after_the_instruction)
+{
+    GUEST(0xb0, 'A', 0xe6, 0x10, 0xe6, 0x10, 0xf4);
+    g->stop_from_io = true;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_KICKED);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.rip, CODE + 4);
+    cr_assert_eq(g->out_len, 1);
+    free_guest(g);
+}
+
+Test(kvm, state_comes_back_as_it_was_set)
+{
+    GUEST(0xf4);
+    VcpuState *back = g_new0(VcpuState, 1);
+
+    for (unsigned i = 0; i < 16; i++) {
+        g->s.gpr[i] = 0x1111 * (i + 1);
+    }
+    g->s.lstar = 0xffffffff81000000;
+    g->s.star = 0x23001000000000;
+    g->s.kernel_gs_base = 0xffff888000000000;
+    g->s.sysenter_eip = 0x1234;
+    g->s.dr[0] = 0x5678;
+    g->s.cr2 = 0xabc;
+    g->s.tsc_offset = -1000000000;
+    engine_kvm.set_state(g->v, &g->s);
+    engine_kvm.get_state(g->v, back);
+    cr_assert_eq(memcmp(back->gpr, g->s.gpr, sizeof back->gpr), 0);
+    cr_assert_eq(back->lstar, g->s.lstar);
+    cr_assert_eq(back->star, g->s.star);
+    cr_assert_eq(back->kernel_gs_base, g->s.kernel_gs_base);
+    cr_assert_eq(back->sysenter_eip, g->s.sysenter_eip);
+    cr_assert_eq(back->dr[0], 0x5678);
+    cr_assert_eq(back->cr2, 0xabc);
+    cr_assert_eq(back->seg[SEG_CS].attr & 0xff, 0x9b);
+    cr_assert(llabs(back->tsc_offset - g->s.tsc_offset) < 100000000);
+    g_free(back);
+    free_guest(g);
+}
+
+Test(kvm, dirty_log_tells_the_written_pages)
+{
+    /* mov [6000h],al; mov [8000h],al; hlt */
+    GUEST(0xa2, 0x00, 0x60, 0xa2, 0x00, 0x80, 0xf4);
+    uint8_t bits[4] = { 0 };
+
+    engine_kvm.dirty_log(g->e, 0x4000, 0x10000, true);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    engine_kvm.dirty_fetch(g->e, 0x4000, 0x10000, bits);
+    cr_assert_eq(bits[0], 1 << 2 | 1 << 4);
+    memset(bits, 0, sizeof bits);
+    engine_kvm.dirty_fetch(g->e, 0x4000, 0x10000, bits);
+    cr_assert_eq(bits[0], 0, "fetching clears");
+    engine_kvm.dirty_log(g->e, 0x4000, 0x10000, false);
+    free_guest(g);
+}
+
+typedef struct Changer {
+    Guest *g;
+    unsigned rounds;
+} Changer;
+
+static void *change_memory(void *opaque)
+{
+    Changer *c = opaque;
+
+    for (unsigned i = 0; i < c->rounds; i++) {
+        c->g->types[0x300] = i & 1 ? MEM_RAM : MEM_HOLE;
+        engine_kvm.memory_changed(c->g->e, 0x300000, 4096);
+    }
+    engine_kvm.kick(c->g->v, true);
+    return NULL;
+}
+
+Test(kvm, memory_changes_do_not_disturb_a_running_vcpu)
+{
+    /* inc word [6000h]; jmp: it must never see its own pages away */
+    GUEST(0xff, 0x06, 0x00, 0x60, 0xeb, 0xfa);
+    Changer c = { g, 60 };
+    pthread_t t;
+
+    pthread_create(&t, NULL, change_memory, &c);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_KICKED, "%s", g->log);
+    pthread_join(t, NULL);
+    cr_assert_eq(g->mmio_writes, 0);
+    free_guest(g);
+}
+
+Test(kvm, page_that_becomes_ram_is_seen_as_such)
+{
+    /* mov ax,0a000h; mov ds,ax; mov [0],al; hlt; mov [0],al; hlt */
+    GUEST(0xb8, 0x00, 0xa0, 0x8e, 0xd8, 0xa2, 0, 0, 0xfb, 0xf4, 0xb0, 0x77, 0xa2, 0, 0, 0xfa, 0xf4);
+    static const uint8_t handler[] = { 0xcf };
+
+    memcpy(g->mem.base + 0x3000, handler, 1);
+    g->mem.base[0x30 * 4 + 1] = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_eq(g->mmio_writes, 1);
+    g->types[0xa0] = MEM_RAM;
+    engine_kvm.memory_changed(g->e, 0xa0000, 4096);
+    g->irq = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_eq(g->mmio_writes, 1);
+    cr_assert_eq(g->mem.base[0xa0000], 0x77);
+    free_guest(g);
+}
+
+/* Flat tables for long mode: identity page tables at 10000h with 2 MiB pages. */
+static void long_mode(Guest *g)
+{
+    uint64_t *pml4 = (uint64_t *)(g->mem.base + 0x10000), *pdpt = pml4 + 512, *pd = pdpt + 512;
+
+    pml4[0] = 0x11000 | 3;
+    pdpt[0] = 0x12000 | 3;
+    for (unsigned i = 0; i < 512; i++) {
+        pd[i] = (uint64_t)i << 21 | 0x83;
+    }
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        g->s.seg[i] = seg(i == SEG_CS ? 8 : 16, i == SEG_CS ? 0xa9b : 0xc93, UINT32_MAX);
+        g->s.seg[i].base = 0;
+    }
+    g->s.cr0 = 0x80000011;
+    g->s.cr3 = 0x10000;
+    g->s.cr4 = 0x20;
+    g->s.efer = 0x500;
+}
+
+Test(kvm, long_mode_cr8_and_mmio)
+{
+    /* mov eax,5; mov cr8,rax; mov rbx,cr8; mov rax,[0a0000h]; mov [0a0008h],rax; hlt */
+    GUEST(0xb8, 5, 0, 0, 0, 0x44, 0x0f, 0x22, 0xc0, 0x44, 0x0f, 0x20, 0xc3, 0x48, 0x8b, 0x04, 0x25,
+          0, 0, 0x0a, 0, 0x48, 0x89, 0x04, 0x25, 8, 0, 0x0a, 0, 0xf4);
+    long_mode(g);
+    engine_kvm.set_state(g->v, &g->s);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_eq(g->cr8, 5);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.gpr[3], 5);
+    cr_assert_eq(g->mmio_addr, 0xa0008);
+    cr_assert_eq(g->mmio_value, 0x1122334455667788);
+    free_guest(g);
+}
+
+Test(kvm, protected_mode_runs_flat_code)
+{
+    /* mov eax,12345678h; mov [300000h],eax; mov al,'P'; out 10h,al; hlt */
+    GUEST(0xb8, 0x78, 0x56, 0x34, 0x12, 0xa3, 0, 0, 0x30, 0, 0xb0, 'P', 0xe6, 0x10, 0xf4);
+    protected_mode(g);
+    engine_kvm.set_state(g->v, &g->s);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_eq(*(uint32_t *)(void *)(g->mem.base + 0x300000), 0x12345678);
+    cr_assert_str_eq(g->out, "P");
+    free_guest(g);
+}
+
+Test(kvm, cpuid_is_the_hosts_answer)
+{
+    /* mov eax,40000000h; cpuid; hlt */
+    GUEST(0x66, 0xb8, 0, 0, 0, 0x40, 0x0f, 0xa2, 0xf4);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.gpr[3], 0x566e6558);
+    free_guest(g);
+}
