@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tests: every tests/DIR/*.c is a part of one Criterion program, build/tests/DIR.
 LIBS_TEST := $(shell pkg-config --libs criterion)
-TEST_DIRS = lib hw block net ui cpu hvm hypervisor tools
+TEST_DIRS = lib dm hw block net ui cpu hvm hypervisor tools
 test_DIRS_lib = lib
+test_DIRS_dm = dm hw block net ui lib
 test_DIRS_hw = hw block net ui lib
 test_DIRS_block = block lib
 test_DIRS_net = net lib
@@ -12,6 +13,7 @@ test_DIRS_hypervisor = hypervisor hypervisor/kvm hypervisor/soft hypervisor/soft
 test_DIRS_hvm = hypervisor/hvm hypervisor/kvm lib
 test_DIRS_tools = tools/xend tools/xm tools/common lib
 test_LIBS_hw = -laio
+test_LIBS_dm = -laio
 test_LIBS_block = -laio
 test_LIBS_ui := $(shell pkg-config --libs pixman-1 xkbcommon)
 test_srcs = $(wildcard tests/$(1)/*.c) $(wildcard tests/$(1)/*.S)
