@@ -26,7 +26,7 @@ enum CtlType {
     CTL_SHUTDOWN,               /* a = ShutdownReason: as SCHEDOP_shutdown for the whole domain */
     /* xend -> qemu-dm */
     CTL_CHANGE_MEDIUM = 64,     /* body: device name ("hdc"); with a descriptor, or none: eject;
-                                   a: 1 = read-only */
+                                   a: 1 = read-only, b: 1 = also when the tray is locked */
     CTL_SCREENSHOT,             /* with a descriptor: a PPM picture is written to it */
     CTL_SEND_KEY,               /* a = code, b = down */
     CTL_DUMP_STATE,             /* with a descriptor: text of all device state */
