@@ -153,6 +153,7 @@ bool options_parse(Options *o, int argc, char **argv, bool *help, GError **error
 
     *o = (Options){ .control_fd = -1, .dm_fd = -1, .store_fd = -1, .console_fd = -1,
                     .loader_fd = -1, .firmware_fd = -1, .kvm_fd = -1, .log_fd = -1 };
+    g_set_prgname("hypervisor");
     g_option_context_set_help_enabled(context, FALSE);
     *help = false;
     for (int i = 1; i < argc; i++) {
