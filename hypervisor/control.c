@@ -49,7 +49,7 @@ static void fill_vcpu(const Vcpu *v, CtlVcpu *out)
 
     out->cpu_ns = vcpu_cpu_ns(v);
     out->state = v->online ? states[v->runstate & 3] : 3;
-    out->cpu = v->host_cpu;
+    out->cpu = v->last_cpu;
 }
 
 static void reply_info(Control *c, uint32_t id)

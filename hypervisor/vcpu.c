@@ -350,8 +350,10 @@ static void *vcpu_main(void *opaque)
     v->tid = syscall(SYS_gettid);
     apply_pin(v->host_cpu);
     while (await_turn(v)) {
-        enum VcpuStop stop = d->ops->run(v->ev);
+        enum VcpuStop stop;
 
+        v->last_cpu = sched_getcpu();
+        stop = d->ops->run(v->ev);
         v->state_valid = false;
         switch (stop) {
         case VCPU_STOP_KICKED:
@@ -378,7 +380,7 @@ Vcpu *vcpu_new(Domain *d, unsigned id, GError **error)
 
     v->dom = d;
     v->id = id;
-    v->host_cpu = -1;
+    v->host_cpu = v->last_cpu = -1;
     v->sipi_vector = -1;
     v->info_gpa = UINT64_MAX;
     v->info = id < 32 ? event_shared_info(d) + 64 * id : v->spare_info;

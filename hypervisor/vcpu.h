@@ -25,6 +25,7 @@ struct Vcpu {
     pthread_t thread;
     bool thread_running;
     int host_cpu;               /* to be pinned to; -1: any */
+    int last_cpu;               /* host CPU it ran on when it last went in; -1: never ran */
     int tid;
 
     /* run_lock */
