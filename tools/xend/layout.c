@@ -169,7 +169,7 @@ void layout_domain(Domain *d)
     put(&w, "hvmloader/bios", "seabios");
     put_int(&w, "hvmloader/allow-memory-relocate", 0);
     put_int(&w, "platform/acpi", d->config->acpi);
-    put_int(&w, "platform/acpi_s3", 1);
+    put_int(&w, "platform/acpi_s3", 0);  /* sleep is not offered: nothing resumes it yet */
     put_int(&w, "platform/acpi_s4", 1);
     put_int(&w, "platform/apic", d->config->apic);
     put_int(&w, "platform/pae", d->config->pae);
