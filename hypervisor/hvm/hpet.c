@@ -39,7 +39,7 @@ typedef struct Hpet {
     IrqLine *gsi, *legacy, *legacy_on;
     uint64_t config, status;
     uint64_t stopped;           /* the counter while it stands */
-    int64_t zero_ns;            /* while it runs: guest time at which it was 0 (may be negative) */
+    int64_t zero_ns;            /* while it runs: guest time at which it was stopped's value */
     HpetTimer timer[TIMERS];
 } Hpet;
 
@@ -335,7 +335,7 @@ static bool hpet_loaded(Device *dev, GError **error)
 {
     Hpet *h = (Hpet *)dev;
 
-    if (h->zero_ns > vm_now(dev)) {
+    if (h->zero_ns > vm_now(dev) || h->zero_ns < 0) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "the counter started in the future");
         return false;
     }

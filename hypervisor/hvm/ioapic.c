@@ -56,11 +56,17 @@ static void deliver(Ioapic *a, unsigned pin)
     }
 }
 
+/* Only vectors are level-triggered; NMI and INIT are edges whatever the entry says. */
+static bool is_level(uint64_t rte)
+{
+    return (rte & RTE_LEVEL) && (rte >> 8 & 7) <= APIC_LOWEST;
+}
+
 static void try_level(Ioapic *a, unsigned pin)
 {
     uint64_t rte = a->rte[pin];
 
-    if ((a->wires >> pin & 1) && (rte & RTE_LEVEL) && !(rte & (RTE_MASKED | RTE_REMOTE_IRR))) {
+    if ((a->wires >> pin & 1) && is_level(rte) && !(rte & (RTE_MASKED | RTE_REMOTE_IRR))) {
         deliver(a, pin);
     }
 }
@@ -77,7 +83,7 @@ void ioapic_set_gsi(Ioapic *a, unsigned pin, bool level)
     if (!level) {
         return;
     }
-    if (a->rte[pin] & RTE_LEVEL) {
+    if (is_level(a->rte[pin])) {
         try_level(a, pin);
     } else if (!(before & bit) && !(a->rte[pin] & RTE_MASKED)) {
         deliver(a, pin);
@@ -200,7 +206,6 @@ static bool ioapic_loaded(Device *dev, GError **error)
     for (unsigned i = 0; i < IOAPIC_PINS; i++) {
         a->rte[i] &= RTE_WRITABLE | RTE_REMOTE_IRR;
     }
-    a->wires &= (1ULL << IOAPIC_PINS) - 1;
     return true;
 }
 
@@ -212,7 +217,7 @@ static const ConfigField ioapic_config[] = {
 static const StateField ioapic_state[] = {
     STATE_U8(Ioapic, select),
     STATE_U8_MAX(Ioapic, id, 15),
-    STATE_U64(Ioapic, wires),
+    STATE_U64_MAX(Ioapic, wires, (1ULL << IOAPIC_PINS) - 1),
     STATE_U64_ARRAY(Ioapic, rte),
     STATE_END
 };

@@ -359,10 +359,11 @@ static uint32_t current_count(const Lapic *l)
     if (timer_mode(l) == TIMER_DEADLINE || !timer_armed(&l->timer)) {
         return 0;
     }
-    left = l->timer.when - machine_now(l->dev.machine);
-    if (left <= 0) {
+    left = machine_now(l->dev.machine);
+    if (l->timer.when <= left) {
         return 0;
     }
+    left = l->timer.when - left;
     left = (left + tick_ns(l) - 1) / tick_ns(l);
     if (left > l->tmict && l->tmict) {      /* a period that was stretched to the shortest one */
         left = (left - 1) % l->tmict + 1;

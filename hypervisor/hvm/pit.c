@@ -11,6 +11,7 @@
 #include "include/pc_layout.h"
 
 #define MIN_PERIOD_NS 20000     /* IRQ 0 comes no faster */
+#define MAX_AGE (1LL << 60)     /* of anything in a saved state, ns or ticks */
 #define REFRESH_NS 15085        /* of one refresh request */
 
 enum { ACCESS_LOW = 1, ACCESS_HIGH = 2, ACCESS_BOTH = 3 };
@@ -359,8 +360,9 @@ static bool pit_loaded(Device *dev, GError **error)
     for (unsigned i = 0; i < 3; i++) {
         PitChannel *c = &p->channel[i];
 
-        if (!c->access || c->ticks < -1 || (c->count > (c->bcd ? 10000 : 65536)) ||
-            c->start > vm_now(dev)) {
+        if (!c->access || c->ticks < -1 || c->ticks > MAX_AGE ||
+            c->count > (c->bcd ? 10000 : 65536) || c->start > vm_now(dev) ||
+            c->start < -MAX_AGE) {
             g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "channel %u is impossible", i);
             return false;
         }

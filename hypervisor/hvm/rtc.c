@@ -373,7 +373,8 @@ static bool rtc_loaded(Device *dev, GError **error)
     int64_t limit = 1LL << 40;
 
     if (r->offset > limit || r->offset < -limit || r->base > limit || r->base < -limit ||
-        r->base_ns > vm_now(dev) || r->pf_from > vm_now(dev) || r->checked > limit ||
+        r->base_ns > vm_now(dev) || r->pf_from > vm_now(dev) ||
+        r->base_ns < -NS_PER_S || r->pf_from < 0 || r->checked > limit ||
         r->checked < -limit) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "the clock's time is impossible");
         return false;

@@ -350,6 +350,13 @@ Test(apic, level_request_waits_for_a_lapic_that_takes_it)
     cr_assert_eq(platform_irq_ack(r->p, 0), 0x63);
 }
 
+Test(apic, level_triggered_init_is_sent_once)
+{
+    rig_set_rte(r, 20, 2ull << 56 | 0x8500);
+    platform_set_gsi(r->p, 20, true);
+    cr_assert_eq(r->inits[1], 1);
+}
+
 Test(apic, numbers_out_of_range_are_ignored)
 {
     platform_set_gsi(r->p, 48, true);

@@ -158,7 +158,7 @@ Test(policy, damaged_streams_are_refused_or_harmless, .timeout = 60)
     uint32_t seed = 1;
 
     machine_save(&r->f->m, saved);
-    for (unsigned i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < 20000; i++) {
         g_autofree uint8_t *bad = g_memdup2(saved->data, saved->len);
         g_autoptr(GError) error = NULL;
 
@@ -179,6 +179,57 @@ Test(policy, damaged_streams_are_refused_or_harmless, .timeout = 60)
         }
         io_read(&r->f->m.io, IO_MMIO, PC_HPET_BASE + 0xf0, 8);
     }
+}
+
+static uint32_t rnd(uint32_t *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 8 ^ *seed << 11;
+}
+
+static void random_access(uint32_t *seed)
+{
+    static const uint16_t ports[] = { 0x20, 0x21, 0xa0, 0xa1, 0x40, 0x41, 0x42, 0x43, 0x61, 0x4d0,
+                                      0x4d1, 0xe9, 0x1f40, 0x1f42, 0x1f48, 0xb000, 0xb002 };
+    IoMap *io = &r->f->m.io;
+    uint32_t v = rnd(seed), what = rnd(seed);
+    unsigned vcpu = what >> 8 & 1, width = 1u << (what >> 10 & 3);
+    uint64_t dummy;
+
+    switch (what % 12) {
+    case 0: io_write(io, IO_PORT, ports[v % G_N_ELEMENTS(ports)], MIN(width, 4), rnd(seed)); break;
+    case 1: io_read(io, IO_PORT, ports[v % G_N_ELEMENTS(ports)], MIN(width, 4)); break;
+    case 2:
+        io_write(io, IO_MMIO, PC_HPET_BASE + (v & 0x1f8), width, rnd(seed) >> (v >> 20 & 31));
+        break;
+    case 3: rig_set_rte(r, v % 50, (uint64_t)rnd(seed) << 32 | (rnd(seed) & 0x1ffff)); break;
+    case 4: platform_lapic_write(r->p, vcpu, PC_LAPIC_BASE + (v & 0xff0), 4, rnd(seed)); break;
+    case 5: platform_lapic_read(r->p, vcpu, PC_LAPIC_BASE + (v & 0xfff), width, &dummy); break;
+    case 6: platform_rtc_write(r->p, v % 16, rnd(seed)); break;
+    case 7: platform_rtc_read(r->p, v % 16); break;
+    case 8: platform_msr_write(r->p, vcpu, v & 0xfff, rnd(seed)); break;
+    case 9: platform_set_pci_intx(r->p, v & 31, v >> 5 & 3, v >> 7 & 1); break;
+    case 10: platform_set_link_route(r->p, v & 3, v >> 2 & 0xff); break;
+    default: platform_set_isa_irq(r->p, v & 15, v >> 4 & 1); break;
+    }
+}
+
+Test(policy, random_accesses_are_survived_and_time_goes_on, .timeout = 120)
+{
+    uint32_t seed = 4711;
+
+    for (unsigned i = 0; i < 200000; i++) {
+        random_access(&seed);
+        if (i % 16 == 0) {
+            r->f->now += rnd(&seed) % (i % 4096 ? 1000000 : 4000000000u);
+            timer_queue_run(&r->f->m.timers, r->f->now);
+            platform_irq_ack(r->p, i >> 4 & 1);
+        }
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        timer_queue_run(&r->f->m.timers, r->f->now);
+    }
+    cr_assert(timer_queue_next(&r->f->m.timers) > r->f->now, "a timer fires without end");
 }
 
 Test(policy, every_port_and_width_is_answered)
