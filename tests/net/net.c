@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* net.c - a NIC's port over a packet socket, and dm-net's forwarding specifications. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "net/net.h"
+#include "net/user/net_user.h"
+
+typedef struct Card {
+    unsigned frames, room;
+    size_t last;
+    bool link_lost;
+} Card;
+
+static bool card_can_receive(void *opaque)
+{
+    return ((Card *)opaque)->room > 0;
+}
+
+static void card_receive(void *opaque, const uint8_t *frame, size_t len)
+{
+    Card *c = opaque;
+
+    (void)frame;
+    c->room--;
+    c->frames++;
+    c->last = len;
+}
+
+static void card_link(void *opaque, bool up)
+{
+    ((Card *)opaque)->link_lost = !up;
+}
+
+static NetPort *port_new(Card *c, int *far)
+{
+    NetClient client = { card_can_receive, card_receive, card_link, c };
+    int fds[2];
+    NetPort *p;
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+    p = net_port_new_socket(fds[0], NULL);
+    net_attach(p, &client);
+    *far = fds[1];
+    return p;
+}
+
+static void pump(void)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        g_main_context_iteration(NULL, FALSE);
+    }
+}
+
+Test(net, frames_wait_until_the_card_has_room)
+{
+    Card c = { .room = 1 };
+    int far;
+    NetPort *p = port_new(&c, &far);
+
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(send(far, "frame-of-14+..", 14 + 0, 0), 14);
+    }
+    pump();
+    cr_assert_eq(c.frames, 1);
+    c.room = 10;
+    net_receive_ready(p);
+    pump();
+    cr_assert_eq(c.frames, 3);
+    net_port_free(p);
+    close(far);
+}
+
+/* G2: a card that does not receive costs a bounded queue, then the sender's own buffer. */
+Test(net, a_card_that_never_receives_bounds_the_queue)
+{
+    Card c = { 0 };
+    int far;
+    NetPort *p = port_new(&c, &far);
+    static uint8_t frame[1500];
+    unsigned sent = 0;
+
+    for (unsigned i = 0; i < 100000; i++) {
+        if (send(far, frame, sizeof frame, MSG_DONTWAIT) < 0) {
+            pump();
+            if (send(far, frame, sizeof frame, MSG_DONTWAIT) < 0) {
+                break;
+            }
+        }
+        sent++;
+    }
+    cr_assert_lt(sent, 2000);
+    cr_assert_eq(c.frames, 0);
+    net_port_free(p);
+    close(far);
+}
+
+Test(net, a_closed_peer_takes_the_link_down_and_sends_go_nowhere)
+{
+    Card c = { .room = 1 };
+    int far;
+    NetPort *p = port_new(&c, &far);
+
+    cr_assert(net_link_up(p));
+    close(far);
+    pump();
+    cr_assert(c.link_lost);
+    cr_assert_not(net_link_up(p));
+    net_send(p, "x", 1);
+    net_port_free(p);
+}
+
+/* G1: absurd lengths end at the entry. */
+Test(net, too_long_and_empty_frames_are_dropped)
+{
+    Card c = { .room = 1 };
+    int far;
+    NetPort *p = port_new(&c, &far);
+    g_autofree uint8_t *big = g_malloc0(NET_FRAME_MAX + 1);
+    uint8_t b;
+
+    net_send(p, big, NET_FRAME_MAX + 1);
+    net_send(p, big, 0);
+    cr_assert_lt(recv(far, &b, 1, MSG_DONTWAIT), 0);
+    net_send(p, big, 60);
+    cr_assert_eq(recv(far, &b, 1, MSG_DONTWAIT), 1);
+    net_port_free(p);
+    close(far);
+}
+
+Test(net_user, forwards_are_parsed_and_mistakes_named)
+{
+    static const char *const wrong[] = { "", "tcp", "tcp:", "tcp::22", "tcp::22-", "icmp::1-:2",
+        "tcp::0-:22", "tcp::65536-:22", "tcp:1.2.3:22-:22", "tcp::22-:x" };
+    guint32 host, guest;
+    int host_port, guest_port;
+    bool udp;
+
+    cr_assert(net_user_parse_forward("tcp::2222-:22", &udp, &host, &host_port, &guest, &guest_port,
+                                     NULL));
+    cr_assert_not(udp);
+    cr_assert_eq(host_port, 2222);
+    cr_assert_eq(guest_port, 22);
+    cr_assert_eq(host, 0);
+    cr_assert(net_user_parse_forward("udp:127.0.0.1:53-10.0.2.15:53", &udp, &host, &host_port,
+                                     &guest, &guest_port, NULL));
+    cr_assert(udp);
+    cr_assert_neq(guest, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autoptr(GError) error = NULL;
+
+        cr_assert_not(net_user_parse_forward(wrong[i], &udp, &host, &host_port, &guest,
+                                             &guest_port, &error), "%s", wrong[i]);
+        cr_assert_not_null(strstr(error->message, "hostfwd"));
+    }
+}
