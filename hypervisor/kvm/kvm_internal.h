@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include "hypervisor/engine.h"
 
-#define KVM_MAX_SLOTS 256
+#define KVM_MAX_SLOTS 4096
 #define KVM_MAX_LOGS 16
 #define KVM_MAX_VCPUS 128
 /* The trapping port that stands in for VMCALL where KVM does not pass that on: OUT imm8, EAX. */

@@ -95,20 +95,42 @@ static uint64_t next_edge(const Engine *e, uint64_t page, uint64_t end, bool *lo
     return end;
 }
 
-/* The slots that memory should have; returns how many, at most max. */
-static unsigned wanted(const Engine *e, KvmSlot *out, unsigned max)
+/* End of the run of equal pages at page.  RAM swallows holes of less than min_hole pages. */
+static uint64_t run_end(const Engine *e, uint64_t page, unsigned min_hole)
 {
     const uint8_t *types = e->mem->types;
-    uint64_t pages = page_count(e), page = 0;
-    unsigned n = 0;
+    uint64_t pages = page_count(e), end = page + 1;
+    uint8_t type = types[page];
 
-    while (page < pages && n < max) {
-        uint8_t type = types[page];
-        uint64_t end = page + 1;
+    for (;;) {
+        uint64_t hole;
 
         while (end < pages && types[end] == type) {
             end++;
         }
+        if (type != MEM_RAM || min_hole <= 1) {
+            return end;
+        }
+        hole = end;
+        while (end < pages && types[end] == MEM_HOLE && end - hole < min_hole) {
+            end++;
+        }
+        if (end == pages || end - hole >= min_hole || end == hole || types[end] != MEM_RAM) {
+            return hole;
+        }
+    }
+}
+
+/* The slots that memory should have, sorted; returns how many, at most max. */
+static unsigned wanted(const Engine *e, KvmSlot *out, unsigned max, unsigned min_hole)
+{
+    uint64_t pages = page_count(e), page = 0;
+    unsigned n = 0;
+
+    while (page < pages && n < max) {
+        uint8_t type = e->mem->types[page];
+        uint64_t end = run_end(e, page, min_hole);
+
         for (uint64_t at = page; type != MEM_HOLE && at < end && n < max;) {
             bool logged;
             uint64_t stop = next_edge(e, at, end, &logged);
@@ -121,66 +143,89 @@ static unsigned wanted(const Engine *e, KvmSlot *out, unsigned max)
     return n;
 }
 
-static bool same_slot(const KvmSlot *a, const KvmSlot *b)
+/*
+ * A guest that balloons page by page makes more pieces than KVM has slots.  Then the smallest holes
+ * stay readable as RAM, which costs host memory if the guest touches them.  Holes of 16 pages and
+ * more are never hidden: a device may be there.
+ */
+static unsigned plan(const Engine *e, KvmSlot *want)
 {
-    return a->first == b->first && a->count == b->count && a->type == b->type && a->log == b->log;
+    unsigned n = 0;
+
+    for (unsigned min_hole = 1; min_hole <= 16; min_hole *= 2) {
+        n = wanted(e, want, e->slot_limit + 1, min_hole);
+        if (n <= e->slot_limit) {
+            return n;
+        }
+    }
+    g_warning("kvm: memory has more than %u pieces", e->slot_limit);
+    return e->slot_limit;
 }
 
-static bool have_slot(const KvmSlot *list, unsigned n, const KvmSlot *s)
+/* Index in the sorted list, or n. */
+static unsigned find_wanted(const KvmSlot *want, unsigned n, const KvmSlot *s)
 {
-    for (unsigned i = 0; i < n; i++) {
-        if (same_slot(&list[i], s)) {
-            return true;
+    unsigned lo = 0, hi = n;
+
+    while (lo < hi) {
+        unsigned mid = (lo + hi) / 2;
+
+        if (want[mid].first < s->first) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
         }
     }
-    return false;
+    return lo < n && want[lo].first == s->first && want[lo].count == s->count &&
+                   want[lo].type == s->type && want[lo].log == s->log ? lo : n;
 }
 
-/* Makes KVM's slots what they should be; memory held.  False: KVM refused one. */
-static bool rebuild(Engine *e)
+static bool apply(Engine *e, const KvmSlot *want, unsigned n, const bool *have)
 {
-    g_autofree KvmSlot *want = g_new0(KvmSlot, KVM_MAX_SLOTS + 1);
-    unsigned n = wanted(e, want, e->slot_limit + 1), stay = 0;
-    bool ok = n <= e->slot_limit;
-
-    if (!ok) {
-        g_warning("kvm: memory has more than %u pieces", e->slot_limit);
-        n = e->slot_limit;
-    }
     for (unsigned i = 0; i < e->slot_limit; i++) {
-        stay += e->slot[i].count && have_slot(want, n, &e->slot[i]);
-    }
-    if (stay == n) {
-        bool extra = false;
-
-        for (unsigned i = 0; i < e->slot_limit; i++) {
-            extra |= e->slot[i].count && !have_slot(want, n, &e->slot[i]);
-        }
-        if (!extra) {
-            return ok;
-        }
-    }
-    kvm_vcpus_out(e);
-    for (unsigned i = 0; i < e->slot_limit; i++) {
-        if (e->slot[i].count && !have_slot(want, n, &e->slot[i])) {
+        if (e->slot[i].count && find_wanted(want, n, &e->slot[i]) == n) {
             collect(e, i);
             set_slot(e, i, &e->slot[i], false);
             e->slot[i].count = 0;
         }
     }
     for (unsigned k = 0, i = 0; k < n; k++) {
-        if (have_slot(e->slot, e->slot_limit, &want[k])) {
+        if (have[k]) {
             continue;
         }
         while (i < e->slot_limit && e->slot[i].count) {
             i++;
         }
         if (i == e->slot_limit || !set_slot(e, i, &want[k], true)) {
-            ok = false;
-            break;
+            return false;
         }
         e->slot[i] = want[k];
     }
+    return true;
+}
+
+/* Makes KVM's slots what they should be; memory held.  False: KVM refused one. */
+static bool rebuild(Engine *e)
+{
+    g_autofree KvmSlot *want = g_new(KvmSlot, e->slot_limit + 1);
+    g_autofree bool *have = g_new0(bool, e->slot_limit + 1);
+    unsigned n = plan(e, want), used = 0, stay = 0;
+    bool ok;
+
+    for (unsigned i = 0; i < e->slot_limit; i++) {
+        if (e->slot[i].count) {
+            unsigned k = find_wanted(want, n, &e->slot[i]);
+
+            used++;
+            stay += k < n;
+            have[k] = true;
+        }
+    }
+    if (stay == n && used == n) {
+        return true;
+    }
+    kvm_vcpus_out(e);
+    ok = apply(e, want, n, have);
     kvm_vcpus_go(e);
     return ok;
 }

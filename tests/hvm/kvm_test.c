@@ -545,6 +545,22 @@ Test(kvm, page_that_becomes_ram_is_seen_as_such)
     free_guest(g);
 }
 
+Test(kvm, memory_in_thousands_of_pieces_stays_usable)
+{
+    /* inc byte [6000h]; hlt */
+    GUEST(0xfe, 0x06, 0x00, 0x60, 0xf4);
+
+    for (unsigned i = 0x20; i < 0x400; i += 2) {
+        if (g->types[i] == MEM_RAM) {
+            g->types[i] = MEM_HOLE;
+        }
+    }
+    engine_kvm.memory_changed(g->e, 0, SIZE);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_eq(g->mem.base[0x6000], 1);
+    free_guest(g);
+}
+
 /* Flat tables for long mode: identity page tables at 10000h with 2 MiB pages. */
 static void long_mode(Guest *g)
 {
