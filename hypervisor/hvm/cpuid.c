@@ -25,7 +25,7 @@
 #define OSXSAVE_1C (1u << 27)
 #define HYPERVISOR_1C (1u << 31)
 /* leaf 1 edx: APIC PSN DS ACPI HTT TM IA64 PBE */
-#define NOT_1D (1u << 9 | 1u << 18 | 1u << 21 | 1u << 22 | 1u << 28 | 1u << 29 | 1u << 30 | 1u << 31)
+#define NOT_1D (1u << 9 | 1u << 18 | 1u << 21 | 1u << 22 | 1u << 28 | 7u << 29)
 #define OURS_1D (1u << 7 | 1u << 12 | 1u << 14)     /* MCE MTRR MCA */
 #define APIC_1D (1u << 9)
 #define HTT_1D (1u << 28)
@@ -35,7 +35,7 @@
 #define NOT_7C (1u << 5 | 1u << 13 | 1u << 16 | 31u << 17 | 1u << 24 | 1u << 29 | 1u << 30)
 #define NOT_7D (1u << 5 | 1u << 18 | 1u << 19 | 0xfc000000u)
 /* 0x80000001 ecx: CMP-LEGACY SVM EXTAPIC OSVW IBS SKINIT WDT LWP NODEID TOPOEXT PERFCTRs MWAITX */
-#define NOT_E1C (1u << 1 | 1u << 2 | 1u << 3 | 1u << 9 | 1u << 10 | 1u << 12 | 1u << 13 | 1u << 15 | \
+#define NOT_E1C (7u << 1 | 1u << 9 | 1u << 10 | 1u << 12 | 1u << 13 | 1u << 15 | \
                  1u << 19 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 27 | 1u << 28 | 1u << 29)
 #define CMP_LEGACY_E1C (1u << 1)
 #define ALIASES_E1D 0x0183f3ffu                     /* AMD repeats these of leaf 1 edx */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * hpet.c - IA-PC HPET (specification 1.0a): a 64-bit counter at 62.5 MHz and three comparators, all
- * able to be periodic, 32 or 64 bits, with legacy replacement.  Interrupts go to I/O APIC pins 20-23
- * or the two legacy lines, and nowhere else.  Left out: FSB (MSI) delivery.
+ * able to be periodic, 32 or 64 bits, with legacy replacement.  Interrupts go to I/O APIC pins
+ * 20-23 or the two legacy lines, and nowhere else.  Left out: FSB (MSI) delivery.
  */
 #include "hypervisor/hvm/hpet.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * msr.c - the model-specific registers policy: MTRRs as in Intel's SDM volume 3 chapter 12 (kept,
- * without effect on caching), machine check with two silent banks, and a list of registers that read
- * as constants because Xen answers them for its guests.  All others raise #GP.
+ * without effect on caching), machine check with two silent banks, and a list of registers that
+ * read as constants because Xen answers them for its guests.  All others raise #GP.
  */
 #include "hypervisor/hvm/msr.h"
 

@@ -45,7 +45,8 @@ static bool takes_extint(const Platform *p, const Lapic *l)
     if (!lapic_hw_enabled(l)) {
         return true;
     }
-    return (!(lvt0 & LVT_MASKED) && (lvt0 >> 8 & 7) == APIC_EXTINT) || ioapic_extint_to(p->ioapic, l);
+    return (!(lvt0 & LVT_MASKED) && (lvt0 >> 8 & 7) == APIC_EXTINT) ||
+           ioapic_extint_to(p->ioapic, l);
 }
 
 static void update_extint(void *opaque)

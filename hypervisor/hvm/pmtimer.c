@@ -31,10 +31,9 @@ static void update_irq(PmTimer *p)
 
 static void arm(PmTimer *p)
 {
-    uint64_t next = (ticks(p) >> 31) + 1;
+    unsigned __int128 next = ((ticks(p) >> 31) + 1) << 31;
 
-    timer_at(&p->overflow,
-             (int64_t)(((unsigned __int128)(next << 31) * NS_PER_S + PM_TIMER_HZ - 1) / PM_TIMER_HZ));
+    timer_at(&p->overflow, (int64_t)((next * NS_PER_S + PM_TIMER_HZ - 1) / PM_TIMER_HZ));
 }
 
 static void overflowed(void *opaque)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * rtc.c - Motorola MC146818 (data sheet of 1984), bytes 0-13: clock, calendar, alarm, update and
- * periodic interrupts, 12/24 hours, BCD and binary.  Years are 2000-2099; the century byte is in the
- * device model's part of the CMOS.  Left out: daylight saving and the square wave pin.  The clock
+ * periodic interrupts, 12/24 hours, BCD and binary.  Years are 2000-2099; the century byte is in
+ * the device model's part of the CMOS.  Left out: daylight saving and the square wave pin.  The clock
  * follows the host's wall clock plus what the guest has set.
  */
 #include "hypervisor/hvm/rtc.h"

@@ -21,7 +21,7 @@
 
 #define KICK_SIGNAL SIGUSR2
 #define MSR_HYPERCALL_PAGE 0x40000000u
-#define XEN_UNUSED_MSR 0x4ffffff0u      /* for KVM's own hypercall page, which nobody shall ask for */
+#define XEN_UNUSED_MSR 0x4ffffff0u      /* for KVM's own hypercall page: nobody asks for it */
 #define EFER_LMA (1u << 10)
 #define IO_LEN 4096
 

@@ -12,7 +12,7 @@
 #define KVM_MAX_VCPUS 128
 /* The trapping port that stands in for VMCALL where KVM does not pass that on: OUT imm8, EAX. */
 #define KVM_HYPERCALL_PORT 0xe4
-#define KVM_SCRATCH 0xfffbc000u     /* identity map, then three pages of TSS: clear of Xen's pages */
+#define KVM_SCRATCH 0xfffbc000u     /* identity map, then three of TSS: clear of Xen's pages */
 
 typedef struct KvmSlot {
     uint64_t first, count;          /* pages; count 0: free */
