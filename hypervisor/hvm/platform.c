@@ -7,6 +7,7 @@
 
 #include "hypervisor/hvm/cpuid.h"
 #include "hypervisor/hvm/debugport.h"
+#include "hypervisor/hvm/ferr.h"
 #include "hypervisor/hvm/hpet.h"
 #include "hypervisor/hvm/msr.h"
 #include "hypervisor/hvm/pit.h"
@@ -377,7 +378,8 @@ static bool make_rest(Platform *p, GError **error)
 
     p->sink = (DebugPortSink){ p->host->console_char, p->opaque };
     device_set_pointer(port, "sink", &p->sink);
-    if (!device_init(port, error) || !device_create(p->machine, &pit_class, error)) {
+    if (!device_init(port, error) || !device_create(p->machine, &pit_class, error) ||
+        !device_create(p->machine, &ferr_class, error)) {
         return false;
     }
     p->rtc = (Rtc *)device_create(p->machine, &rtc_class, error);
