@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tests: every tests/DIR/*.c is a part of one Criterion program, build/tests/DIR.
 LIBS_TEST := $(shell pkg-config --libs criterion)
-TEST_DIRS = lib dm hw block net ui cpu hvm hypervisor tools
+TEST_DIRS = lib dm hw block net ui cpu hvm hypervisor tools firmware
 test_DIRS_lib = lib
 test_DIRS_dm = dm hw block net ui lib
 test_DIRS_hw = hw block net ui lib
@@ -12,6 +12,7 @@ test_DIRS_cpu = hypervisor/soft hypervisor/soft/jit lib
 test_DIRS_hypervisor = hypervisor hypervisor/kvm hypervisor/soft hypervisor/soft/jit hypervisor/hvm lib
 test_DIRS_hvm = hypervisor/hvm hypervisor/kvm lib
 test_DIRS_tools = tools/xend tools/xm tools/common lib
+test_DIRS_firmware = lib
 test_LIBS_hw = -laio
 test_LIBS_dm = -laio
 test_LIBS_net := $(shell pkg-config --libs slirp)

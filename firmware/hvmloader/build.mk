@@ -31,3 +31,5 @@ $(B)/boot/hvmloader: $(FW_OBJS) firmware/hvmloader/link.ld
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments -T firmware/hvmloader/link.ld -o $@ $(FW_OBJS)
+
+$(B)/tests/firmware: $(B)/boot/hvmloader
