@@ -18,7 +18,7 @@ enum { MSR_MTRR_CAP = 0xfe, MSR_MTRR_BASE0 = 0x200, MSR_MTRR_64K = 0x250, MSR_MT
 enum { TYPE_UC = 0, TYPE_WB = 6 };
 #define ALL_WB 0x0606060606060606ull
 #define ALL_WC 0x0101010101010101ull
-#define AP_PATIENCE_S 10u
+#define AP_PATIENCE_S 60u       /* a busy host runs its guests late */
 
 extern const uint8_t ap_start[], ap_end[];
 static const PciWindows *ap_windows;
