@@ -70,6 +70,7 @@ static int64_t hypercall_multi(Hypercall *h)
             one.arg[k] = hypercall_long(h, entry + (2 + k) * word, 0, 0);
         }
         result = number == __HYPERVISOR_multicall ? -XEN_EINVAL : dispatch(&one, number);
+        h->after = one.after ? one.after : h->after;    /* once, when the list is done */
         if (!guest_write(h->v, list + word, &result, word)) {
             return -XEN_EFAULT;
         }
@@ -103,7 +104,6 @@ static void finish(Hypercall *h)
         vcpu_block(v, poll_done);
         domain_lock(h->d);
         v->poll_count = 0;
-        v->poll_ports = NULL;
         timer_cancel(&v->poll_timer);
         domain_unlock(h->d);
         break;

@@ -18,7 +18,6 @@ typedef struct Hypercall {
     bool wide;                  /* the 64-bit layout */
     uint64_t arg[6];
     enum HypercallAfter after;  /* to be done without the lock */
-    uint32_t poll[128];         /* ports, for AFTER_POLL */
 } Hypercall;
 
 /* Entry from an engine; lock not held. */

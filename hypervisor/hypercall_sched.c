@@ -48,22 +48,22 @@ static int64_t poll_ports(Hypercall *h)
     ports = hypercall_long(h, b, 0, 0);
     n = field32(b + (h->wide ? 8 : 4));
     timeout = field64(b + (h->wide ? 16 : 8));
-    if (n > G_N_ELEMENTS(h->poll)) {
+    if (n > G_N_ELEMENTS(h->v->poll_ports)) {
         return -XEN_EINVAL;
     }
-    if (!guest_read(h->v, ports, h->poll, 4 * n)) {
+    h->v->poll_count = 0;
+    if (!guest_read(h->v, ports, h->v->poll_ports, 4 * n)) {
         return -XEN_EFAULT;
     }
     for (uint32_t i = 0; i < n; i++) {
-        if (h->poll[i] >= EVENT_PORTS) {
+        if (h->v->poll_ports[i] >= EVENT_PORTS) {
             return -XEN_EINVAL;
         }
-        if (event_port_pending(h->d, h->poll[i])) {
+        if (event_port_pending(h->d, h->v->poll_ports[i])) {
             return 0;
         }
     }
     h->v->poll_hit = false;
-    h->v->poll_ports = h->poll;
     h->v->poll_count = n;
     if (timeout) {
         timer_at(&h->v->poll_timer, MIN(timeout, (uint64_t)INT64_MAX));

@@ -294,10 +294,19 @@ static void drop_page(Memory *m, uint64_t gfn)
     if (heap >= 0) {
         m->heap_gfn[heap] = 0;
         restore_flat(m, gfn, 1);
-    } else {
-        m->pages--;
     }
     punch(m, gfn, 1);
+}
+
+/* Counts each page once: the guest's list may name one twice. */
+static void take_away(Memory *m, uint64_t gfn, uint64_t count)
+{
+    for (uint64_t g = gfn; g < gfn + count; g++) {
+        if (m->types[g] != MEM_HOLE) {
+            m->pages -= heap_page_at(m, g) < 0;
+            set_types(m, g, 1, MEM_HOLE);
+        }
+    }
 }
 
 int mem_release(Memory *m, const uint64_t *gfns, unsigned n, unsigned order)
@@ -317,7 +326,7 @@ int mem_release(Memory *m, const uint64_t *gfns, unsigned n, unsigned order)
         end = MAX(end, gfns[i] + run);
     }
     for (unsigned i = 0; i < n; i++) {
-        set_types(m, gfns[i], run, MEM_HOLE);
+        take_away(m, gfns[i], run);
     }
     if (n) {
         changed(m, first, end - first);
@@ -334,7 +343,6 @@ int mem_release(Memory *m, const uint64_t *gfns, unsigned n, unsigned order)
             }
         } else {
             punch(m, gfns[i], run);
-            m->pages -= run;
         }
     }
     return 0;

@@ -16,6 +16,8 @@ typedef struct GuestArea {
     unsigned len, first;        /* bytes in all, and on the first page */
 } GuestArea;
 
+#define VCPU_POLL_PORTS 128     /* in one SCHEDOP_poll, as in Xen */
+
 enum VcpuPhase { VCPU_OUT, VCPU_IN_GUEST, VCPU_WAITS_FOR_DM };
 
 struct Vcpu {
@@ -51,7 +53,7 @@ struct Vcpu {
     Timer singleshot, periodic;
     int64_t period;
     uint16_t virq_port[EVENT_VIRQS];    /* 0: not bound */
-    const uint32_t *poll_ports; /* while in SCHEDOP_poll: what it waits for */
+    uint32_t poll_ports[VCPU_POLL_PORTS];       /* what SCHEDOP_poll waits for: poll_count of them */
     unsigned poll_count;
     bool poll_hit;
     Timer poll_timer;

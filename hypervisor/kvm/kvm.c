@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -24,6 +25,7 @@
 #define XEN_UNUSED_MSR 0x4ffffff0u      /* for KVM's own hypercall page: nobody asks for it */
 #define EFER_LMA (1u << 10)
 #define IO_LEN 4096
+#define INSN_MAX 15             /* bytes of an instruction */
 
 static int given_fd = -1;       /* before any engine or thread exists */
 
@@ -461,18 +463,38 @@ static void sync_cr8(EngineVcpu *ev, uint64_t before)
     }
 }
 
+/* The bytes at CS:RIP as text: KVM's own copy when the exit brings one, or the guest's memory. */
+static void insn_text(EngineVcpu *ev, uint64_t linear, char *text, size_t room)
+{
+    const GuestMemory *mem = ev->e->mem;
+    unsigned at = 0;
+
+    for (unsigned i = 0; i < INSN_MAX && at + 3 < room; i++) {
+        struct kvm_translation t = { .linear_address = linear + i };
+
+        if (ioctl(ev->fd, KVM_TRANSLATE, &t) < 0 || !t.valid || t.physical_address >= mem->size ||
+            mem->types[t.physical_address >> 12] == MEM_HOLE) {
+            break;
+        }
+        at += g_snprintf(text + at, room - at, " %02x", mem->base[t.physical_address]);
+    }
+    text[at] = 0;
+}
+
 static void log_stop(EngineVcpu *ev, const char *what, uint64_t detail)
 {
     struct kvm_regs r = { 0 };
     struct kvm_sregs sr = { 0 };
+    char bytes[3 * INSN_MAX + 1];
     g_autofree char *text = NULL;
 
     ioctl(ev->fd, KVM_GET_REGS, &r);
     ioctl(ev->fd, KVM_GET_SREGS, &sr);
-    text = g_strdup_printf("kvm: %s (0x%" G_GINT64_MODIFIER "x) at %04x:%" G_GINT64_MODIFIER
-                           "x, cr0 %" G_GINT64_MODIFIER "x efer %" G_GINT64_MODIFIER "x",
-                           what, detail, sr.cs.selector, (uint64_t)r.rip, (uint64_t)sr.cr0,
-                           (uint64_t)sr.efer);
+    insn_text(ev, sr.cs.base + r.rip, bytes, sizeof bytes);
+    text = g_strdup_printf("kvm: %s (0x%" PRIx64 ") at %04x:%" PRIx64 ", instruction%s, cr0 %" PRIx64
+                           " efer %" PRIx64 "; cpu=\"soft\" runs this guest without KVM",
+                           what, detail, sr.cs.selector, (uint64_t)r.rip, bytes,
+                           (uint64_t)sr.cr0, (uint64_t)sr.efer);
     if (ev->e->host->log) {
         ev->e->host->log(ev->v, text);
     } else {

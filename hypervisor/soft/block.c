@@ -494,6 +494,17 @@ static bool second_page_same(Cpu *c, const Block *b, uint64_t linear)
     return p.gpa == b->gpa2;
 }
 
+/* What the MMU must know of a jump cache entry to drop it in time. */
+static void jump_noted(Cpu *c, uint64_t linear, const TlbEntry *e)
+{
+    CpuPriv *p = cpu_priv(c);
+    unsigned user = !!(c->mode & MODE_USER), h = code_map_hash(linear);
+
+    p->code_map[user][h / 64] |= 1ull << (h % 64);
+    if (!user && !(e->gpa & TLBF_GLOBAL))
+        p->super_local = true;
+}
+
 Block *block_find(Cpu *c)
 {
     bool in_64 = (c->mode & MODE_SIZE_MASK) == MODE_64;
@@ -534,6 +545,7 @@ Block *block_find(Cpu *c)
     if (!b)
         b = build(c, &f, mode & MODE_TF ? 1 : BLOCK_INSNS);
     if (b->gpa2 == ~0ull && b != k->scratch) {
+        jump_noted(c, f.linear, p.entry);
         j = &k->jumps[jump_hash(c->rip)];
         j->rip = c->rip;
         j->tag = c->jump_tag;

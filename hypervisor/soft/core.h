@@ -32,7 +32,10 @@ typedef struct CodeRange { uint64_t gpa, len; } CodeRange;
 
 typedef struct CpuPriv {
     Vcpu *vcpu;                 /* the real one; Cpu.vcpu is a cookie for the wrapped host */
-    uint64_t epoch;             /* of linear to physical mappings; in the upper bits of jump_tag */
+    /* Of linear to physical mappings, for supervisor and user code; in jump_tag's upper bits. */
+    uint64_t epoch[2];
+    uint64_t code_map[2][64];   /* hash of the linear pages that jump cache entries are of */
+    bool super_local;           /* there are supervisor entries of pages that are not global */
     uint64_t last_cs_base;
     uint32_t last_cs_limit;
     unsigned irq_wait;          /* IRQ_* pending but not deliverable when last looked */
@@ -71,6 +74,16 @@ struct Engine {
 };
 
 static inline CpuPriv *cpu_priv(const Cpu *c) { return c->priv; }
+
+static inline void jump_tag_update(Cpu *c)
+{
+    c->jump_tag = cpu_priv(c)->epoch[!!(c->mode & MODE_USER)] << 16 | (c->mode & BLOCK_MODES);
+}
+
+static inline unsigned code_map_hash(uint64_t linear)
+{
+    return (linear >> 12 ^ linear >> 24) & 4095;
+}
 
 static inline bool page_is_ram(const GuestMemory *m, uint64_t gpa)
 {

@@ -220,12 +220,21 @@ static void entry_clear(TlbEntry *e, unsigned index)
     e->addend = 0;
 }
 
-void mmu_epoch_bump(Cpu *c)
+static void epoch_bump(Cpu *c, unsigned user)
 {
     CpuPriv *p = cpu_priv(c);
 
-    p->epoch++;
-    c->jump_tag = p->epoch << 16 | (c->mode & BLOCK_MODES);
+    p->epoch[user]++;
+    memset(p->code_map[user], 0, sizeof p->code_map[user]);
+    if (!user)
+        p->super_local = false;
+    jump_tag_update(c);
+}
+
+void mmu_epoch_bump(Cpu *c)
+{
+    epoch_bump(c, 0);
+    epoch_bump(c, 1);
 }
 
 void tlb_flush_all(Cpu *c)
@@ -258,7 +267,9 @@ void tlb_flush_local(Cpu *c)
         }
         p->filled_count[t] = 0;
     }
-    mmu_epoch_bump(c);
+    epoch_bump(c, 1);
+    if (p->super_local)
+        epoch_bump(c, 0);
 }
 
 static unsigned large_hash(uint64_t lin) { return (lin >> 21 ^ lin >> 31) & 1023; }
@@ -282,7 +293,10 @@ void tlb_flush_page(Cpu *c, uint64_t linear)
                 entry_clear(e, k);
         }
     }
-    mmu_epoch_bump(c);
+    h = code_map_hash(linear);
+    for (unsigned user = 0; user < 2; user++)
+        if (large || (p->code_map[user][h / 64] >> (h % 64) & 1))
+            epoch_bump(c, user);
 }
 
 /* May writes go without a look?  Not to pages with decoded code or with a dirty log. */

@@ -131,7 +131,7 @@ void cpu_update_mode(Cpu *c)
         p->last_cs_limit = limit;
         mmu_epoch_bump(c);
     } else {
-        c->jump_tag = p->epoch << 16 | (c->mode & BLOCK_MODES);
+        jump_tag_update(c);
     }
 }
 

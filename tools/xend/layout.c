@@ -167,7 +167,7 @@ void layout_domain(Domain *d)
         put(&w, key, d->config->vcpu_avail >> i & 1 ? "online" : "offline");
     }
     put(&w, "hvmloader/bios", "seabios");
-    put_int(&w, "hvmloader/allow-memory-relocate", 0);
+    put_int(&w, "hvmloader/allow-memory-relocate", 1);
     put_int(&w, "platform/acpi", d->config->acpi);
     put_int(&w, "platform/acpi_s3", 0);  /* sleep is not offered: nothing resumes it yet */
     put_int(&w, "platform/acpi_s4", 1);
