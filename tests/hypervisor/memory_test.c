@@ -58,6 +58,16 @@ Test(memory, released_page_comes_back_zeroed)
     bare_domain_free(d);
 }
 
+Test(memory, page_named_twice_in_one_release_is_counted_once)
+{
+    Domain *d = bare_domain();
+    uint64_t before = d->mem.pages, twice[2] = { 0x300, 0x300 };
+
+    cr_expect_eq(mem_release(&d->mem, twice, 2, 0), 0);
+    cr_expect_eq(d->mem.pages, before - 1);
+    bare_domain_free(d);
+}
+
 Test(memory, moved_page_keeps_its_bytes_and_leaves_a_hole)
 {
     Domain *d = bare_domain();
