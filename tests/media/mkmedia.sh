@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# mkmedia.sh OUTDIR DEMODIR - makes what the system tests boot, out of Debian's packages:
+#   DEMODIR/install.iso   the demonstration's installer (demo/mkiso.sh)
+#   memtest.iso           memtest86+          grub.iso    GRUB's rescue CD
+#   ipxe.iso              iPXE                i386.iso    Debian's i386 installer kernel, on ttyS0
+# Packages are fetched once, into OUTDIR/debs.  What is there already is not made again.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+[ $# = 2 ] || { sed -n 's/^# \{0,1\}//;3,7p' "$0" >&2; exit 2; }
+mkdir -p "$1/debs" "$2"; out=$(cd "$1" && pwd) demo=$(cd "$2" && pwd)
+work=$(mktemp -d "$out/work.XXXXXX"); trap 'rm -rf "$work"' EXIT
+failed=0
+
+package() { # NAME: unpacked into $work/NAME
+    local deb
+    deb=$(ls "$out/debs/$1"_*.deb 2>/dev/null | tail -n 1 || true)
+    if [ -z "$deb" ]; then
+        (cd "$out/debs" && apt-get download -qq "$1" 2>/dev/null) ||
+            { apt-get update -qq || true; (cd "$out/debs" && apt-get download -qq "$1"); } ||
+            return 1
+        deb=$(ls "$out/debs/$1"_*.deb | tail -n 1)
+    fi
+    dpkg-deb -x "$deb" "$work/$1"
+}
+take() { # OUTPUT PACKAGE PATH
+    [ -e "$out/$1" ] && return
+    echo "  $1"
+    package "$2" && cp "$work/$2/$3" "$out/$1.new" && mv "$out/$1.new" "$out/$1" ||
+        { echo "mkmedia.sh: error: $1 could not be made from package $2" >&2; failed=1; }
+}
+i386_installer() {
+    local name=debian-installer-12-netboot-i386 di
+    [ -e "$out/i386.iso" ] && return
+    echo "  i386.iso"
+    package $name || { echo "mkmedia.sh: error: package $name could not be fetched" >&2; return 1; }
+    di=$work/$name/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
+    mkdir "$work/cd"
+    cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$work/cd/"
+    cp "$di/linux" "$di/initrd.gz" "$work/cd/"
+    cat >"$work/cd/isolinux.cfg" <<'END'
+serial 0 115200
+default d
+label d
+  kernel /linux
+  append initrd=/initrd.gz console=ttyS0,115200 TERM=vt102
+END
+    xorriso -as mkisofs -quiet -o "$out/i386.iso.new" -V I386 -R -J -b isolinux.bin -c boot.cat \
+        -no-emul-boot -boot-load-size 4 -boot-info-table "$work/cd" 2>"$work/log" ||
+        { cat "$work/log" >&2; return 1; }
+    mv "$out/i386.iso.new" "$out/i386.iso"
+}
+
+"$here/../../demo/mkiso.sh" "$demo"
+take memtest.iso memtest86+ usr/lib/memtest86+/memtest86+x64.iso
+take grub.iso grub-rescue-pc usr/lib/grub-rescue/grub-rescue-cdrom.iso
+take ipxe.iso ipxe usr/lib/ipxe/ipxe.iso
+i386_installer || failed=1
+exit $failed

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What becomes of domains: on_poweroff, on_reboot, on_crash, guests that misbehave, and processes
+that are killed."""
+import hashlib
+import http.server
+import os
+import signal
+import threading
+import time
+
+import sectors
+from harness import BIN, INSTALLED, Case, descendants, run, wait_for
+from test_boot import QuietHandler
+from test_install import lock_is_free
+
+
+class Actions(Case):
+    """Guests of one boot sector."""
+    seconds = 300
+
+    def start(self, name, code, **keys):
+        disk = self.host.medium(name + '.img', code)
+        d = self.host.create(name, disk=[f'file:{disk},hda,w'], memory=32, vncdisplay=120, **keys)
+        self.addCleanup(lambda: self.host.xm('destroy', name))
+        self.addCleanup(d.close)
+        return d
+
+    def shutdown_line(self, name):
+        lines = [s for s in self.host.xend_log().splitlines() if f'domain {name} ' in s]
+        return next((s for s in lines if 'shutdown, reason' in s), '')
+
+    def test_poweroff_destroys(self):
+        d = self.start('off', sectors.power_off(), on_poweroff='destroy')
+        d.serial.wait('OFF', 30)
+        d.wait_gone(15)
+        self.assertIn('reason poweroff; destroy', self.shutdown_line('off'))
+
+    def test_poweroff_preserves(self):
+        d = self.start('keep', sectors.power_off(), on_poweroff='preserve')
+        d.serial.wait('OFF', 30)
+        wait_for('state s', 15, lambda: 's' in self.host.listed()['keep']['state'])
+        self.host.good('destroy', 'keep')
+        self.assertFalse(d.listed())
+
+    def test_restart_in_less_than_a_minute_is_refused(self):
+        d = self.start('again', sectors.power_off(), on_poweroff='restart')
+        d.serial.wait('OFF', 30)
+        d.wait_gone(15)
+        self.assertIn('restarting too fast', self.host.xend_log())
+
+    def test_triple_fault_obeys_on_reboot_and_says_so(self):
+        d = self.start('fault', sectors.triple_fault(), on_reboot='destroy', on_crash='destroy')
+        d.serial.wait('FAULT', 30)
+        d.wait_gone(15)
+        self.assertRegex(self.shutdown_line('fault'), r'reason (reboot|crash); destroy')
+        self.assertRegex(self.host.log('hypervisor-fault.log'), r'(?i)triple fault')
+
+    def test_jump_to_where_nothing_is_ends_as_the_config_says(self):
+        d = self.start('jump', sectors.wild_jump(), on_reboot='destroy', on_crash='destroy')
+        d.serial.wait('JUMP', 30)
+        d.wait_gone(15)
+        self.assertRegex(self.shutdown_line('jump'), r'reason (reboot|crash); destroy')
+        self.assertNotEqual(self.host.log('hypervisor-jump.log').strip(), '')
+
+    def test_guest_that_hammers_ports_is_only_slow(self):
+        d = self.start('hammer', sectors.hammer(), on_crash='preserve')
+        d.serial.wait('HAMMER', 30)
+        d.serial.wait('DONE', 90)
+        self.assertNotIn('c', self.host.listed()['hammer']['state'])
+        self.assertEqual(self.shutdown_line('hammer'), '')
+
+    def test_loss_of_the_device_model_is_a_crash(self):
+        d = self.start('broken', sectors.idle(), on_crash='preserve')
+        d.serial.wait('IDLE', 30)
+        os.kill(self.host.processes('qemu-dm')[-1], signal.SIGKILL)
+        # Without its devices nothing can be preserved: it must go, and be logged.
+        d.wait_gone(20)
+        self.assertRegex(self.shutdown_line('broken'), 'reason crash')
+        self.assertRegex(self.host.xend_log(), r'domain broken .*qemu-dm .*was killed by signal 9')
+
+    def test_destroy_of_an_idle_guest_is_quick(self):
+        d = self.start('idle', sectors.idle())
+        d.serial.wait('IDLE', 30)
+        before = time.monotonic()
+        self.host.good('destroy', 'idle')
+        self.assertLess(time.monotonic() - before, 5)
+        self.assertFalse(d.listed())
+        self.assertEqual(self.host.xm('destroy', 'idle').status, 3)
+
+    def test_two_domains_live_side_by_side(self):
+        one, two = self.start('one', sectors.idle('ONE\r\n')), self.start('two', sectors.idle('TWO\r\n'))
+        one.serial.wait('ONE', 30)
+        two.serial.wait('TWO', 30)
+        self.assertNotEqual(one.display, two.display)
+        self.assertEqual(sorted(self.host.listed()), ['one', 'two'])
+        self.host.good('destroy', 'one')
+        self.assertEqual(sorted(self.host.listed()), ['two'])
+        self.assertIn('SeaBIOS', two.screen())
+
+    def test_reset_restarts_the_guest(self):
+        d = self.start('reset', sectors.idle())
+        d.serial.wait('IDLE', 30)
+        self.host.good('reset', 'reset')
+        wait_for('the new domain', 20, lambda: self.host.listed().get('reset', {}).get('id', d.id) != d.id)
+        d.reopen()
+        d.serial.wait('IDLE', 30)
+
+
+class Killed(Case):
+    """kill -9 of each process in turn, while the guest has just flushed a file."""
+    needs_installed = True
+    seconds = 420
+
+    def boot(self, name):
+        disk = self.host.image(name + '.img', copy_of=INSTALLED)
+        d = self.host.create(name, disk=[f'file:{disk},hda,w'], vif=['type=ioemu'], vncdisplay=140,
+                             on_crash='destroy')
+        self.addCleanup(d.close)
+        d.login(120)
+        d.serial.command(f'echo flushed-{name} >/root/flushed; sync')
+        return d, disk
+
+    def kill(self, program):
+        pids = self.host.processes(program)
+        self.assertEqual(len(pids), 1, f'{program}: {pids}')
+        os.kill(pids[0], signal.SIGKILL)
+        wait_for(f'the end of {program}', 5, lambda: pids[0] not in descendants())
+        return pids[0]
+
+    def check_end(self, name, disk):
+        for program in ('hypervisor', 'qemu-dm', 'dm-ui', 'dm-net'):
+            wait_for(f'no {program} left', 10, lambda p=program: not self.host.processes(p))
+        self.assertTrue(lock_is_free(disk))
+        r = run('debugfs', '-R', 'cat /root/flushed', disk + '?offset=1048576',
+                env=dict(os.environ, PATH=os.environ['PATH'] + ':/sbin:/usr/sbin'))
+        self.assertEqual(r.out.strip(), f'flushed-{name}', r)
+        r = run('e2fsck', '-f', '-y', disk + '?offset=1048576',
+                env=dict(os.environ, PATH=os.environ['PATH'] + ':/sbin:/usr/sbin'))
+        self.assertIn(r.status, (0, 1), r)
+
+    def test_dm_ui_and_dm_net_come_back_and_then_qemu_dm_is_the_end(self):
+        d, disk = self.boot('dm')
+        self.kill('dm-ui')
+        wait_for('a new dm-ui', 10, lambda: self.host.processes('dm-ui'))
+        viewer = wait_for('VNC again', 10, lambda: self.try_viewer(d))
+        self.assertFalse(viewer.picture().blank())
+        viewer.close()
+        self.kill('dm-net')
+        wait_for('a new dm-net', 10, lambda: self.host.processes('dm-net'))
+        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), QuietHandler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        line = f'wget -q -O - http://10.0.2.2:{server.server_address[1]}/x | md5sum'
+        self.assertIn(hashlib.md5(QuietHandler.body).hexdigest(), d.serial.command(line, 60))
+        self.kill('qemu-dm')
+        d.wait_gone(20)
+        self.check_end('dm', disk)
+
+    @staticmethod
+    def try_viewer(d):
+        try:
+            return d.viewer()
+        except (OSError, ConnectionError):
+            return None
+
+    def test_hypervisor(self):
+        d, disk = self.boot('hv')
+        self.kill('hypervisor')
+        d.wait_gone(20)
+        self.check_end('hv', disk)
+
+    def test_xend(self):
+        d, disk = self.boot('xend')
+        self.kill('xend')
+        self.assertNotIn('xend', self.host.listed())    # a new xend tells the truth
+        self.check_end('xend', disk)
+        again = self.host.create('xend', disk=[f'file:{disk},hda,w'], vncdisplay=140)
+        self.addCleanup(again.close)
+        self.host.good('destroy', 'xend')
+
+    def test_xend_stop_ends_all_domains(self):
+        d, disk = self.boot('stop')
+        r = run(os.path.join(BIN, 'xend'), 'stop', env=self.host.env, timeout=40)
+        self.assertEqual(r.status, 0, r)
+        self.check_end('stop', disk)
+        self.assertEqual(run(os.path.join(BIN, 'xend'), 'status', env=self.host.env).status, 3)

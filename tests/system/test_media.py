@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Other people's boot media, each up to a named screen or line."""
+import os
+
+from harness import Case, MEDIA, need
+
+
+class Medium(Case):
+    """Boots one CD."""
+    iso, memory, display = None, 128, 80
+
+    @classmethod
+    def prepare(cls):
+        if cls.iso is None:
+            return
+        path = need(os.path.join(MEDIA, cls.iso))
+        cls.domain = cls.host.create('cd', disk=[f'file:{path},hdc:cdrom,r'], boot='d',
+                                     memory=cls.memory, vncdisplay=cls.display)
+
+
+class Memtest(Medium):
+    iso, display = 'memtest.iso', 80
+
+    def test_starts_to_test_memory(self):
+        self.domain.wait_screen(r'(?i)memtest86\+', 90)
+        self.domain.wait_screen(r'(?s)Pass\s+\d+%.*Test\s+\d+%', 60)
+        self.assertRegex(self.domain.screen(), r'Errors:\s+0')
+
+    def test_destroy_ends_a_busy_guest(self):
+        self.host.good('destroy', 'cd')
+        self.assertEqual(self.host.listed(), {})
+
+
+class Grub(Medium):
+    iso, display = 'grub.iso', 90
+
+    def test_shows_its_prompt_or_menu(self):
+        self.domain.wait_screen(r'GNU GRUB +version|grub>', 90)
+
+    def test_takes_commands_from_the_keyboard(self):
+        self.domain.wait_screen(r'grub>', 30)
+        viewer = self.domain.viewer()
+        self.addCleanup(viewer.close)
+        viewer.type('echo "said $grub_cpu-$grub_platform"\n', 0.1)
+        self.domain.wait_screen(r'\nsaid i386-pc', 30)
+
+
+class Ipxe(Medium):
+    iso, display = 'ipxe.iso', 100
+
+    def test_shows_its_banner(self):
+        self.domain.wait_screen(r'iPXE .*Open Source Network Boot Firmware', 90)
+
+
+class I386Installer(Medium):
+    """Debian's i386 kernel: PAE or not, 32-bit code all the way to its installer."""
+    iso, display, memory, seconds, test_seconds = 'i386.iso', 110, 512, 330, 280
+
+    def test_kernel_starts_and_installer_asks_for_the_language(self):
+        self.domain.serial.wait(r'Linux version 6\.\S+-686', 90)
+        self.domain.serial.wait(r'(?i)select a language|choose the language|low memory', 180)
