@@ -7,7 +7,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# = 1 ] || { sed -n 's/^# \{0,1\}//;3,5p' "$0" >&2; exit 2; }
 mkdir -p "$1"; out=$(cd "$1" && pwd)
-newest=$(ls -t "$here"/* | head -n 1)
+newest=$(find "$here" -type f -printf "%T@ %p\n" | sort -rn | head -n 1 | cut -d" " -f2-)
 if [ -e "$out/install.iso" ] && [ "$out/install.iso" -nt "$newest" ]; then exit 0; fi
 work=$(mktemp -d "$out/work.XXXXXX"); trap 'rm -rf "$work"' EXIT
 export SOURCE_DATE_EPOCH=1700000000
@@ -73,9 +73,9 @@ mkdir -p "$tree"/{bin,boot,dev,etc,mnt,proc,root,run,sys,tmp,var/log}
 install -m755 "$busybox" "$tree/bin/busybox"
 program "$tree" mke2fs e2fsck
 cp -a "$here/rootfs/." "$tree/"
-chmod 755 "$tree"/sbin/* "$tree"/etc/init.d/*
+chmod 755 "$tree"/sbin/* "$tree"/etc/init.d/* "$tree"/etc/acpi/PWRF/*
 cp "$work/kernel/boot/vmlinuz-$version" "$tree/boot/vmlinuz"
-modules "$tree" ata_piix sd_mod sr_mod isofs crc32c_generic ext4 8139cp 8139too psmouse evdev
+modules "$tree" ata_piix sd_mod sr_mod isofs crc32c_generic ext4 8139cp 8139too psmouse evdev button
 # the installed system boots with a small initramfs that finds its disk
 small=$work/small
 mkdir -p "$small"/{bin,dev,proc,sys,root}
