@@ -495,13 +495,13 @@ static bool second_page_same(Cpu *c, const Block *b, uint64_t linear)
 }
 
 /* What the MMU must know of a jump cache entry to drop it in time. */
-static void jump_noted(Cpu *c, uint64_t linear, const TlbEntry *e)
+static void jump_noted(Cpu *c, uint64_t linear, bool global)
 {
     CpuPriv *p = cpu_priv(c);
     unsigned user = !!(c->mode & MODE_USER), h = code_map_hash(linear);
 
     p->code_map[user][h / 64] |= 1ull << (h % 64);
-    if (!user && !(e->gpa & TLBF_GLOBAL))
+    if (!user && !global)
         p->super_local = true;
 }
 
@@ -512,6 +512,8 @@ Block *block_find(Cpu *c)
     bool step = c->poll & POLL_STEP;
     uint64_t base = in_64 ? 0 : c->seg[SEG_CS].base;
     uint32_t mode = c->mode & BLOCK_MODES;
+    uint64_t tag = c->jump_tag;
+    bool global;
     Block *b, **at;
     JumpEntry *j;
     PhysRef p;
@@ -523,6 +525,7 @@ Block *block_find(Cpu *c)
         raise_gp0(c, NULL);
     f.linear = in_64 ? c->rip : (uint32_t)(base + c->rip);
     fetch_translate(c, f.linear, &p);
+    global = p.entry && (p.entry->gpa & TLBF_GLOBAL);
     f.gpa = p.gpa;
     f.gpa2 = ~0ull;
     f.host = p.host;
@@ -544,8 +547,9 @@ Block *block_find(Cpu *c)
     }
     if (!b)
         b = build(c, &f, mode & MODE_TF ? 1 : BLOCK_INSNS);
-    if (b->gpa2 == ~0ull && b != k->scratch) {
-        jump_noted(c, f.linear, p.entry);
+    /* Requests taken while a block was built may have flushed the TLB. */
+    if (b->gpa2 == ~0ull && b != k->scratch && c->jump_tag == tag) {
+        jump_noted(c, f.linear, global);
         j = &k->jumps[jump_hash(c->rip)];
         j->rip = c->rip;
         j->tag = c->jump_tag;
