@@ -7,10 +7,14 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static bool fail(GError **error, const char *what, int code)
@@ -18,6 +22,36 @@ static bool fail(GError **error, const char *what, int code)
     g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(code), "sandbox: %s: %s", what,
                 g_strerror(code));
     return false;
+}
+
+typedef struct Limit {
+    int number;
+    struct scmp_arg_cmp argument;       /* must hold; several rows for a call are alternatives */
+} Limit;
+
+/* Allows one row of a policy, as far as the limits of all processes go. */
+static int allow(scmp_filter_ctx ctx, int number)
+{
+    const Limit limits[] = {
+        { SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD) },
+        { SCMP_SYS(open), SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY) },
+        { SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY) },
+        { SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET) },
+        { SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6) },
+        { SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) },
+        { SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0) },
+        { SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()) },
+    };
+    bool limited = false;
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < G_N_ELEMENTS(limits); i++) {
+        if (limits[i].number == number) {
+            limited = true;
+            rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 1, limits[i].argument);
+        }
+    }
+    return limited ? rc : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
 }
 
 static bool load_filter(const SandboxCall *calls, uint32_t otherwise, GError **error)
@@ -32,8 +66,8 @@ static bool load_filter(const SandboxCall *calls, uint32_t otherwise, GError **e
         rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
     }
     for (const SandboxCall *c = calls; rc == 0 && c->why; c++) {
-        rc = seccomp_rule_add(ctx, c->error ? SCMP_ACT_ERRNO(c->error) : SCMP_ACT_ALLOW,
-                              c->number, 0);
+        rc = c->error ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(c->error), c->number, 0)
+                      : allow(ctx, c->number);
     }
     if (rc == 0) {              /* for the check at the end of sandbox_enter() */
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,

@@ -2,7 +2,9 @@
 /*
  * sandbox.h - the last step before a process serves its domain: no new privileges, no capabilities,
  * no descriptors but the ones it keeps, and only the system calls of its table.  Everything else
- * must be open, mapped and started by then.
+ * must be open, mapped and started by then.  What a process may allow at all is limited here: threads
+ * but no processes, files for reading, internet sockets, memory that is never executable, signals
+ * to itself.
  */
 #ifndef GH_SANDBOX_H
 #define GH_SANDBOX_H
