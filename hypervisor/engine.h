@@ -176,6 +176,8 @@ typedef struct EngineOps {
     /* Only while the vCPU is not in run(), or from a host callback on its own thread. */
     void (*get_state)(EngineVcpu *ev, VcpuState *s);
     void (*set_state)(EngineVcpu *ev, const VcpuState *s);
+    /* VcpuState.tsc_offset alone, under the same rules; NULL when get_state is as quick. */
+    int64_t (*tsc_offset)(EngineVcpu *ev);
     /* Page types of [gpa, gpa+len) changed, or the mapping behind base did.  Any thread; returns
      * when no vCPU can still use the old type (vCPUs blocked in a host callback count as out). */
     void (*memory_changed)(Engine *e, uint64_t gpa, uint64_t len);

@@ -54,6 +54,9 @@ static uint64_t on_guest_tsc(void *opaque, unsigned n)
     if (!v) {
         return pvtime_host_tsc();
     }
+    if (v->dom->ops->tsc_offset) {
+        return pvtime_host_tsc() + v->dom->ops->tsc_offset(v->ev);
+    }
     v->state_valid = false;     /* the guest may have moved it since */
     return pvtime_host_tsc() + vcpu_state(v)->tsc_offset;
 }

@@ -25,7 +25,6 @@
 #define XEN_UNUSED_MSR 0x4ffffff0u      /* for KVM's own hypercall page: nobody asks for it */
 #define EFER_LMA (1u << 10)
 #define IO_LEN 4096
-#define INSN_MAX 15             /* bytes of an instruction */
 
 static int given_fd = -1;       /* before any engine or thread exists */
 
@@ -129,6 +128,7 @@ static void kvm_destroy(Engine *e)
     if (e->own_dev_fd && e->dev_fd >= 0) {
         close(e->dev_fd);
     }
+    kvm_assist_finish(e);
     kvm_memory_finish(e);
     pthread_mutex_destroy(&e->memory);
     pthread_mutex_destroy(&e->lock);
@@ -193,6 +193,7 @@ static Engine *kvm_create(const GuestMemory *mem, const EngineHost *host, char *
     }
     try_xen_hypercalls(e);
     kvm_read_caps(e);
+    kvm_assist_init(e);
     install_kick();
     return e;
 }
@@ -322,6 +323,7 @@ static void kvm_vcpu_destroy(EngineVcpu *ev)
         }
     }
     pthread_mutex_unlock(&e->lock);
+    kvm_assist_drop(ev);
     munmap(ev->run, e->run_size);
     close(ev->fd);
     g_free(ev);
@@ -463,22 +465,13 @@ static void sync_cr8(EngineVcpu *ev, uint64_t before)
     }
 }
 
-/* The bytes at CS:RIP as text: KVM's own copy when the exit brings one, or the guest's memory. */
-static void insn_text(EngineVcpu *ev, uint64_t linear, char *text, size_t room)
+void kvm_log(EngineVcpu *ev, const char *text)
 {
-    const GuestMemory *mem = ev->e->mem;
-    unsigned at = 0;
-
-    for (unsigned i = 0; i < INSN_MAX && at + 3 < room; i++) {
-        struct kvm_translation t = { .linear_address = linear + i };
-
-        if (ioctl(ev->fd, KVM_TRANSLATE, &t) < 0 || !t.valid || t.physical_address >= mem->size ||
-            mem->types[t.physical_address >> 12] == MEM_HOLE) {
-            break;
-        }
-        at += g_snprintf(text + at, room - at, " %02x", mem->base[t.physical_address]);
+    if (ev->e->host->log) {
+        ev->e->host->log(ev->v, text);
+    } else {
+        g_warning("%s", text);
     }
-    text[at] = 0;
 }
 
 static void log_stop(EngineVcpu *ev, const char *what, uint64_t detail)
@@ -490,19 +483,13 @@ static void log_stop(EngineVcpu *ev, const char *what, uint64_t detail)
 
     ioctl(ev->fd, KVM_GET_REGS, &r);
     ioctl(ev->fd, KVM_GET_SREGS, &sr);
-    insn_text(ev, sr.cs.base + r.rip, bytes, sizeof bytes);
-    text = g_strdup_printf("kvm: %s (0x%" PRIx64 ") at %04x:%" PRIx64 ", instruction%s, cr0 %" PRIx64
-                           " efer %" PRIx64 "; cpu=\"soft\" runs this guest without KVM",
+    kvm_insn_text(ev, bytes);
+    text = g_strdup_printf("kvm: %s (0x%" PRIx64 ") at %04x:%" PRIx64 ", instruction%s, cr0 %"
+                           PRIx64 ", efer %" PRIx64 "; cpu=\"soft\" runs the guest without KVM",
                            what, detail, sr.cs.selector, (uint64_t)r.rip, bytes,
                            (uint64_t)sr.cr0, (uint64_t)sr.efer);
-    if (ev->e->host->log) {
-        ev->e->host->log(ev->v, text);
-    } else {
-        g_warning("%s", text);
-    }
+    kvm_log(ev, text);
 }
-
-enum Outcome { GO_ON, TRIPLE_FAULT, FAILED };
 
 static enum Outcome handle_exit(EngineVcpu *ev)
 {
@@ -549,6 +536,13 @@ static enum Outcome handle_exit(EngineVcpu *ev)
                  run->fail_entry.hardware_entry_failure_reason);
         return FAILED;
     case KVM_EXIT_INTERNAL_ERROR:
+        if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION) {
+            enum Outcome out = kvm_assist(ev);
+
+            if (out != FAILED) {
+                return out;
+            }
+        }
         log_stop(ev, "KVM can't emulate", run->internal.suberror);
         return FAILED;
     default:
@@ -686,6 +680,7 @@ const EngineOps engine_kvm = {
     .kick = kvm_kick,
     .get_state = kvm_get_state,
     .set_state = kvm_set_state,
+    .tsc_offset = kvm_tsc_offset,
     .memory_changed = kvm_memory_changed,
     .dirty_log = kvm_dirty_log,
     .dirty_fetch = kvm_dirty_fetch,

@@ -33,6 +33,8 @@ struct Engine {
     bool xen_hcalls;                /* KVM gives us VMCALL and VMMCALL */
     EngineCaps caps;
     size_t run_size;
+    Engine *assist;                 /* of engine_soft, opaque here; NULL: not on this host */
+    bool assisted;                  /* atomic: the log has the line about it */
 
     pthread_mutex_t memory;         /* slots and logs; held over a whole change */
     KvmSlot slot[KVM_MAX_SLOTS];
@@ -61,7 +63,14 @@ struct EngineVcpu {
     bool flags_stale;               /* run->if_flag does not tell about the present state */
     bool cpuid_set;
     const uint32_t *ring_prod, *ring_seen;
+    EngineVcpu *assist;             /* of Engine.assist; made at its first use */
+    VcpuState *before, *after;      /* room for kvm_assist() */
+    bool assisting;                 /* the state is in assist just now */
 };
+
+enum Outcome { GO_ON, TRIPLE_FAULT, FAILED };
+
+#define INSN_MAX 15                 /* bytes of an instruction */
 
 /* kvm_memory.c */
 void kvm_memory_changed(Engine *e, uint64_t gpa, uint64_t len);
@@ -73,12 +82,25 @@ void kvm_memory_finish(Engine *e);
 /* kvm_state.c */
 void kvm_get_state(EngineVcpu *ev, VcpuState *s);
 void kvm_set_state(EngineVcpu *ev, const VcpuState *s);
+/* The same as set_state where only what differs from old has to be told to KVM. */
+void kvm_put_changes(EngineVcpu *ev, const VcpuState *s, const VcpuState *old);
+int64_t kvm_tsc_offset(EngineVcpu *ev);
 void kvm_read_caps(Engine *e);
 void kvm_set_cpuid(EngineVcpu *ev);
 void kvm_regs_to_gpr(const struct kvm_regs *r, uint64_t gpr[16]);
 void kvm_gpr_to_regs(const uint64_t gpr[16], struct kvm_regs *r);
 
+/* kvm_assist.c */
+void kvm_assist_init(Engine *e);
+void kvm_assist_finish(Engine *e);
+void kvm_assist_drop(EngineVcpu *ev);
+/* Has the software CPU do the instruction at RIP, which KVM refused. */
+enum Outcome kvm_assist(EngineVcpu *ev);
+/* The bytes at CS:RIP as hexadecimal text. */
+void kvm_insn_text(EngineVcpu *ev, char text[3 * INSN_MAX + 1]);
+
 /* kvm.c */
+void kvm_log(EngineVcpu *ev, const char *text);
 void kvm_vcpus_out(Engine *e);      /* returns when no vCPU runs guest code, and keeps it so */
 void kvm_vcpus_go(Engine *e);
 /* Lets the instruction of the last exit complete. */

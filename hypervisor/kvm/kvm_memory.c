@@ -232,11 +232,12 @@ static bool rebuild(Engine *e)
 
 void kvm_memory_changed(Engine *e, uint64_t gpa, uint64_t len)
 {
-    (void)gpa;
-    (void)len;
     pthread_mutex_lock(&e->memory);
     rebuild(e);
     pthread_mutex_unlock(&e->memory);
+    if (e->assist) {
+        engine_soft.memory_changed(e->assist, gpa, len);
+    }
 }
 
 bool kvm_memory_init(Engine *e)
@@ -311,6 +312,9 @@ void kvm_dirty_log(Engine *e, uint64_t gpa, uint64_t len, bool on)
     }
     rebuild(e);
     pthread_mutex_unlock(&e->memory);
+    if (e->assist) {
+        engine_soft.dirty_log(e->assist, gpa, len, on);
+    }
 }
 
 void kvm_dirty_fetch(Engine *e, uint64_t gpa, uint64_t len, uint8_t *bitmap)
@@ -336,4 +340,7 @@ void kvm_dirty_fetch(Engine *e, uint64_t gpa, uint64_t len, uint8_t *bitmap)
         }
     }
     pthread_mutex_unlock(&e->memory);
+    if (e->assist) {
+        engine_soft.dirty_fetch(e->assist, gpa, len, bitmap);
+    }
 }

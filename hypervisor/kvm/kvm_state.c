@@ -42,26 +42,73 @@ static const struct {
 
 typedef struct MsrBuffer {
     struct kvm_msrs head;
-    struct kvm_msr_entry entry[1];
+    struct kvm_msr_entry entry[G_N_ELEMENTS(msr_table)];
 } MsrBuffer;
 
-/* One at a time: KVM stops a list at the first register it does not know. */
-static bool get_msr(EngineVcpu *ev, uint32_t index, uint64_t *value)
+/* KVM stops a list at the first register it does not know: go on behind it. */
+static void msr_list(EngineVcpu *ev, unsigned long req, struct kvm_msr_entry *entry, unsigned n)
 {
-    MsrBuffer b = { .head = { .nmsrs = 1 }, .entry = { { .index = index } } };
+    for (unsigned at = 0; at < n; at++) {
+        MsrBuffer b = { .head = { .nmsrs = n - at } };
+        int done;
 
-    if (ioctl(ev->fd, KVM_GET_MSRS, &b) != 1) {
-        return false;
+        memcpy(b.entry, entry + at, (n - at) * sizeof *entry);
+        done = ioctl(ev->fd, req, &b);
+        if (done > 0) {
+            memcpy(entry + at, b.entry, done * sizeof *entry);
+            at += done;
+        }
     }
-    *value = b.entry[0].data;
-    return true;
+}
+
+static uint64_t get_msr(EngineVcpu *ev, uint32_t index)
+{
+    struct kvm_msr_entry entry = { .index = index };
+
+    msr_list(ev, KVM_GET_MSRS, &entry, 1);
+    return entry.data;
 }
 
 static void set_msr(EngineVcpu *ev, uint32_t index, uint64_t value)
 {
-    MsrBuffer b = { .head = { .nmsrs = 1 }, .entry = { { .index = index, .data = value } } };
+    struct kvm_msr_entry entry = { .index = index, .data = value };
 
-    ioctl(ev->fd, KVM_SET_MSRS, &b);
+    msr_list(ev, KVM_SET_MSRS, &entry, 1);
+}
+
+static void get_msrs(EngineVcpu *ev, VcpuState *s)
+{
+    struct kvm_msr_entry entry[G_N_ELEMENTS(msr_table)] = { 0 };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(msr_table); i++) {
+        entry[i].index = msr_table[i].index;
+    }
+    msr_list(ev, KVM_GET_MSRS, entry, G_N_ELEMENTS(msr_table));
+    for (unsigned i = 0; i < G_N_ELEMENTS(msr_table); i++) {
+        uint64_t value = entry[i].data;
+
+        memcpy((uint8_t *)s + msr_table[i].offset, &value, 8);
+    }
+}
+
+/* Those that differ from old; NULL: all. */
+static void set_msrs(EngineVcpu *ev, const VcpuState *s, const VcpuState *old)
+{
+    struct kvm_msr_entry entry[G_N_ELEMENTS(msr_table)] = { 0 };
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(msr_table); i++) {
+        uint64_t value, was;
+
+        memcpy(&value, (const uint8_t *)s + msr_table[i].offset, 8);
+        if (old) {
+            memcpy(&was, (const uint8_t *)old + msr_table[i].offset, 8);
+        }
+        if (!old || was != value) {
+            entry[n++] = (struct kvm_msr_entry){ .index = msr_table[i].index, .data = value };
+        }
+    }
+    msr_list(ev, KVM_SET_MSRS, entry, n);
 }
 
 void kvm_regs_to_gpr(const struct kvm_regs *r, uint64_t gpr[16])
@@ -131,21 +178,19 @@ static bool tsc_attr(EngineVcpu *ev, unsigned long req, int64_t *offset)
 #endif
 }
 
-static int64_t get_tsc_offset(EngineVcpu *ev)
+int64_t kvm_tsc_offset(EngineVcpu *ev)
 {
-    uint64_t tsc = 0;
     int64_t offset;
 
     if (tsc_attr(ev, KVM_GET_DEVICE_ATTR, &offset)) {
         return offset;
     }
-    get_msr(ev, MSR_TSC, &tsc);
-    return tsc - ev->e->host->tsc(ev->v);
+    return get_msr(ev, MSR_TSC) - ev->e->host->tsc(ev->v);
 }
 
 static void set_tsc_offset(EngineVcpu *ev, int64_t offset)
 {
-    int64_t now = get_tsc_offset(ev), away = now - offset;
+    int64_t now = kvm_tsc_offset(ev), away = now - offset;
 
     if (away > -100000 && away < 100000) {
         return;                     /* as it is; the rest is the time between two readings */
@@ -247,6 +292,10 @@ void kvm_get_state(EngineVcpu *ev, VcpuState *s)
     struct kvm_debugregs dr = { .flags = 0 };
     struct kvm_segment *seg[SEG_COUNT] = { &sr.es, &sr.cs, &sr.ss, &sr.ds, &sr.fs, &sr.gs };
 
+    if (ev->assisting) {
+        engine_soft.get_state(ev->assist, s);
+        return;
+    }
     /* In the middle of a WRMSR: what is put back later must not do it again. */
     if (ev->unfinished && ev->run->exit_reason == KVM_EXIT_X86_WRMSR) {
         kvm_finish_exit(ev);
@@ -275,30 +324,18 @@ void kvm_get_state(EngineVcpu *ev, VcpuState *s)
     memcpy(s->dr, dr.db, sizeof dr.db);
     s->dr[6] = dr.dr6;
     s->dr[7] = dr.dr7;
-    for (unsigned i = 0; i < G_N_ELEMENTS(msr_table); i++) {
-        uint64_t value = 0;
-
-        if (get_msr(ev, msr_table[i].index, &value)) {
-            memcpy((uint8_t *)s + msr_table[i].offset, &value, 8);
-        }
-    }
-    s->tsc_offset = get_tsc_offset(ev);
+    get_msrs(ev, s);
+    s->tsc_offset = kvm_tsc_offset(ev);
     get_fpu(ev, s);
     get_events(ev, s);
     s->halted = ev->halted;
 }
 
-void kvm_set_state(EngineVcpu *ev, const VcpuState *s)
+static void set_sregs(EngineVcpu *ev, const VcpuState *s)
 {
-    struct kvm_regs r = { .rip = s->rip, .rflags = s->rflags | 2 };
     struct kvm_sregs sr = { 0 };
-    struct kvm_debugregs dr = { .dr6 = s->dr[6], .dr7 = s->dr[7] };
     struct kvm_segment *seg[SEG_COUNT] = { &sr.es, &sr.cs, &sr.ss, &sr.ds, &sr.fs, &sr.gs };
 
-    kvm_finish_exit(ev);            /* or it would complete on top of the new state */
-    if (!ev->cpuid_set) {
-        kvm_set_cpuid(ev);
-    }
     ioctl(ev->fd, KVM_GET_SREGS, &sr);
     for (unsigned i = 0; i < SEG_COUNT; i++) {
         *seg[i] = seg_out(&s->seg[i]);
@@ -318,21 +355,52 @@ void kvm_set_state(EngineVcpu *ev, const VcpuState *s)
     if (ioctl(ev->fd, KVM_SET_SREGS, &sr) < 0) {
         g_warning("kvm: vCPU %u: system registers refused: %s", ev->id, g_strerror(errno));
     }
-    set_fpu(ev, s);
-    for (unsigned i = 0; i < G_N_ELEMENTS(msr_table); i++) {
-        uint64_t value;
+}
 
-        memcpy(&value, (const uint8_t *)s + msr_table[i].offset, 8);
-        set_msr(ev, msr_table[i].index, value);
-    }
-    set_tsc_offset(ev, s->tsc_offset);
+static void set_debug(EngineVcpu *ev, const VcpuState *s)
+{
+    struct kvm_debugregs dr = { .dr6 = s->dr[6], .dr7 = s->dr[7] };
+
     memcpy(dr.db, s->dr, sizeof dr.db);
     ioctl(ev->fd, KVM_SET_DEBUGREGS, &dr);
+}
+
+void kvm_put_changes(EngineVcpu *ev, const VcpuState *s, const VcpuState *old)
+{
+    struct kvm_regs r = { .rip = s->rip, .rflags = s->rflags | 2 };
+
+    /* seg to efer lie side by side */
+    if (!old || memcmp(s->seg, old->seg, offsetof(VcpuState, xcr0) - offsetof(VcpuState, seg))) {
+        set_sregs(ev, s);
+    }
+    if (!old || s->xcr0 != old->xcr0 || memcmp(s->xsave, old->xsave, sizeof s->xsave)) {
+        set_fpu(ev, s);
+    }
+    set_msrs(ev, s, old);
+    if (!old || s->tsc_offset != old->tsc_offset) {
+        set_tsc_offset(ev, s->tsc_offset);
+    }
+    if (!old || memcmp(s->dr, old->dr, sizeof s->dr)) {
+        set_debug(ev, s);
+    }
     kvm_gpr_to_regs(s->gpr, &r);
     ioctl(ev->fd, KVM_SET_REGS, &r);
     set_events(ev, s);
     ev->halted = s->halted;
     ev->flags_stale = true;
+}
+
+void kvm_set_state(EngineVcpu *ev, const VcpuState *s)
+{
+    if (ev->assisting) {
+        engine_soft.set_state(ev->assist, s);
+        return;
+    }
+    kvm_finish_exit(ev);            /* or it would complete on top of the new state */
+    if (!ev->cpuid_set) {
+        kvm_set_cpuid(ev);
+    }
+    kvm_put_changes(ev, s, NULL);
 }
 
 /* --- features --- */

@@ -7,6 +7,7 @@
  * steps (TF, hardware breakpoints, RF, the shadow of STI and MOV SS with something pending) run
  * blocks of one instruction with POLL_STEP set, which keeps them from chaining.
  */
+#include "hypervisor/soft/assist.h"
 #include "hypervisor/soft/core.h"
 #include "hypervisor/soft/mmu.h"
 
@@ -280,6 +281,50 @@ enum VcpuStop soft_run(EngineVcpu *c)
             }
         }
         run_blocks(c);
+    }
+    guest_leave(c);
+    return result;
+}
+
+/* --- for another engine --- */
+static void take_requests(Cpu *c)
+{
+    if (__atomic_fetch_and(&c->poll, 0, __ATOMIC_SEQ_CST) & POLL_REQUEST) {
+        guest_leave(c);
+        guest_enter(c);
+    }
+}
+
+enum VcpuStop soft_step(EngineVcpu *c, unsigned count)
+{
+    volatile enum VcpuStop result = VCPU_STOP_KICKED;
+    volatile unsigned left = count;
+
+    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
+    guest_enter(c);
+    block_flush(c);             /* with TF set, blocks are kept */
+    if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
+        cpu_exclusive_end(c);
+    for (;;) {
+        take_requests(c);
+        if (c->exc_vector >= 0) {
+            if (!deliver_raised(c)) {
+                result = VCPU_STOP_TRIPLE_FAULT;
+                break;
+            }
+            continue;
+        }
+        if (c->halted) {
+            result = VCPU_STOP_HALTED;
+            break;
+        }
+        if (!left)
+            break;
+        left--;
+        if (!step(c)) {
+            result = VCPU_STOP_TRIPLE_FAULT;
+            break;
+        }
     }
     guest_leave(c);
     return result;
