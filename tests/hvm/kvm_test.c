@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -616,5 +617,81 @@ Test(kvm, cpuid_is_the_hosts_answer)
     cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
     engine_kvm.get_state(g->v, &g->s);
     cr_assert_eq(g->s.gpr[3], 0x566e6558);
+    free_guest(g);
+}
+
+/* --- instructions that KVM leaves to the software CPU --- */
+
+Test(kvm, protected_mode_iret_returns)
+{
+    /* pushfd; push 8; push CODE+16; iretd; (padding); mov al,'P'; out 10h,al; hlt */
+    GUEST(0x9c, 0x6a, 0x08, 0x68, 0x10, 0x10, 0, 0, 0xcf, 0xf4, 0xf4, 0xf4, 0xf4, 0xf4, 0xf4, 0xf4,
+          0xb0, 'P', 0xe6, 0x10, 0xf4);
+    static const uint8_t gdt[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0x9b, 0xcf, 0,
+                                   0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0 };
+
+    memcpy(g->mem.base + 0x6000, gdt, sizeof gdt);
+    g->s.gdt_base = 0x6000;
+    g->s.gdt_limit = sizeof gdt - 1;
+    protected_mode(g);
+    engine_kvm.set_state(g->v, &g->s);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_str_eq(g->out, "P");
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.gpr[4], 0x8000);
+    free_guest(g);
+}
+
+Test(kvm, vector_store_to_a_device_is_done)
+{
+    /* mov ax,0b800h; mov ds,ax; movhps [10h],xmm0; mov al,'v'; out 10h,al; hlt */
+    GUEST(0xb8, 0x00, 0xb8, 0x8e, 0xd8, 0x0f, 0x17, 0x06, 0x10, 0x00, 0xb0, 'v', 0xe6, 0x10, 0xf4);
+    const uint64_t high = 0x1020304050607080, bv = 3;
+
+    if (!__builtin_cpu_supports("sse4.2")) {
+        cr_skip("the software CPU can't help on this host");
+    }
+    g->s.cr4 = 0x200;
+    memcpy(g->s.xsave + 160 + 8, &high, 8);
+    memcpy(g->s.xsave + 512, &bv, 8);
+    g->s.xsave_size = 576;
+    engine_kvm.set_state(g->v, &g->s);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_str_eq(g->out, "v");
+    cr_assert_geq(g->mmio_writes, 1);
+    cr_assert_eq(g->mmio_value, high);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(memcmp(g->s.xsave + 160 + 8, &high, 8), 0);
+    free_guest(g);
+}
+
+Test(kvm, undefined_instruction_reaches_the_guests_handler)
+{
+    /* ud2; hlt */
+    GUEST(0x0f, 0x0b, 0xf4);
+    static const uint8_t handler[] = { 0xb0, 'u', 0xe6, 0x10, 0xf4 };
+
+    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
+    g->mem.base[6 * 4 + 1] = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_str_eq(g->out, "u");
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.gpr[4], 0x8000 - 6);
+    cr_assert_eq(g->mem.base[0x8000 - 6] | g->mem.base[0x8000 - 5] << 8, CODE, "IP of the fault");
+    free_guest(g);
+}
+
+Test(kvm, tsc_offset_alone_is_that_of_the_state)
+{
+    GUEST(0xf4);
+    int64_t alone;
+
+    g->s.tsc_offset = -5000000000000;
+    engine_kvm.set_state(g->v, &g->s);
+    alone = engine_kvm.tsc_offset(g->v);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_lt(llabs(alone - g->s.tsc_offset), 100000000);
+    /* some hosts' KVM can't move a guest's TSC */
+    cr_assert(llabs(alone + 5000000000000) < 100000000 || llabs(alone) < 100000000);
     free_guest(g);
 }
