@@ -331,6 +331,9 @@ IoreqClient *ioreq_client_new(Hv *hv, Machine *m, PciBus *bus)
             hv_claim_pci(hv, devfn, true);
         }
     }
+    /* Nothing here runs a loop inside the loop.  For sources that might, GLib takes the descriptor
+     * out of the set and back, and wakes itself up twice, at each dispatch. */
+    g_source_set_can_recurse(&c->source, TRUE);
     g_source_attach(&c->source, NULL);
     return c;
 }

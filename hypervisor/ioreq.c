@@ -22,6 +22,7 @@
 #include "hypervisor/dm_channel.h"
 #include "hypervisor/domain.h"
 #include "hypervisor/vcpu.h"
+#include "lib/fd.h"
 
 #define SPIN_MIN_NS 4000
 #define SPIN_MAX_NS 50000
@@ -35,11 +36,13 @@ bool ioreq_create(Domain *d, GError **error)
     cpu_set_t cpus;
     void *pages;
 
-    q->pages_fd = memfd_create("ioreq-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    q->pages_fd = fd_memory_new("ioreq-pages", 2 * PAGE_SIZE, F_SEAL_SEAL, error);
     q->request_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (q->pages_fd < 0 || q->request_fd < 0 || ftruncate(q->pages_fd, 2 * PAGE_SIZE) < 0 ||
-        fcntl(q->pages_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "ioreq pages: %s",
+    if (q->pages_fd < 0) {
+        return false;
+    }
+    if (q->request_fd < 0) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "ioreq event: %s",
                     g_strerror(errno));
         return false;
     }
