@@ -22,7 +22,7 @@
 
 #define BLOCK_SECTOR 512u
 #define BLOCK_DEPTH 64              /* requests given to the kernel at once */
-#define BLOCK_BOUNCE (1u << 20)     /* bytes a step through a bounce buffer */
+#define BLOCK_BOUNCE (1u << 20)     /* most bytes of a step through a bounce buffer */
 #define BLOCK_IOV 1024              /* UIO_MAXIOV */
 #define BLOCK_DISCARD (1ull << 30)  /* bytes a fallocate() call, so that none takes long */
 
@@ -35,7 +35,7 @@ struct BlockRequest {
     uint64_t offset, left;          /* bytes, of what is still to do */
     struct iovec *iov;              /* our copy; consumed from the front */
     int n, first;
-    uint8_t *bounce;                /* of BLOCK_BOUNCE bytes, when the step needs it */
+    uint8_t *bounce;                /* of the first step's size, when a step needs it */
     size_t step;                    /* bytes asked for in the current step */
     BlockDone done;                 /* NULL once cancelled */
     void *opaque;
@@ -122,7 +122,8 @@ static bool block_step(BlockRequest *r, struct iovec *single, struct iovec **iov
 {
     if (r->dev->direct && !block_aligned(r)) {
         r->step = MIN(r->left, BLOCK_BOUNCE);
-        if (!r->bounce && posix_memalign((void **)&r->bounce, 4096, BLOCK_BOUNCE)) {
+        /* Never grows: later steps are at most as long as the first. */
+        if (!r->bounce && posix_memalign((void **)&r->bounce, 4096, r->step)) {
             r->bounce = NULL;
             return false;
         }
@@ -495,6 +496,7 @@ static BlockDev *block_new(const char *name, GError **error)
     b->flushed = g_async_queue_new();
     b->source = g_unix_fd_source_new(b->event, G_IO_IN);
     g_source_set_callback(b->source, (GSourceFunc)(void (*)(void))block_event, b, NULL);
+    g_source_set_can_recurse(b->source, TRUE);      /* else GLib wakes itself at each dispatch */
     g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
     g_source_attach(b->source, context);
     return b;

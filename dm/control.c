@@ -11,6 +11,7 @@
 #include "dm/dm.h"
 #include "hw/ide.h"
 #include "include/ctl_proto.h"
+#include "lib/fd.h"
 #include "lib/fdpass.h"
 
 typedef struct Request {
@@ -76,21 +77,15 @@ static bool change_medium(Dm *dm, Request *r, GError **error)
 static bool dump_state(Dm *dm, Request *r, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    gsize done = 0;
 
     if (!wants_fd(r, error)) {
         return false;
     }
     machine_dump(&dm->board.machine, text);
-    while (done < text->len) {
-        ssize_t n = write(r->fd, text->str + done, text->len - done);
-
-        if (n < 0 && errno != EINTR) {
-            g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "writing: %s",
-                        g_strerror(errno));
-            return false;
-        }
-        done += MAX(n, 0);
+    if (!fd_write_all(r->fd, text->str, text->len)) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "writing: %s",
+                    g_strerror(errno));
+        return false;
     }
     return true;
 }

@@ -23,6 +23,7 @@
 #include <xen/hvm/dm_op.h>
 #include <xen/hvm/params.h>
 #include "include/dm_proto.h"
+#include "lib/fd.h"
 #include "lib/fdpass.h"
 
 #define MAX_BLOCKS 64
@@ -441,10 +442,9 @@ bool hv_block_alloc(Hv *hv, RamBlock *b, GError **error)
 {
     for (unsigned i = 0; i < MAX_BLOCKS; i++) {
         if (!hv->block[i].ram) {
-            b->fd = memfd_create(b->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-            if (b->fd < 0 || ftruncate(b->fd, b->size) < 0 ||
-                fcntl(b->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-                return fail(error, "memory for a device");
+            b->fd = fd_memory_new(b->name, b->size, F_SEAL_SEAL, error);
+            if (b->fd < 0) {
+                return false;
             }
             b->host = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, b->fd, 0);
             if (b->host == MAP_FAILED) {

@@ -87,6 +87,7 @@ int main(int argc, char **argv)
     hv_start(dm.hv);
     control_event(&dm, CTL_EVENT_DM_READY, 0, NULL);
     g_main_loop_run(dm.loop);
+    ioreq_client_free(dm.requests);     /* the devices go without telling the hypervisor */
     board_finish(&dm.board);    /* closing a drive flushes its image */
     return dm.exit_status;
 }

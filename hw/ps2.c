@@ -27,11 +27,6 @@ void ps2_port_finish(Ps2Port *p)
     ring_finish(&p->events);
 }
 
-bool ps2_waiting(const Ps2Port *p)
-{
-    return ring_used(&p->replies) || ring_used(&p->events);
-}
-
 bool ps2_pop(Ps2Port *p, uint8_t *byte)
 {
     if (ring_pop(&p->replies, byte)) {

@@ -66,7 +66,6 @@ void ps2_mouse_finish(Ps2Mouse *m);
 void ps2_mouse_write(Ps2Mouse *m, uint8_t byte);
 
 bool ps2_pop(Ps2Port *p, uint8_t *byte);
-bool ps2_waiting(const Ps2Port *p);
 
 /* For the two devices. */
 void ps2_port_init(Ps2Port *p, uint32_t event_bytes);

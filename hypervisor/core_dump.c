@@ -10,28 +10,18 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+#include "lib/fd.h"
 
 #define RUNS_MAX 4096
 
 typedef struct Run { uint64_t gfn, pages; } Run;
 
-static bool write_all(int fd, const void *buf, size_t len, GError **error)
+static bool put(int fd, const void *buf, size_t len, GError **error)
 {
-    const uint8_t *p = buf;
-
-    while (len) {
-        ssize_t n = write(fd, p, len);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "core dump: %s",
-                        g_strerror(errno));
-            return false;
-        }
-        p += n;
-        len -= n;
+    if (!fd_write_all(fd, buf, len)) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "core dump: %s",
+                    g_strerror(errno));
+        return false;
     }
     return true;
 }
@@ -67,7 +57,7 @@ static bool write_headers(int fd, const Run *runs, unsigned n, GError **error)
     static const uint8_t zeros[PAGE_SIZE];
     size_t pad = at - sizeof eh - n * sizeof(Elf64_Phdr);
 
-    if (!write_all(fd, &eh, sizeof eh, error)) {
+    if (!put(fd, &eh, sizeof eh, error)) {
         return false;
     }
     for (unsigned i = 0; i < n; i++) {
@@ -76,11 +66,11 @@ static bool write_headers(int fd, const Run *runs, unsigned n, GError **error)
 
         p.p_filesz = p.p_memsz = runs[i].pages << PAGE_SHIFT;
         at += p.p_filesz;
-        if (!write_all(fd, &p, sizeof p, error)) {
+        if (!put(fd, &p, sizeof p, error)) {
             return false;
         }
     }
-    return write_all(fd, zeros, pad, error);
+    return put(fd, zeros, pad, error);
 }
 
 bool core_dump(Domain *d, int fd, GError **error)
@@ -92,7 +82,7 @@ bool core_dump(Domain *d, int fd, GError **error)
         return false;
     }
     for (unsigned i = 0; i < n; i++) {
-        if (!write_all(fd, d->mem.guest.base + (runs[i].gfn << PAGE_SHIFT),
+        if (!put(fd, d->mem.guest.base + (runs[i].gfn << PAGE_SHIFT),
                        runs[i].pages << PAGE_SHIFT, error)) {
             return false;
         }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <xen/errno.h>
 #include "hypervisor/platform_glue.h"
+#include "lib/fd.h"
 #include "lib/fdpass.h"
 
 struct DmChannel {
@@ -32,13 +33,12 @@ static bool fail(GError **error, const char *what)
 
 static bool make_shared(Domain *d, GError **error)
 {
-    int fd = memfd_create("dm-shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = fd_memory_new("dm-shared", sizeof(DmShared), F_SEAL_SEAL, error);
     void *p;
 
     d->dm->shared_fd = fd;
-    if (fd < 0 || ftruncate(fd, sizeof(DmShared)) < 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-        return fail(error, "shared page");
+    if (fd < 0) {
+        return false;
     }
     p = mmap(NULL, sizeof(DmShared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED) {

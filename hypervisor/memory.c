@@ -16,26 +16,11 @@
 #include <unistd.h>
 #include <xen/errno.h>
 #include "include/pc_layout.h"
+#include "lib/fd.h"
 
 #define GIB4 (1ULL << 32)
 /* Guest-physical space kept above the highest RAM: guests put foreign mappings there. */
 #define SLACK_ABOVE (1ULL << 30)
-
-static int sealed_memfd(const char *name, uint64_t size, GError **error)
-{
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-    if (fd < 0 || ftruncate(fd, size) < 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "memory for %s: %s", name,
-                    g_strerror(errno));
-        if (fd >= 0) {
-            close(fd);
-        }
-        return -1;
-    }
-    return fd;
-}
 
 static void *map_shared(int fd, uint64_t size, const char *name, GError **error)
 {
@@ -124,10 +109,10 @@ bool mem_create(Memory *m, uint64_t memory_mb, uint64_t max_mb, GError **error)
     m->guest.size = size;
     m->limit = (MAX(memory_mb, max_mb) << (20 - PAGE_SHIFT)) + MEM_ALLOWANCE;
 
-    m->ram_fd = sealed_memfd("guest-ram", size, error);
-    m->types_fd = m->ram_fd < 0 ? -1 : sealed_memfd("page-types", size >> PAGE_SHIFT, error);
-    m->code_fd = m->types_fd < 0 ? -1 : sealed_memfd("code-pages", size >> PAGE_SHIFT, error);
-    m->heap_fd = m->code_fd < 0 ? -1 : sealed_memfd("xen-pages", MEM_HEAP_PAGES * PAGE_SIZE, error);
+    m->ram_fd = fd_memory_new("guest-ram", size, F_SEAL_SEAL, error);
+    m->types_fd = m->ram_fd < 0 ? -1 : fd_memory_new("page-types", size >> PAGE_SHIFT, F_SEAL_SEAL, error);
+    m->code_fd = m->types_fd < 0 ? -1 : fd_memory_new("code-pages", size >> PAGE_SHIFT, F_SEAL_SEAL, error);
+    m->heap_fd = m->code_fd < 0 ? -1 : fd_memory_new("xen-pages", MEM_HEAP_PAGES * PAGE_SIZE, F_SEAL_SEAL, error);
     if (m->heap_fd < 0) {
         mem_destroy(m);
         return false;

@@ -175,21 +175,6 @@ void log_guest(Device *dev, const char *format, ...)
     m->host->log(m, dev->cls->name, text);
 }
 
-void vm_stop(Device *dev, const char *format, ...)
-{
-    Machine *m = dev->machine;
-    g_autofree char *text = NULL;
-    va_list ap;
-
-    va_start(ap, format);
-    text = g_strdup_vprintf(format, ap);
-    va_end(ap);
-    if (m->host->log) {
-        m->host->log(m, dev->cls->name, text);
-    }
-    m->host->shutdown(m, SHUTDOWN_CRASH);
-}
-
 /* --- save and load of all devices --- */
 
 static void put(GByteArray *out, uint32_t v, unsigned size)

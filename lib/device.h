@@ -67,8 +67,6 @@ static inline int64_t vm_now(Device *dev) { return machine_now(dev->machine); }
 
 /* The guest did something odd: one line in the domain's log, rate-limited over the machine. */
 void log_guest(Device *dev, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* Guest state beyond modelling: crashes the domain (on_crash), with a line in the log. */
-void vm_stop(Device *dev, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Whole-machine save and load (records of all devices, in order). */
 void machine_save(Machine *m, GByteArray *out);

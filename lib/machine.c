@@ -108,14 +108,6 @@ bool dma_write(Machine *m, uint64_t gpa, const void *buf, size_t len)
     return whole;
 }
 
-uint16_t dma_read_u16(Machine *m, uint64_t gpa)
-{
-    uint16_t v;
-
-    dma_read(m, gpa, &v, sizeof v);
-    return v;
-}
-
 uint32_t dma_read_u32(Machine *m, uint64_t gpa)
 {
     uint32_t v;
@@ -124,25 +116,7 @@ uint32_t dma_read_u32(Machine *m, uint64_t gpa)
     return v;
 }
 
-uint64_t dma_read_u64(Machine *m, uint64_t gpa)
-{
-    uint64_t v;
-
-    dma_read(m, gpa, &v, sizeof v);
-    return v;
-}
-
-void dma_write_u16(Machine *m, uint64_t gpa, uint16_t v)
-{
-    dma_write(m, gpa, &v, sizeof v);
-}
-
 void dma_write_u32(Machine *m, uint64_t gpa, uint32_t v)
-{
-    dma_write(m, gpa, &v, sizeof v);
-}
-
-void dma_write_u64(Machine *m, uint64_t gpa, uint64_t v)
 {
     dma_write(m, gpa, &v, sizeof v);
 }

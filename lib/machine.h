@@ -66,12 +66,8 @@ static inline int64_t machine_now(Machine *m) { return m->host->now(m); }
 /* Copy; parts that are no RAM read as ones and swallow writes.  False if any part was no RAM. */
 bool dma_read(Machine *m, uint64_t gpa, void *buf, size_t len);
 bool dma_write(Machine *m, uint64_t gpa, const void *buf, size_t len);
-uint16_t dma_read_u16(Machine *m, uint64_t gpa);
 uint32_t dma_read_u32(Machine *m, uint64_t gpa);
-uint64_t dma_read_u64(Machine *m, uint64_t gpa);
-void dma_write_u16(Machine *m, uint64_t gpa, uint16_t v);
 void dma_write_u32(Machine *m, uint64_t gpa, uint32_t v);
-void dma_write_u64(Machine *m, uint64_t gpa, uint64_t v);
 /*
  * Zero-copy: the host address of the longest contiguous RAM at gpa, *len cut down to it; NULL if
  * the first byte is no RAM.  Valid for the machine's life.  After the device or a back end has

@@ -92,11 +92,6 @@ Chardev *chardev_new(int in_fd, int out_fd, int log_fd, bool drop, GError **erro
     return c;
 }
 
-Chardev *chardev_null(void)
-{
-    return chardev_new(-1, -1, -1, true, NULL);
-}
-
 void chardev_free(Chardev *c)
 {
     if (!c) {

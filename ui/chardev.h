@@ -23,7 +23,6 @@ typedef struct ChardevClient {
 /* in/out may be the same descriptor; -1: none.  log_fd gets a copy of all output, or -1.  drop:
  * a write that would block is swallowed (nobody reads the pty) instead of held back. */
 Chardev *chardev_new(int in_fd, int out_fd, int log_fd, bool drop, GError **error);
-Chardev *chardev_null(void);
 void chardev_free(Chardev *c);
 void chardev_attach(Chardev *c, const ChardevClient *client);
 size_t chardev_write(Chardev *c, const void *buf, size_t len);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "lib/fd.h"
 
 enum { TICK_MS = 20, TICK_IDLE_MS = 60, IDLE_TICKS = 50 };
 #define SURFACE_BYTES ((size_t)DISPLAY_MAX_WIDTH * DISPLAY_MAX_HEIGHT * 4)
@@ -29,13 +30,14 @@ Display *display_new(GError **error)
     d->full = true;
     d->viewers = g_ptr_array_new();
     d->map = MAP_FAILED;
-    d->memfd = memfd_create("guesthouse-display", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (d->memfd >= 0 && ftruncate(d->memfd, d->map_size) == 0) {
-        d->map = mmap(NULL, d->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, d->memfd, 0);
+    d->memfd = fd_memory_new("guesthouse-display", d->map_size, 0, error);
+    if (d->memfd < 0) {
+        display_free(d);
+        return NULL;
     }
+    d->map = mmap(NULL, d->map_size, PROT_READ | PROT_WRITE, MAP_SHARED, d->memfd, 0);
     if (d->map == MAP_FAILED ||
-        fcntl(d->memfd, F_ADD_SEALS,
-              F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0) {
+        fcntl(d->memfd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0) {
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
                     "display memory: %s", g_strerror(errno));
         display_free(d);
@@ -245,25 +247,6 @@ void display_wake(Display *d)
 
 /* --- screenshot -------------------------------------------------------------------------------- */
 
-static bool write_all(int fd, const void *buf, size_t len)
-{
-    const uint8_t *p = buf;
-
-    while (len) {
-        ssize_t n = write(fd, p, len);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        p += n;
-        len -= n;
-    }
-    return true;
-}
-
 bool display_screenshot(Display *d, int fd, GError **error)
 {
     g_autofree char *head = NULL;
@@ -273,7 +256,7 @@ bool display_screenshot(Display *d, int fd, GError **error)
     refresh(d);
     head = g_strdup_printf("P6\n%u %u\n255\n", d->width, d->height);
     rgb = g_malloc((size_t)d->width * 3);
-    ok = write_all(fd, head, strlen(head));
+    ok = fd_write_all(fd, head, strlen(head));
     for (unsigned y = 0; ok && y < d->height; y++) {
         const uint32_t *row = display_row(d, y);
 
@@ -282,7 +265,7 @@ bool display_screenshot(Display *d, int fd, GError **error)
             rgb[3 * x + 1] = row[x] >> 8;
             rgb[3 * x + 2] = row[x];
         }
-        ok = write_all(fd, rgb, (size_t)d->width * 3);
+        ok = fd_write_all(fd, rgb, (size_t)d->width * 3);
     }
     if (!ok) {
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "screenshot: %s",

@@ -61,7 +61,8 @@ static bool to_integer(const Value *v, int64_t *n)
         *n = v->i;
         return true;
     }
-    if (v->kind == VALUE_FLOAT && v->d == (double)(int64_t)v->d) {
+    if (v->kind == VALUE_FLOAT && v->d > -0x1p62 && v->d < 0x1p62 &&
+        v->d == (double)(int64_t)v->d) {
         *n = (int64_t)v->d;
         return true;
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "lib/fd.h"
 
 #define MAX_DEPTH 64
 
@@ -328,22 +329,6 @@ int http_body(const char *data, gsize len, const char **body, gsize *body_len)
     return 1;
 }
 
-static bool write_all(int fd, const char *data, gsize len)
-{
-    while (len) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno != EINTR) {
-            return false;
-        }
-        if (n > 0) {
-            data += n;
-            len -= n;
-        }
-    }
-    return true;
-}
-
 static Value *exchange(int fd, const char *request, GError **error)
 {
     g_autoptr(GString) in = g_string_new(NULL);
@@ -353,7 +338,7 @@ static Value *exchange(int fd, const char *request, GError **error)
     Value *result;
     int state = 0;
 
-    if (!write_all(fd, request, strlen(request))) {
+    if (!fd_write_all(fd, request, strlen(request))) {
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s", g_strerror(errno));
         return NULL;
     }

@@ -49,16 +49,6 @@ static bool start_xend(char **error)
     return true;
 }
 
-bool xm_running(Xm *xm)
-{
-    int fd = unix_connect(xm->paths->rpc_socket);
-
-    if (fd >= 0) {
-        close(fd);
-    }
-    return fd >= 0;
-}
-
 int xm_connect(Xm *xm, char **error)
 {
     int fd = unix_connect(xm->paths->rpc_socket);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
+#include "lib/fd.h"
 #include "tools/xm/xm.h"
 
 #define ESCAPE_KEY 0x1d         /* Ctrl+] */
@@ -25,25 +26,6 @@ int console_open(const char *path)
         tcsetattr(fd, TCSANOW, &t);
     }
     return fd;
-}
-
-static bool write_all(int fd, const char *data, ssize_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-
-        if (n < 0 && errno == EAGAIN) {
-            struct pollfd p = { fd, POLLOUT, 0 };
-
-            poll(&p, 1, 1000);
-        } else if (n < 0 && errno != EINTR) {
-            return false;
-        } else if (n > 0) {
-            data += n;
-            len -= n;
-        }
-    }
-    return true;
 }
 
 /* Signals only interrupt poll(); the loop sees the pipe and leaves in good order. */
@@ -75,7 +57,7 @@ static bool pump(struct pollfd p[3], int tty_fd)
         if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) {
             return false;
         }
-        if (n > 0 && !write_all(STDOUT_FILENO, buf, n)) {
+        if (n > 0 && !fd_write_all(STDOUT_FILENO, buf, n)) {
             return false;
         }
     }
@@ -86,7 +68,7 @@ static bool pump(struct pollfd p[3], int tty_fd)
             return true;
         }
         escape = memchr(buf, ESCAPE_KEY, n);
-        if (!write_all(tty_fd, buf, escape ? escape - buf : n)) {
+        if (!fd_write_all(tty_fd, buf, escape ? escape - buf : n)) {
             return false;
         }
         return !escape;

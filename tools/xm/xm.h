@@ -32,7 +32,6 @@ struct XmCommand {
  */
 Value *xm_call(Xm *xm, int *status, const char *method, Value *params);
 Value *xm_params(const char *first, ...) __attribute__((sentinel));     /* strings */
-bool xm_running(Xm *xm);                    /* does a xend answer? */
 int xm_connect(Xm *xm, char **error);       /* starts a xend if there is none */
 void xm_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void xm_usage(const XmCommand *c);          /* to standard error */
