@@ -14,7 +14,8 @@
 #include "include/pc_layout.h"
 
 #define MAX_COUNT 4096          /* a request never spans more than a page of bytes */
-#define SPIN_NS 30000           /* how long to look for the next request before sleeping */
+#define SPIN_NS 400000          /* how long to look for the next request before sleeping */
+#define QUIET_NS 8000           /* without a request: a look at the other sources */
 #define TURN_NS 300000          /* then the other sources get their turn */
 
 struct IoreqClient {
@@ -272,7 +273,7 @@ static gboolean ioreq_check(GSource *source)
 static gboolean ioreq_dispatch(GSource *source, GSourceFunc callback, gpointer opaque)
 {
     IoreqClient *c = (IoreqClient *)source;
-    int64_t now = monotonic_ns(), turn_end = now + TURN_NS;
+    int64_t now = monotonic_ns(), turn_end = now + TURN_NS, quiet_end = now + QUIET_NS;
 
     (void)callback;
     (void)opaque;
@@ -280,13 +281,14 @@ static gboolean ioreq_dispatch(GSource *source, GSourceFunc callback, gpointer o
         if (serve_all(c)) {
             now = monotonic_ns();
             c->hot_until = now + c->spin;
+            quiet_end = now + QUIET_NS;
         } else {
             for (unsigned i = 0; i < 64 && hv_request_seq(c->hv) == c->seen; i++) {
                 __builtin_ia32_pause();
             }
             now = monotonic_ns();
         }
-    } while (now < c->hot_until && now < turn_end);
+    } while (now < c->hot_until && now < turn_end && now < quiet_end);
     return G_SOURCE_CONTINUE;
 }
 

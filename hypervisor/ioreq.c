@@ -24,8 +24,8 @@
 #include "hypervisor/vcpu.h"
 #include "lib/fd.h"
 
-#define SPIN_MIN_NS 4000
-#define SPIN_MAX_NS 50000
+#define SPIN_MIN_NS 30000
+#define SPIN_MAX_NS 150000
 #define SLEEP_NS 500000000L     /* then look again whether the domain still lives */
 #define RING_REWIND (1u << 30)
 #define STATE_BYTE 30           /* of ioreq_t: bits 3:0 state */

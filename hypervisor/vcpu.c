@@ -22,6 +22,8 @@
 #define ATTR_LDT 0x82
 #define ATTR_TSS 0x8b           /* busy 32-bit TSS */
 #define RFLAGS_IF (1u << 9)
+#define HALT_POLL_MIN_NS 20000
+#define HALT_POLL_MAX_NS 400000
 
 static void futex_wake(uint32_t *word, bool shared)
 {
@@ -132,10 +134,37 @@ static void set_runstate(Vcpu *v, uint32_t state)
     domain_unlock(v->dom);
 }
 
+/*
+ * Looks for a while before a halted vCPU sleeps: the answer of a disk comes sooner than two threads
+ * wake up.  How long adapts to how short the last halts were; long ones are not waited for at all.
+ */
+static void poll_before_sleep(const Vcpu *v, uint32_t seq)
+{
+    const Domain *d = v->dom;
+    int64_t end = monotonic_ns() + v->halt_poll_ns;
+
+    do {
+        for (unsigned n = 0; n < 32; n++) {
+            if (__atomic_load_n(&v->event_seq, __ATOMIC_ACQUIRE) != seq ||
+                __atomic_load_n(&d->shared->post_prod, __ATOMIC_ACQUIRE) != d->post_cons) {
+                return;
+            }
+            __builtin_ia32_pause();
+        }
+    } while (monotonic_ns() < end);
+}
+
+static void adapt_poll(Vcpu *v, int64_t halted_ns)
+{
+    v->halt_poll_ns = halted_ns > HALT_POLL_MAX_NS ? 0
+                      : MIN(MAX(2 * v->halt_poll_ns, HALT_POLL_MIN_NS), HALT_POLL_MAX_NS);
+}
+
 void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v))
 {
     Domain *d = v->dom;
-    bool slept = false;
+    int64_t start = monotonic_ns();
+    bool slept = false, polled = d->ioreq.single_cpu;
 
     for (;;) {
         uint32_t seq = __atomic_load_n(&v->event_seq, __ATOMIC_SEQ_CST);
@@ -153,9 +182,15 @@ void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v))
             dm_drain_posts(d);
             continue;
         }
+        if (!polled && v->halt_poll_ns) {
+            polled = true;
+            poll_before_sleep(v, seq);
+            continue;
+        }
         syscall(SYS_futex, &v->event_seq, FUTEX_WAIT_PRIVATE, seq, NULL, NULL, 0);
     }
     __atomic_store_n(&v->sleeping, 0, __ATOMIC_SEQ_CST);
+    adapt_poll(v, monotonic_ns() - start);
     if (slept) {
         set_runstate(v, RUNSTATE_running);
     }

@@ -63,6 +63,7 @@ struct Vcpu {
     VcpuState *state;           /* cache of the engine's state during one hypercall */
     bool state_valid;
     int64_t spin_ns;            /* how long ioreq waits spin before sleeping */
+    int64_t halt_poll_ns;       /* before the next halt sleeps */
     uint64_t irqs_taken, irqs_at_halt;
 };
 
