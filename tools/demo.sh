@@ -1,26 +1,32 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# demo.sh - the main job, from a fresh clone: builds, makes an install CD out of Debian's packages, a
-# blank disk and the tutorial's config, and starts the guest with `xm create -c` in this terminal.
-# The guest installs itself and powers off; then it is booted from its disk.
-#   GUESTHOUSE_DEMO=install   stop after the installation
+# demo.sh - configures, builds, makes an install CD and an empty disk, and starts the domain with
+# `xm create -c` on this terminal.  Answers nothing, asks nothing; run it again to boot the disk
+# that it has installed.
+#   demo.sh [--install]      --install: with an empty disk again
+#   CPU=kvm|soft             what runs the guest (default: what is faster here)
 set -eu
 cd "$(dirname "$0")/.."
-out=$PWD/build/demo xm=$PWD/build/bin/xm
-step() { printf '\n== %s\n' "$*"; }
+: "${B:=build}"
+case ${1-} in
+'' | --install) ;;
+*) sed -n 's/^# \{0,1\}//;3,7p' "$0" >&2; exit 2 ;;
+esac
+jobs=$(nproc 2>/dev/null || echo 2)
+[ -e config.mk ] && [ -e config.h ] || ./configure
+make --no-print-directory -j"$jobs" B="$B"
+demo/mkiso.sh "$B/demo"
+dir=$(cd "$B/demo" && pwd)
+disk=$dir/domuhvm.img
 
-step "building"
-if [ ! -e config.mk ]; then ./configure >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }; fi
-rm -f build-configure.log
-make --no-print-directory -j"$(nproc)" all
-step "making the install CD"
-mkdir -p "$out"
-demo/mkiso.sh "$out"
-rm -f "$out/domuhvm.img"
-truncate -s 256M "$out/domuhvm.img"
-write_config() { # FILE BOOT
+# An installed disk has a boot record; a blank one has none.
+installed() { [ -e "$disk" ] && [ "$(od -An -tx1 -j510 -N2 "$disk" | tr -d ' ')" = 55aa ]; }
+[ "${1-}" = --install ] && rm -f "$disk"
+[ -e "$disk" ] || truncate -s 256M "$disk"
+
+config() { # FILE BOOT
     cat >"$1" <<END
-# The tutorial's HVM guest.
+# A Xen HVM guest, as xm knows it.
 kernel = "hvmloader"
 builder = 'hvm'
 memory = 128
@@ -29,47 +35,52 @@ vcpus = 1
 pae = 1
 acpi = 1
 apic = 1
-vif = [ 'type=ioemu, bridge=xenbr0' ]
-disk = [ 'file:$out/domuhvm.img,hda,w', 'file:$out/install.iso,hdc:cdrom,r' ]
+cpu = "${CPU:-auto}"
+vif = ['type=ioemu, bridge=xenbr0']
+disk = ['file:$disk,hda,w', 'file:$dir/install.iso,hdc:cdrom,r']
 device_model = 'qemu-dm'
 boot = "$2"
 sdl = 0
 opengl = 0
 vnc = 1
-vncpasswd = ""
+vnclisten = "127.0.0.1"
+vncdisplay = 1
 vncunused = 1
+vncpasswd = ""
 stdvga = 0
+nographic = 0
+monitor = 0
 serial = 'pty'
+soundhw = ""
+full-screen = 0
+usb = 0
+usbdevice = ""
+keymap = "en-us"
 tsc_mode = 0
 localtime = 1
-keymap = 'en-us'
+xen_platform_pci = 0
 on_poweroff = 'destroy'
 on_reboot = 'restart'
 on_crash = 'destroy'
 END
 }
-write_config "$out/domu-hvm.config" dc
-write_config "$out/domu-hvm-disk.config" c
+config "$dir/domu-hvm.config" dc
+config "$dir/domu-hvm-disk.config" c
 
-if "$xm" domid domu-hvm >/dev/null 2>&1; then
-    echo "demo: a domain domu-hvm runs already; end it with: $xm destroy domu-hvm" >&2
-    exit 1
+run() { # CONFIG
+    echo
+    echo "\$ $B/bin/xm create -c $1"
+    echo "(its screen: vncviewer localhost:1, or the display that xm names; Ctrl+] leaves the console)"
+    "$B/bin/xm" create -c "$1"
+}
+if ! installed; then
+    run "$B/demo/domu-hvm.config"
+    installed || { echo "The installer has not finished; make demo starts it again." >&2; exit 1; }
+    echo
+    echo "The system is installed.  From its disk it boots with boot=\"c\":"
 fi
-step "installing: $xm create -c $out/domu-hvm.config"
-echo "The serial console follows; Ctrl+] leaves it. The screen: vncviewer localhost:DISPLAY, with the"
-echo "display that xm prints below (xm vncviewer domu-hvm starts it)."
-"$xm" create -c "$out/domu-hvm.config"
-# Left with Ctrl+], or the installer has powered the guest off.
-if "$xm" domid domu-hvm >/dev/null 2>&1; then
-    echo "The guest still runs: $xm console domu-hvm, $xm list, $xm destroy domu-hvm"
-    exit 0
-fi
-[ "${GUESTHOUSE_DEMO-}" = install ] && exit 0
-step "booting the installed system: $xm create $out/domu-hvm-disk.config"
 if [ -t 0 ]; then
-    "$xm" create -c "$out/domu-hvm-disk.config"
+    run "$B/demo/domu-hvm-disk.config"
 else
-    "$xm" create "$out/domu-hvm-disk.config"
+    echo "  $B/bin/xm create -c $B/demo/domu-hvm-disk.config"
 fi
-echo "Some things to try (log in as root, no password):"
-echo "  $xm list; $xm console domu-hvm; $xm vncviewer domu-hvm; $xm shutdown -w domu-hvm"

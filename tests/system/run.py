@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 import unittest
@@ -95,6 +96,7 @@ def child(case, names, pipe):
     """In the scenario's process."""
     os.setpgid(0, 0)
     harness.become_reaper()
+    threading.Thread(target=harness.reap_daemons, daemon=True).start()
     report = Report(os.fdopen(pipe, 'w'), case)
     suite = unittest.TestSuite(case(n) for n in names)
     try:

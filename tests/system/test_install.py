@@ -40,7 +40,8 @@ class Install(Case):
             disk=[f'file:{cls.disk},hda,w', f'file:{INSTALL_ISO},hdc:cdrom,r'], device_model='qemu-dm',
             boot='dc', sdl=0, vnc=1, vnclisten='127.0.0.1', vncdisplay=40, vncunused=1, vncpasswd='',
             stdvga=0, serial='pty', tsc_mode=0, localtime=1, nographic=0, opengl=0, monitor=0,
-            soundhw='', usb=1, usbdevice='tablet', keymap='en-us', xen_platform_pci=0)
+            soundhw='', usb=1, usbdevice='tablet', keymap='en-us', xen_platform_pci=0,
+            **{'full-screen': 0})
 
     def test_create_says_what_the_user_needs(self):
         out = self.domain.output

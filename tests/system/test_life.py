@@ -131,19 +131,20 @@ class Killed(Case):
         for program in ('hypervisor', 'qemu-dm', 'dm-ui', 'dm-net'):
             wait_for(f'no {program} left', 10, lambda p=program: not self.host.processes(p))
         self.assertTrue(lock_is_free(disk))
-        r = run('debugfs', '-R', 'cat /root/flushed', disk + '?offset=1048576',
-                env=dict(os.environ, PATH=os.environ['PATH'] + ':/sbin:/usr/sbin'))
-        self.assertEqual(r.out.strip(), f'flushed-{name}', r)
-        r = run('e2fsck', '-f', '-y', disk + '?offset=1048576',
-                env=dict(os.environ, PATH=os.environ['PATH'] + ':/sbin:/usr/sbin'))
+        system = self.host.path('system.img')       # the partition, mended without harm to the disk
+        run('dd', f'if={disk}', f'of={system}', 'bs=1M', 'skip=1', 'conv=sparse')
+        env = dict(os.environ, PATH=os.environ['PATH'] + ':/sbin:/usr/sbin')
+        r = run('e2fsck', '-f', '-y', system, env=env)
         self.assertIn(r.status, (0, 1), r)
+        r = run('debugfs', '-R', 'cat /root/flushed', system, env=env)
+        self.assertEqual(r.out.strip(), f'flushed-{name}', r)
 
     def test_dm_ui_and_dm_net_come_back_and_then_qemu_dm_is_the_end(self):
         d, disk = self.boot('dm')
         self.kill('dm-ui')
         wait_for('a new dm-ui', 10, lambda: self.host.processes('dm-ui'))
         viewer = wait_for('VNC again', 10, lambda: self.try_viewer(d))
-        self.assertFalse(viewer.picture().blank())
+        wait_for('a picture', 10, lambda: not viewer.picture().blank())
         viewer.close()
         self.kill('dm-net')
         wait_for('a new dm-net', 10, lambda: self.host.processes('dm-net'))

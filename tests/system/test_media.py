@@ -34,13 +34,14 @@ class Memtest(Medium):
 class Grub(Medium):
     iso, display = 'grub.iso', 90
 
-    def test_shows_its_prompt_or_menu(self):
-        self.domain.wait_screen(r'GNU GRUB +version|grub>', 90)
+    def test_shows_its_menu(self):
+        self.domain.wait_screen(r'GNU GRUB +version', 90)
 
     def test_takes_commands_from_the_keyboard(self):
-        self.domain.wait_screen(r'grub>', 30)
         viewer = self.domain.viewer()
         self.addCleanup(viewer.close)
+        viewer.type('c')
+        self.domain.wait_screen(r'grub>', 30)
         viewer.type('echo "said $grub_cpu-$grub_platform"\n', 0.1)
         self.domain.wait_screen(r'\nsaid i386-pc', 30)
 
