@@ -151,7 +151,12 @@ bool dm_timers_start(Dm *dm, GError **error)
                     g_strerror(errno));
         return false;
     }
-    g_unix_fd_add(dm->timer_fd, G_IO_IN, timers_due, dm);
+    GSource *source = g_unix_fd_source_new(dm->timer_fd, G_IO_IN);
+
+    g_source_set_callback(source, (GSourceFunc)(void (*)(void))timers_due, dm, NULL);
+    g_source_set_can_recurse(source, TRUE);         /* else GLib wakes itself at each dispatch */
+    g_source_attach(source, NULL);
+    g_source_unref(source);
     dm->board.machine.timers.changed = timers_changed;
     dm->board.machine.timers.opaque = dm;
     timers_arm(dm, timer_queue_next(&dm->board.machine.timers));

@@ -366,7 +366,7 @@ void ide_bus_init(IdeBus *bus, Device *dev, unsigned number)
         IdeDrive *d = &bus->drive[i];
         d->bus = bus;
         d->unit = i;
-        d->buffer = g_malloc0(IDE_BUFFER);
+        d->buffer = g_aligned_alloc0(1, IDE_BUFFER, 4096);     /* O_DIRECT needs no copy */
         d->sectors = d->block && !d->cdrom ? block_size(d->block) / IDE_SECTOR : 0;
     }
 }
@@ -376,7 +376,7 @@ void ide_bus_finish(IdeBus *bus)
     for (unsigned i = 0; i < 2; i++) {
         if (bus->drive[i].buffer)
             ide_drive_abort(&bus->drive[i]);
-        g_free(bus->drive[i].buffer);
+        g_aligned_free(bus->drive[i].buffer);
         bus->drive[i].buffer = NULL;
     }
     ide_master_finish(&bus->master);
