@@ -312,8 +312,16 @@ typedef struct Card { PciDevice pci; Probe probe; } Card;
 
 static const PciClass card_id = { .vendor = 0x1234, .device = 0x5678, .base_class = 2,
                                   .interrupt_pin = 1 };
-static uint64_t card_read(void *opaque, uint64_t o, unsigned w) { return probe_read(&((Card *)opaque)->probe, o, w); }
-static void card_write(void *opaque, uint64_t o, unsigned w, uint64_t v) { probe_write(&((Card *)opaque)->probe, o, w, v); }
+static uint64_t card_read(void *opaque, uint64_t o, unsigned w)
+{
+    return probe_read(&((Card *)opaque)->probe, o, w);
+}
+
+static void card_write(void *opaque, uint64_t o, unsigned w, uint64_t v)
+{
+    probe_write(&((Card *)opaque)->probe, o, w, v);
+}
+
 static const IoOps card_ops = { .read = card_read, .write = card_write, .widths = IO_8 };
 
 static bool card_init(Device *dev, GError **error)

@@ -31,7 +31,9 @@ RULES = {
                         'hypervisor/cpu_policy.h', 'hypervisor/params.h'), DEVICE),
     'hypervisor/soft': (('include/', 'lib/', 'hypervisor/soft/', 'hypervisor/engine.h',
                          'hypervisor/cpu_policy.h'), HOST),
+    # What KVM cannot run, the software CPU does, through that one header.
     'hypervisor/kvm': (('include/', 'lib/', 'hypervisor/kvm/', 'hypervisor/engine.h',
+                        'hypervisor/soft/assist.h',
                         'hypervisor/cpu_policy.h'), ()),
     'tools': (('include/', 'lib/', 'tools/'), HOST),
     'firmware': (('include/', 'firmware/'), HOST),
