@@ -83,12 +83,6 @@ static bool poll_done(Vcpu *v)
     return __atomic_load_n(&v->poll_hit, __ATOMIC_SEQ_CST);
 }
 
-static bool never(Vcpu *v)
-{
-    (void)v;
-    return false;
-}
-
 static void finish(Hypercall *h)
 {
     Vcpu *v = h->v;
@@ -98,7 +92,7 @@ static void finish(Hypercall *h)
         sched_yield();
         break;
     case AFTER_BLOCK:
-        vcpu_block(v, never);
+        vcpu_block(v, NULL);
         break;
     case AFTER_POLL:
         vcpu_block(v, poll_done);

@@ -196,12 +196,6 @@ void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v))
     }
 }
 
-static bool never(Vcpu *v)
-{
-    (void)v;
-    return false;
-}
-
 /* CLI; HLT: only an NMI ends it, whatever the chips want to deliver. */
 static void sleep_masked(Vcpu *v)
 {
@@ -232,7 +226,7 @@ static void halted(Vcpu *v)
         v->state_valid = false;
     }
     v->irqs_at_halt = taken;
-    vcpu_block(v, never);
+    vcpu_block(v, NULL);
 }
 
 /* --- INIT, SIPI, up, down --- */
@@ -358,17 +352,6 @@ static bool await_turn(Vcpu *v)
     return go;
 }
 
-static void apply_pin(int cpu)
-{
-    cpu_set_t set;
-
-    if (cpu >= 0 && cpu < CPU_SETSIZE) {
-        CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
-        sched_setaffinity(0, sizeof set, &set);
-    }
-}
-
 static void triple_fault(Vcpu *v)
 {
     uint64_t reason = v->dom->param[HVM_PARAM_TRIPLE_FAULT_REASON];
@@ -383,7 +366,6 @@ static void *vcpu_main(void *opaque)
     Domain *d = v->dom;
 
     v->tid = syscall(SYS_gettid);
-    apply_pin(v->host_cpu);
     while (await_turn(v)) {
         enum VcpuStop stop;
 
@@ -415,7 +397,7 @@ Vcpu *vcpu_new(Domain *d, unsigned id, GError **error)
 
     v->dom = d;
     v->id = id;
-    v->host_cpu = v->last_cpu = -1;
+    v->last_cpu = -1;
     v->sipi_vector = -1;
     v->info_gpa = UINT64_MAX;
     v->info = id < 32 ? event_shared_info(d) + 64 * id : v->spare_info;
@@ -467,18 +449,6 @@ void vcpu_free(Vcpu *v)
     g_free(v->start_state);
     g_free(v->state);
     g_free(v);
-}
-
-void vcpu_pin(Vcpu *v, int host_cpu)
-{
-    cpu_set_t set;
-
-    v->host_cpu = host_cpu;
-    if (v->thread_running && host_cpu >= 0 && host_cpu < CPU_SETSIZE) {
-        CPU_ZERO(&set);
-        CPU_SET(host_cpu, &set);
-        pthread_setaffinity_np(v->thread, sizeof set, &set);
-    }
 }
 
 uint64_t vcpu_cpu_ns(const Vcpu *v)

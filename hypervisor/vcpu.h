@@ -26,7 +26,6 @@ struct Vcpu {
     EngineVcpu *ev;
     pthread_t thread;
     bool thread_running;
-    int host_cpu;               /* to be pinned to; -1: any */
     int last_cpu;               /* host CPU it ran on when it last went in; -1: never ran */
     int tid;
 
@@ -85,10 +84,9 @@ void vcpu_nmi(Vcpu *v);         /* lock held */
 void vcpu_kick(Vcpu *v);
 /* Also leaves run(); for domain-wide changes. */
 void vcpu_stop(Vcpu *v);
-void vcpu_pin(Vcpu *v, int host_cpu);
 uint64_t vcpu_cpu_ns(const Vcpu *v);
 
-/* Own thread: sleeps until done(), an interrupt is pending, or the domain stops. */
+/* Own thread: sleeps until done() (NULL: never), an interrupt is pending, or the domain stops. */
 void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v));
 bool vcpu_must_stop(const Vcpu *v);
 void vcpu_set_phase(Vcpu *v, enum VcpuPhase phase);
