@@ -157,6 +157,8 @@ typedef struct EngineCaps {
     uint64_t xcr0;
     unsigned phys_bits;             /* guest-physical address width, 36..52 */
     bool     vendor_amd;            /* host vendor: which of VMCALL/VMMCALL is native */
+    bool     bare_hypercalls;       /* VMCALL/VMMCALL anywhere in the guest, not only in its
+                                     * hypercall page, get to EngineHost.hypercall */
 } EngineCaps;
 
 typedef struct EngineOps {

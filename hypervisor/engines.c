@@ -97,24 +97,44 @@ const char *engines_reason(const Domain *d)
     return d->engine_reason;
 }
 
-static bool engine_auto(Domain *d, char **why)
+/* Why KVM, though d->caps says that it works, is not the one to take; NULL: it is. */
+static char *against_kvm(const Domain *d)
 {
     double ns = probe_ns(&engine_kvm);
 
     if (ns > SLOW_NS) {
-        g_autofree char *text = g_strdup_printf("this host's KVM needs %.0f ns for an instruction",
-                                                ns);
+        return g_strdup_printf("this host's KVM needs %.0f ns for an instruction", ns);
+    }
+    if (!d->caps.bare_hypercalls) {
+        return g_strdup("this host's KVM passes no hypercalls on, which new Linux guests need; "
+                        "cpu=\"kvm\" is quicker for others");
+    }
+    return NULL;
+}
 
-        if (try_engine(d, &engine_soft, why)) {
-            chosen(d, text);
+static bool engine_auto(Domain *d, char **why)
+{
+    g_autofree char *reason = NULL, *no_soft = NULL;
+
+    if (try_engine(d, &engine_kvm, why)) {
+        reason = against_kvm(d);
+        if (!reason) {
+            chosen(d, "");
             return true;
         }
+        d->ops->destroy(d->engine);
+        d->engine = NULL;
+        if (try_engine(d, &engine_soft, &no_soft)) {
+            chosen(d, reason);
+            return true;
+        }
+        if (try_engine(d, &engine_kvm, why)) {
+            chosen(d, "the software CPU can't run on this host");
+            return true;
+        }
+        return false;
     }
-    if (try_engine(d, &engine_kvm, why)) {
-        chosen(d, "");
-        return true;
-    }
-    if (!try_engine(d, &engine_soft, NULL)) {
+    if (!try_engine(d, &engine_soft, &no_soft)) {
         return false;
     }
     chosen(d, *why);

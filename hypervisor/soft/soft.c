@@ -266,6 +266,7 @@ static void soft_caps(Engine *e, EngineCaps *caps)
     caps->xcr0 = 3;
     caps->phys_bits = SOFT_PHYS_BITS;
     caps->vendor_amd = __builtin_cpu_is("amd");
+    caps->bare_hypercalls = true;
     simd_caps(caps);
 }
 
