@@ -186,8 +186,10 @@ static void name##_m_##bits(Cpu *c, const Insn *i) \
 }
 
 #define UNARY(name, carry, insn) \
-    UNARY_BODIES(name, carry, insn, 8, uint8_t, "b") UNARY_BODIES(name, carry, insn, 16, uint16_t, "w") \
-    UNARY_BODIES(name, carry, insn, 32, uint32_t, "l") UNARY_BODIES(name, carry, insn, 64, uint64_t, "q") \
+    UNARY_BODIES(name, carry, insn, 8, uint8_t, "b") \
+    UNARY_BODIES(name, carry, insn, 16, uint16_t, "w") \
+    UNARY_BODIES(name, carry, insn, 32, uint32_t, "l") \
+    UNARY_BODIES(name, carry, insn, 64, uint64_t, "q") \
     const OpFn ops_##name##_e[2][4] = {SIZES(name##_r), SIZES(name##_m)};
 
 UNARY(inc, "btw $8, %w2\n\t", "inc")
@@ -213,7 +215,7 @@ NOT_BODIES(32, uint32_t)
 NOT_BODIES(64, uint64_t)
 const OpFn ops_not_e[2][4] = {SIZES(not_r), SIZES(not_m)};
 
-/* --- XADD, CMPXCHG: 16, 32 and 64 bits have the accumulator at register 0, 8 bits AL at 0 too --- */
+/* --- XADD, CMPXCHG: the accumulator is register 0 in every size, AL too --- */
 #define EXCHANGE_BODIES(bits, T) \
 static void xadd_r_##bits(Cpu *c, const Insn *i) \
 { \

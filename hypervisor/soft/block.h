@@ -13,7 +13,8 @@
 #include "hypervisor/soft/cpu.h"
 
 #define BLOCK_INSNS 40
-#define BLOCK_MODES (MODE_SIZE_MASK | MODE_PROT | MODE_V86 | MODE_USER | MODE_SS32 | MODE_LMA | MODE_TF)
+#define BLOCK_MODES (MODE_SIZE_MASK | MODE_PROT | MODE_V86 | MODE_USER | MODE_SS32 | \
+                     MODE_LMA | MODE_TF)
 #define JUMP_BITS 14
 #define JUMP_SIZE (1u << JUMP_BITS)
 

@@ -63,7 +63,7 @@ enum {
     MODE_V86 = 8,
     MODE_USER = 0x10,   /* CPL 3 */
     MODE_SS32 = 0x20,   /* stack pointer is ESP (or RSP in MODE_64) */
-    MODE_FLAT = 0x40,   /* CS, DS, ES, SS base 0, limit 4G, all usable and writable: no limit checks */
+    MODE_FLAT = 0x40,   /* CS, DS, ES, SS base 0, limit 4G, usable and writable: no checks */
     MODE_LMA = 0x80,    /* long mode active (64-bit or compatibility) */
     MODE_TF = 0x100,    /* single step or hardware breakpoints: one instruction to a block */
     MODE_AM = 0x200,    /* alignment checks on: CR0.AM, RFLAGS.AC, CPL 3 */
@@ -84,7 +84,7 @@ struct Insn {
     uint8_t base, index, scale;     /* memory operand: gpr[base] + (gpr[index] << scale) + disp */
     uint8_t seg;        /* SEG_*, SEG_NONE */
     uint8_t asize;      /* effective address size in bytes: 2, 4, 8 */
-    uint8_t reg;        /* ModRM.reg (+REX.R) or opcode's register (+REX.B); for 8-bit registers see R8 */
+    uint8_t reg;        /* ModRM.reg (+REX.R) or opcode's register (+REX.B); bytes: R8 */
     uint8_t rm;         /* ModRM.rm register (+REX.B) when mod == 3, REG_MEM otherwise */
     uint8_t modrm;      /* the raw byte */
     uint8_t rex;        /* raw REX, 0 if none */
@@ -157,7 +157,7 @@ struct EngineVcpu {
     };
     uint16_t aflags;            /* FLAG_*: arithmetic flags */
     uint32_t rflags;            /* the others (RF_ARITH bits are 0 here), bit 1 set */
-    volatile uint32_t poll;     /* non-zero: leave the block loop and look (kick, IRQ, TLB request) */
+    volatile uint32_t poll;     /* non-zero: leave the block loop and look (POLL_*) */
     uint32_t mode;              /* MODE_* now; recomputed by cpu_update_mode() */
     TlbEntry *tlb;              /* = tlbs[TLB_*] */
     /* Segment bases for accesses that need no check of the segment; FBASE_NONE where they do. */
@@ -272,7 +272,8 @@ static inline uint64_t insn_next(const Cpu *c, const Insn *i)
 
 /* --- flags --- */
 uint32_t cpu_get_rflags(const Cpu *c);              /* all bits together */
-void cpu_set_rflags(Cpu *c, uint32_t value, uint32_t mask);    /* bits of mask from value; updates mode */
+/* Bits of mask from value; updates mode. */
+void cpu_set_rflags(Cpu *c, uint32_t value, uint32_t mask);
 /* After any change to CR0, CR4, EFER, CS, SS, DS, ES, CPL, VM, TF, AC, DR7. */
 void cpu_update_mode(Cpu *c);
 
@@ -280,7 +281,7 @@ void cpu_update_mode(Cpu *c);
 /* Delivers an exception or interrupt at c->rip (return address already right for its kind; for
  * soft events insn_len has been added by the caller).  Handles double faults; false: triple. */
 bool cpu_deliver(Cpu *c, int vector, int type, bool has_error, uint32_t error);
-void seg_load(Cpu *c, const Insn *i, unsigned seg, uint16_t selector);      /* MOV/POP/LxS, not CS */
+void seg_load(Cpu *c, const Insn *i, unsigned seg, uint16_t selector);  /* MOV/POP/LxS, not CS */
 void seg_set_real(Cpu *c, unsigned seg, uint16_t selector);                 /* real and V86 */
 void seg_from_state(Seg *s, const SegState *st);
 void seg_to_state(const Seg *s, SegState *st);

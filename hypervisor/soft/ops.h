@@ -84,7 +84,7 @@ OP(lar); OP(lsl);   /* i->reg from i->rm / memory 16 bits */
 OP(verr); OP(verw); OP(sldt); OP(str); OP(lldt); OP(ltr);   /* 0F 00; lldt, ltr end */
 OP(arpl);           /* 63 outside 64-bit: i->rm / memory, i->reg */
 OP(sgdt); OP(sidt); OP(lgdt); OP(lidt);     /* memory */
-OP(call_far_imm); OP(jmp_far_imm);  /* i->imm offset (opsize bits), (uint16_t)i->disp selector; end */
+OP(call_far_imm); OP(jmp_far_imm);  /* i->imm offset, (uint16_t)i->disp selector; end */
 OP(call_far_mem); OP(jmp_far_mem);  /* memory m16:opsize; end */
 OP(ret_far);        /* i->imm bytes to release; ends */
 OP(iret);           /* ends */
@@ -100,7 +100,7 @@ OP(mov_r_cr); OP(mov_cr_r); OP(mov_r_dr); OP(mov_dr_r); /* reg number (with REX.
 OP(invlpg); OP(invd); OP(wbinvd);   /* end */
 OP(rdtsc); OP(rdtscp); OP(rdpmc); OP(rdmsr); OP(wrmsr); /* wrmsr ends */
 OP(cpuid);                      /* ends */
-OP(syscall); OP(sysret); OP(sysenter); OP(sysexit);     /* end; sysret/sysexit: opsize 8 with REX.W */
+OP(syscall); OP(sysret); OP(sysenter); OP(sysexit);     /* end; REX.W: opsize 8 */
 OP(swapgs);                     /* ends */
 OP(vmcall); OP(vmmcall);        /* end */
 OP(xgetbv); OP(xsetbv);         /* xsetbv ends */

@@ -166,7 +166,7 @@ static uint64_t stos_stretch(Cpu *c, const Insn *i, uint64_t count, unsigned siz
     } \
     NEXT(c, i);
 
-#define MOVE_BOTH(n) advance(c, i, RSI, step * (int64_t)(n)); advance(c, i, RDI, step * (int64_t)(n))
+#define MOVE_BOTH(n) MOVE_SI(n); MOVE_DI(n)
 #define MOVE_DI(n) advance(c, i, RDI, step * (int64_t)(n))
 #define MOVE_SI(n) advance(c, i, RSI, step * (int64_t)(n))
 
