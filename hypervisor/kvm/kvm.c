@@ -339,26 +339,6 @@ static void kvm_kick(EngineVcpu *ev, bool stop)
 
 /* --- exits --- */
 
-static void exit_io(EngineVcpu *ev)
-{
-    struct kvm_run *run = ev->run;
-    const EngineHost *host = ev->e->host;
-    uint8_t *data = (uint8_t *)run + run->io.data_offset;
-    unsigned size = run->io.size;
-
-    for (uint32_t i = 0; i < run->io.count; i++, data += size) {
-        uint32_t value = 0;
-
-        if (run->io.direction == KVM_EXIT_IO_OUT) {
-            memcpy(&value, data, size);
-            host->io_write(ev->v, run->io.port, size, value);
-        } else {
-            host->io_read(ev->v, run->io.port, size, &value);
-            memcpy(data, &value, size);
-        }
-    }
-}
-
 static bool is_rom(const Engine *e, uint64_t gpa)
 {
     return gpa < e->mem->size && e->mem->types[gpa >> 12] == MEM_ROM;
@@ -504,7 +484,7 @@ static enum Outcome handle_exit(EngineVcpu *ev)
             hypercall(ev);
             return GO_ON;
         }
-        exit_io(ev);
+        kvm_exit_io(ev);
         return GO_ON;
     case KVM_EXIT_MMIO:
         ev->unfinished = true;

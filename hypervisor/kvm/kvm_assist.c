@@ -64,23 +64,18 @@ static bool prepare(EngineVcpu *ev)
 
 void kvm_insn_text(EngineVcpu *ev, char text[3 * INSN_MAX + 1])
 {
-    const GuestMemory *mem = ev->e->mem;
     struct kvm_regs r = { 0 };
     struct kvm_sregs sr = { 0 };
-    unsigned at = 0;
+    uint8_t bytes[INSN_MAX];
+    unsigned n;
 
     ioctl(ev->fd, KVM_GET_REGS, &r);
     ioctl(ev->fd, KVM_GET_SREGS, &sr);
-    for (unsigned i = 0; i < INSN_MAX; i++) {
-        struct kvm_translation t = { .linear_address = sr.cs.base + r.rip + i };
-
-        if (ioctl(ev->fd, KVM_TRANSLATE, &t) < 0 || !t.valid || t.physical_address >= mem->size ||
-            mem->types[t.physical_address >> 12] == MEM_HOLE) {
-            break;
-        }
-        at += g_snprintf(text + at, 4, " %02x", mem->base[t.physical_address]);
+    n = kvm_read_insn(ev, &r, &sr, bytes);
+    for (unsigned i = 0; i < n; i++) {
+        g_snprintf(text + 3 * i, 4, " %02x", bytes[i]);
     }
-    text[at] = 0;
+    text[3 * n] = 0;
 }
 
 static void tell_once(EngineVcpu *ev)

@@ -90,6 +90,12 @@ void kvm_set_cpuid(EngineVcpu *ev);
 void kvm_regs_to_gpr(const struct kvm_regs *r, uint64_t gpr[16]);
 void kvm_gpr_to_regs(const uint64_t gpr[16], struct kvm_regs *r);
 
+/* kvm_io.c */
+void kvm_exit_io(EngineVcpu *ev);
+/* The bytes at CS:RIP; returns how many could be read. */
+unsigned kvm_read_insn(EngineVcpu *ev, const struct kvm_regs *r, const struct kvm_sregs *sr,
+                       uint8_t bytes[INSN_MAX]);
+
 /* kvm_assist.c */
 void kvm_assist_init(Engine *e);
 void kvm_assist_finish(Engine *e);

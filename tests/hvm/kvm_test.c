@@ -36,6 +36,7 @@ typedef struct Guest {
     unsigned calls, call_cpl;
     bool call_long;
     char log[256];
+    unsigned strings;           /* calls of io_string */
     bool stop_from_io;          /* OUT kicks its own vCPU */
     volatile unsigned spins;
 } Guest;
@@ -62,6 +63,22 @@ static void io_wr(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
     if (g->stop_from_io) {
         engine_kvm.kick(g->v, true);
     }
+}
+
+static uint32_t io_str(Vcpu *v, uint16_t port, unsigned size, bool write, uint64_t gpa,
+                       uint32_t count, bool df)
+{
+    Guest *g = guest(v);
+    uint32_t n = MIN(count, 3);
+
+    cr_assert(!write && !df && port == 0x20);
+    cr_assert_eq(gpa >> 12, (gpa + n * size - 1) >> 12);
+    g->strings++;
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(g->mem.base + gpa + i * size, &g->in_value, size);
+        g->in_value++;
+    }
+    return n;
 }
 
 static void mmio_rd(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
@@ -693,5 +710,34 @@ Test(kvm, tsc_offset_alone_is_that_of_the_state)
     cr_assert_lt(llabs(alone - g->s.tsc_offset), 100000000);
     /* some hosts' KVM can't move a guest's TSC */
     cr_assert(llabs(alone + 5000000000000) < 100000000 || llabs(alone) < 100000000);
+    free_guest(g);
+}
+
+Test(kvm, string_input_is_asked_for_in_bulk)
+{
+    /* mov di,1ff8h; mov cx,10; mov dx,20h; rep insw; hlt: across the end of a page */
+    GUEST(0xbf, 0xf8, 0x1f, 0xb9, 10, 0, 0xba, 0x20, 0, 0xf3, 0x6d, 0xf4);
+    EngineHost bulk = host;
+
+    bulk.io_string = io_str;
+    engine_kvm.vcpu_destroy(g->v);
+    engine_kvm.destroy(g->e);
+    g->e = engine_kvm.create(&g->mem, &bulk, &(char *){ NULL });
+    cr_assert(g->e);
+    g->v = engine_kvm.vcpu_create(g->e, (Vcpu *)g, 0, 0, NULL, NULL);
+    real_mode(g);
+    g->s.gpr[7] = 0xdead0000;       /* the upper half must not count */
+    engine_kvm.set_state(g->v, &g->s);
+    g->in_value = 0x100;
+    memset(g->mem.base + 0x200c, 0x77, 2);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    for (unsigned i = 0; i < 10; i++) {
+        uint16_t w;
+
+        memcpy(&w, g->mem.base + 0x1ff8 + 2 * i, 2);
+        cr_assert_eq(w, 0x100 + i, "word %u is %x, %u strings", i, w, g->strings);
+    }
+    cr_assert_eq(g->mem.base[0x200c], 0x77);
+    cr_assert_geq(g->strings, 4);
     free_guest(g);
 }
