@@ -2,6 +2,7 @@
 """Other people's boot media, each up to a named screen or line."""
 import os
 
+import sectors
 from harness import Case, MEDIA, need
 
 
@@ -60,3 +61,26 @@ class I386Installer(Medium):
     def test_kernel_starts_and_installer_asks_for_the_language(self):
         self.domain.serial.wait(r'Linux version 6\.\S+-686', 90)
         self.domain.serial.wait(r'(?i)select a language|choose the language|low memory', 180)
+
+
+class KvmEngine(Case):
+    """Firmware and a boot sector under the kernel's KVM, where there is one."""
+    seconds = 200
+
+    def test_firmware_and_boot_sector_run_under_kvm(self):
+        if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+            self.skipTest('/dev/kvm is not there for this user')
+        disk = self.host.medium('idle.img', sectors.idle())
+        d = self.host.create('kvm', disk=[f'file:{disk},hda,w'], memory=32, cpu='kvm', vncdisplay=170)
+        self.addCleanup(d.close)
+        self.assertRegex(d.output, r'(?m)^cpu: kvm')
+        d.serial.wait('IDLE', 120)
+        self.assertIn('SeaBIOS', d.screen())
+        self.host.good('destroy', 'kvm')
+
+    def test_no_kvm_is_one_clear_line(self):
+        if os.path.exists('/dev/kvm'):
+            self.skipTest('/dev/kvm exists')
+        r = self.host.xm('create', self.host.config('kvm', memory=32, cpu='kvm'))
+        self.assertEqual(r.status, 1, r)
+        self.assertRegex(r.err, r'(?i)kvm')
