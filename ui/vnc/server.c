@@ -19,7 +19,7 @@
 #include "ui/input.h"
 
 enum { CLIENTS_MAX = 32, WRITE_PATIENCE_MS = 10000, UPDATE_DELAY_MS = 10, PASSWORD_USED = 8,
-       START_PATIENCE_MS = 3000, STARTERS_LOOK_MS = 200 };
+       START_PATIENCE_MS = 3000, STARTERS_LOOK_MS = 200, FIRST_PICTURE_US = 300000 };
 enum { AXIS_MAX = 32767, RFB_LEFT = 1, RFB_MIDDLE = 2, RFB_RIGHT = 4, RFB_WHEEL_UP = 8,
        RFB_WHEEL_DOWN = 16 };
 
@@ -31,6 +31,8 @@ struct VncServer {
     int listen_fd;
     GMutex lock;                /* keymap, watchers, order of what is sent to the device model */
     unsigned watchers;
+    unsigned drawn;             /* rectangles the device model told of so far */
+    GCond drew;
     gint clients;
 };
 
@@ -115,6 +117,16 @@ static void on_pointer(int mask, int x, int y, rfbClientPtr cl)
 
 /* --- clients ----------------------------------------------------------------------------------- */
 
+/* Nobody draws while nobody watches: the first one to look waits for a fresh picture. */
+static void wait_for_picture(VncServer *s)
+{
+    gint64 end = g_get_monotonic_time() + FIRST_PICTURE_US;
+    unsigned before = s->drawn;
+
+    while (s->drawn == before && g_cond_wait_until(&s->drew, &s->lock, end)) {
+    }
+}
+
 static void watch(Client *c, bool on)
 {
     VncServer *s = c->server;
@@ -124,6 +136,9 @@ static void watch(Client *c, bool on)
         c->watching = on;
         s->watchers += on ? 1 : -1;
         screen_send(s->screen, false, UI_WATCHERS, s->watchers, 0, 0, 0);
+        if (on && s->watchers == 1) {
+            wait_for_picture(s);
+        }
     }
     g_mutex_unlock(&s->lock);
 }
@@ -189,6 +204,7 @@ static gpointer starter(gpointer opaque)
 
 static void start_client(VncServer *s, GPtrArray *starters, int fd)
 {
+    GThread *thread;
     Starter *st;
     int spare;
 
@@ -199,8 +215,15 @@ static void start_client(VncServer *s, GPtrArray *starters, int fd)
     }
     st = g_new0(Starter, 1);
     *st = (Starter){ s, fd, spare, g_get_monotonic_time() + START_PATIENCE_MS * 1000, 0 };
+    thread = g_thread_try_new("starter", starter, st, NULL);
+    if (!thread) {                      /* no threads to be had now: this client, not all */
+        close(fd);
+        close(spare);
+        g_free(st);
+        return;
+    }
+    g_thread_unref(thread);
     g_ptr_array_add(starters, st);
-    g_thread_unref(g_thread_new("starter", starter, st));
 }
 
 static void check_starters(GPtrArray *starters)
@@ -287,6 +310,10 @@ void vnc_server_event(VncServer *s, enum ScreenEvent event, const UiMsg *m)
         break;
     case SCREEN_DIRTY:
         rfbMarkRectAsModified(s->rfb, m->a, m->b, m->a + m->c, m->b + m->d);
+        g_mutex_lock(&s->lock);
+        s->drawn++;
+        g_cond_broadcast(&s->drew);
+        g_mutex_unlock(&s->lock);
         break;
     case SCREEN_LEDS:
         g_mutex_lock(&s->lock);
@@ -346,6 +373,7 @@ VncServer *vnc_server_new(Screen *screen, Keymap *keymap, const char *name, cons
     s->screen = screen;
     s->keymap = keymap;
     g_mutex_init(&s->lock);
+    g_cond_init(&s->drew);
     r->screenData = s;
     r->desktopName = name;
     r->serverFormat.redShift = 16;
