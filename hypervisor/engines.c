@@ -166,7 +166,8 @@ bool engines_create(Domain *d, GError **error)
         return false;
     }
     if (d->opt.cpu != CPU_AUTO) {
-        chosen(d, "as told");
+        chosen(d, d->caps.bare_hypercalls ? "as told"
+                                          : "as told; without the hypercalls of new Linux guests");
     }
     return true;
 }
