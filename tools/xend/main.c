@@ -58,6 +58,18 @@ static int status(const Paths *paths)
     return 0;
 }
 
+/* The lock goes with the process, also where nobody reaps it. */
+static bool lock_is_free(const Paths *paths)
+{
+    int fd = open(paths->pid_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool is_free = fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_free;
+}
+
 static int stop(const Paths *paths)
 {
     g_autoptr(Value) v = ask(paths, "xend.stop");
@@ -67,7 +79,7 @@ static int stop(const Paths *paths)
         return 0;
     }
     for (unsigned i = 0; i < 300; i++) {
-        if (kill((pid_t)v->i, 0) != 0) {
+        if (lock_is_free(paths)) {
             return 0;
         }
         g_usleep(50000);
