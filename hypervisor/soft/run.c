@@ -299,10 +299,10 @@ enum VcpuStop soft_step(EngineVcpu *c, unsigned count)
 {
     volatile enum VcpuStop result = VCPU_STOP_KICKED;
     volatile unsigned left = count;
+    volatile bool kept = false; /* with TF set, blocks go into the cache */
 
     c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
     guest_enter(c);
-    block_flush(c);             /* with TF set, blocks are kept */
     if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
         cpu_exclusive_end(c);
     for (;;) {
@@ -321,11 +321,15 @@ enum VcpuStop soft_step(EngineVcpu *c, unsigned count)
         if (!left)
             break;
         left--;
+        kept = kept || (c->mode & MODE_TF);
         if (!step(c)) {
             result = VCPU_STOP_TRIPLE_FAULT;
             break;
         }
     }
+    if (kept)
+        block_flush(c);
+    c->block = NULL;
     guest_leave(c);
     return result;
 }

@@ -741,3 +741,27 @@ Test(kvm, string_input_is_asked_for_in_bulk)
     cr_assert_geq(g->strings, 4);
     free_guest(g);
 }
+
+Test(kvm, single_steps_over_a_helped_instruction_trap)
+{
+    /* DS at B8000h; pushf; pop ax; or ah,1; push ax; popf: TF; movhps [10h],xmm0; nop; hlt */
+    GUEST(0xb8, 0x00, 0xb8, 0x8e, 0xd8, 0x9c, 0x58, 0x80, 0xcc, 0x01, 0x50, 0x9d,
+          0x0f, 0x17, 0x06, 0x10, 0x00, 0x90, 0xf4);
+    /* mov al,'t'; out 10h,al; mov bp,sp; and byte [bp+5],0feh; iret */
+    static const uint8_t handler[] = { 0xb0, 't', 0xe6, 0x10, 0x89, 0xe5, 0x80, 0x66, 0x05, 0xfe,
+                                       0xcf };
+
+    if (!__builtin_cpu_supports("sse4.2")) {
+        cr_skip("the software CPU can't help on this host");
+    }
+    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
+    g->mem.base[1 * 4 + 1] = 0x30;
+    g->s.cr4 = 0x200;
+    engine_kvm.set_state(g->v, &g->s);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_str_eq(g->out, "t", "one trap, after the store, and TF is off then");
+    cr_assert_geq(g->mmio_writes, 1);
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.rip, CODE + 19);
+    free_guest(g);
+}
