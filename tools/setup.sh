@@ -8,8 +8,8 @@ build="gcc make pkg-config libc6-dev libglib2.0-dev libpixman-1-dev libvncserver
  libxen-dev libzydis-dev libcriterion-dev gcc-multilib acpica-tools seabios ipxe-qemu"
 demo="xorriso isolinux syslinux-common extlinux e2fsprogs fdisk cpio kmod busybox-static dpkg-dev
  python3 tigervnc-viewer xz-utils"
-check="xen-utils-4.17 xenstore-utils qemu-utils xvfb xdotool imagemagick picocom x11-utils
- x11-apps tmux procps iproute2 gdb"
+check="xen-utils-4.17 xenstore-utils qemu-utils xvfb xdotool imagemagick picocom
+ procps"
 want="$build $demo"
 [ "${1-}" = check ] && want="$want $check"
 missing=

@@ -22,6 +22,7 @@ BIN = os.environ.get('GUESTHOUSE_BIN', os.path.join(BUILD, 'bin'))
 MEDIA = os.path.join(BUILD, 'media')
 INSTALL_ISO = os.path.join(BUILD, 'demo/install.iso')
 WORK = os.path.join(BUILD, 'check/system')
+DAEMONS = ('xend', 'hypervisor', 'qemu-dm', 'dm-ui', 'dm-sdl', 'dm-net')
 INSTALLED = os.path.join(WORK, 'installed.img')
 CONTROL = re.compile(rb'\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]')    # what terminals obey, not show
 # Two tests at a time on a busy machine: every wait for a guest is this much longer than it needs.
@@ -41,8 +42,10 @@ def reap_daemons():
             if entry.isdigit():
                 try:
                     with open(f'/proc/{entry}/stat') as f:
-                        fields = f.read().rpartition(')')[2].split()
-                    if fields[0] == 'Z' and int(fields[1]) == own and int(fields[3]) != os.getsid(0):
+                        name, _, rest = f.read().rpartition(')')
+                    fields = rest.split()
+                    if (fields[0] == 'Z' and int(fields[1]) == own and int(fields[3]) != os.getsid(0)
+                            and name.partition('(')[2] in DAEMONS):
                         os.waitpid(int(entry), os.WNOHANG)
                 except OSError:
                     pass

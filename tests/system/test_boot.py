@@ -11,7 +11,7 @@ import threading
 import time
 
 import rfb
-from harness import BIN, INSTALLED, Case, need, run, store_env, wait_for
+from harness import BIN, INSTALLED, Case, Serial, need, run, store_env, wait_for
 from test_install import partition_check
 
 PASSWORD = 'secret12'
@@ -75,13 +75,14 @@ class Boot(Case):
         self.assertEqual(self.domain.serial.command('echo $((20 + 22))').strip(), '42')
         self.assertIn('Xen HVM', self.domain.serial.command('dmesg | grep -i hypervisor'))
 
-    def test_xm_console_types_and_ctrl_bracket_leaves(self):
+    def on_terminal(self, argv, leave, word):
+        """Runs a terminal program on a pty of ours, types a command, leaves; its exit status."""
         serial, self.domain.serial = self.domain.serial, None
         device = os.readlink(f'/proc/self/fd/{serial.fd}')
         serial.close()
         pid, fd = pty.fork()
         if pid == 0:
-            os.execve(os.path.join(BIN, 'xm'), ['xm', 'console', 'guest'], self.host.env)
+            os.execvpe(argv[0], [device if a == 'DEVICE' else a for a in argv], self.host.env)
         seen = b''
 
         def until(pattern, seconds):
@@ -93,17 +94,26 @@ class Boot(Case):
                     seen += os.read(fd, 4096)
 
         try:
+            time.sleep(0.5)
             os.write(fd, b'\n')
             until(rb'# ', 20)
-            os.write(fd, b'echo console-$((40 + 2))\n')
-            until(rb'console-42', 20)
-            os.write(fd, b'\x1d')
-            status = wait_for('the end of xm console', 10, lambda: ended(pid, fd))
-            self.assertEqual(status[1], 0)
+            os.write(fd, b'echo %s-$((40 + 2))\n' % word)
+            until(word + rb'-42', 20)
+            os.write(fd, leave)
+            return wait_for(f'the end of {argv[0]}', 10, lambda: ended(pid, fd))[1]
         finally:
             os.close(fd)
-            from harness import Serial
             self.domain.serial = Serial(device)
+
+    def test_xm_console_types_and_ctrl_bracket_leaves(self):
+        status = self.on_terminal([os.path.join(BIN, 'xm'), 'console', 'guest'], b'\x1d', b'console')
+        self.assertEqual(status, 0)
+        self.assertEqual(self.domain.serial.command('echo still-$((1 + 1))').strip(), 'still-2')
+
+    def test_picocom_works_on_the_pty(self):
+        need('/usr/bin/picocom', 'picocom')
+        argv = ['picocom', '--quiet', '--nolock', '--baud', '115200', 'DEVICE']
+        self.assertEqual(self.on_terminal(argv, b'\x01\x18', b'picocom'), 0)
         self.assertEqual(self.domain.serial.command('echo still-$((1 + 1))').strip(), 'still-2')
 
     def test_list_has_xens_format(self):
