@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define TRIES 3
+#define DISK_TRIES 10
 #define MIB (1u << 20)
 
 static double now(void)
@@ -233,7 +234,7 @@ static int disk(const char *path, int writing)
         return 1;
     }
     memset(buf, 0x5a, MIB);
-    for (unsigned n = 0; n < TRIES; n++) {
+    for (unsigned n = 0; n < DISK_TRIES; n++) {
         double start = now(), rate;
 
         for (unsigned i = 0; i < 64; i++) {
