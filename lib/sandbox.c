@@ -8,6 +8,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static bool fail(GError **error, const char *what, int code)
@@ -102,6 +104,31 @@ bool sandbox_enter(const SandboxCall *calls, GError **error)
         return false;
     }
     return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2 || fail(error, "filter is not in force", EPERM);
+}
+
+bool sandbox_read_below(const char *const *directories)
+{
+    /* what the first Landlock knows: from executing to making links */
+    struct landlock_ruleset_attr all = { .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1 };
+    int rules = syscall(SYS_landlock_create_ruleset, &all, sizeof all.handled_access_fs, 0);
+    bool ok = rules >= 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+
+    for (; ok && *directories; directories++) {
+        struct landlock_path_beneath_attr rule = {
+            .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+            .parent_fd = open(*directories, O_PATH | O_DIRECTORY | O_CLOEXEC),
+        };
+
+        if (rule.parent_fd >= 0) {      /* what is not there needs no rule */
+            ok = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+            close(rule.parent_fd);
+        }
+    }
+    ok = ok && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+    if (rules >= 0) {
+        close(rules);
+    }
+    return ok;
 }
 
 void sandbox_keep_fds(const int *fds, unsigned n)

@@ -25,6 +25,12 @@ typedef struct SandboxCall {
  */
 bool sandbox_enter(const SandboxCall *calls, GError **error);
 
+/*
+ * From now on this thread opens files below these directories only (the list ends with NULL), and
+ * for reading.  Before sandbox_enter().  False: the kernel has no Landlock, nothing has changed.
+ */
+bool sandbox_read_below(const char *const *directories);
+
 /* Closes every descriptor above 2 that is not listed. */
 void sandbox_keep_fds(const int *fds, unsigned n);
 

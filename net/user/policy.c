@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * policy.c - dm-net's system calls: sockets of the internet families, time, memory.  It reads
- * /etc/resolv.conf for the name server, so opening for reading is allowed.
+ * policy.c - dm-net's system calls: sockets of the internet families, time, memory.  libslirp reads
+ * /etc/resolv.conf for the name server, again when it changes, so opening files is allowed: below
+ * /etc, and where that file really is.
  */
 #include "net/user/policy.h"
 
 #include <errno.h>
 #include <seccomp.h>
+#include <stdlib.h>
 #include "lib/sandbox.h"
 
 static const SandboxCall calls[] = {
@@ -61,5 +63,12 @@ static const SandboxCall calls[] = {
 
 bool net_user_restrict(GError **error)
 {
+    g_autofree char *file = realpath("/etc/resolv.conf", NULL);
+    g_autofree char *directory = g_path_get_dirname(file ? file : "/etc/resolv.conf");
+    const char *const readable[] = { "/etc", directory, NULL };
+
+    if (!sandbox_read_below(readable)) {
+        g_info("this kernel has no Landlock: files can be read that need not be");
+    }
     return sandbox_enter(calls, error);
 }

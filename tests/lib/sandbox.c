@@ -99,6 +99,30 @@ Test(sandbox, files_are_opened_for_reading_only)
     cr_expect_eq(attempt(create_file), SIGSYS);
 }
 
+static void read_below_etc(void)
+{
+    static const char *const directories[] = { "/etc", "/nowhere", NULL };
+
+    if (sandbox_read_below(directories) &&
+        (open("/etc/passwd", O_RDONLY) < 0 || open("/proc/self/status", O_RDONLY) >= 0 ||
+         open("/etc/passwd", O_RDWR) >= 0)) {
+        _exit(1);
+    }
+}
+
+Test(sandbox, files_are_read_below_the_named_directories)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        read_below_etc();
+        _exit(0);
+    }
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 Test(sandbox, local_sockets_are_out_of_reach)
 {
     cr_expect_eq(attempt(internet), 0);

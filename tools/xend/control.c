@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include "lib/fdpass.h"
 
+#define DRAIN_MAX 1000          /* packets: whoever still holds the other end can't keep us here */
+
 typedef struct Pending {
     ControlReply reply;
     void *opaque;
@@ -91,7 +93,7 @@ void control_drain(Control *c)
     bool end;
 
     c->busy++;
-    while (!c->freed && receive(c, &end)) {
+    for (unsigned n = 0; n < DRAIN_MAX && !c->freed && receive(c, &end); n++) {
     }
     if (--c->busy == 0 && c->freed) {
         g_free(c);
