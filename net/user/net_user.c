@@ -196,7 +196,7 @@ static bool add_forwards(NetUser *u, const NetUserOptions *o, struct in_addr lea
 static bool start(NetUser *u, const NetUserOptions *o, GError **error)
 {
     SlirpConfig cfg = { .version = 1, .in_enabled = true, .restricted = o->restricted,
-                        .vhostname = "guesthouse", .if_mtu = 0, .if_mru = 0 };
+                        .if_mtu = 0, .if_mru = 0 };    /* no vhostname: guests would take it */
     struct in_addr net;
 
     if (inet_pton(AF_INET, o->network, &net) != 1) {

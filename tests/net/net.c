@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "net/net.h"
 #include "net/user/net_user.h"
@@ -154,4 +155,66 @@ Test(net_user, forwards_are_parsed_and_mistakes_named)
                                              &guest_port, &error), "%s", wrong[i]);
         cr_assert_not_null(strstr(error->message, "hostfwd"));
     }
+}
+
+/* --- DHCP of the user-mode network -------------------------------------------------------------- */
+
+/* In a process of its own, which the sandbox of dm-net closes around. */
+static pid_t start_user_net(int fd, int peer)
+{
+    pid_t pid = fork();
+    g_autoptr(GPtrArray) forwards = g_ptr_array_new();
+    NetUserOptions o = { .frames_fd = fd, .network = "10.0.2.0", .forwards = forwards };
+
+    if (pid == 0) {
+        close(peer);
+        net_user_run(&o, NULL);
+        _exit(0);
+    }
+    close(fd);
+    return pid;
+}
+
+/* An Ethernet frame with a DHCPDISCOVER; its length. */
+static size_t dhcp_discover(uint8_t frame[400])
+{
+    static const uint8_t head[] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x16, 0x3e, 0, 0, 1, 8, 0,       /* Ethernet */
+        0x45, 0, 1, 0x14, 0, 0, 0, 0, 64, 17, 0x79, 0xda, 0, 0, 0, 0, 255, 255, 255, 255,
+        0, 68, 0, 67, 1, 0, 0, 0,                                               /* UDP */
+        1, 1, 6, 0, 1, 2, 3, 4 };
+    static const uint8_t options[] = { 0x63, 0x82, 0x53, 0x63, 53, 1, 1, 255 };
+
+    memset(frame, 0, 400);
+    memcpy(frame, head, sizeof head);
+    frame[42 + 29] = 0x16;              /* chaddr 00:16:3e:00:00:01 */
+    frame[42 + 30] = 0x3e;
+    frame[42 + 33] = 1;
+    memcpy(frame + 42 + 236, options, sizeof options);
+    return 14 + 276;
+}
+
+/* Every guest would call itself by the same name. */
+Test(net_user, dhcp_offers_an_address_and_no_host_name, .timeout = 20)
+{
+    uint8_t frame[2048];
+    int pair[2], kind = 0;
+    bool named = false;
+    ssize_t n;
+    pid_t pid;
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    pid = start_user_net(pair[1], pair[0]);
+    n = dhcp_discover(frame);
+    cr_assert_eq(send(pair[0], frame, n, 0), n);
+    n = recv(pair[0], frame, sizeof frame, 0);
+    cr_assert_gt(n, 42 + 240);
+    for (ssize_t i = 42 + 240; i + 1 < n && frame[i] != 255; i += frame[i] ? 2 + frame[i + 1] : 1) {
+        kind = frame[i] == 53 ? frame[i + 2] : kind;
+        named |= frame[i] == 12;
+    }
+    close(pair[0]);
+    waitpid(pid, NULL, 0);
+    cr_assert_eq(kind, 2, "a DHCPOFFER");
+    cr_assert_not(named);
 }
