@@ -26,7 +26,7 @@ installed() { [ -e "$disk" ] && [ "$(od -An -tx1 -j510 -N2 "$disk" | tr -d ' ')"
 
 config() { # FILE BOOT
     cat >"$1" <<END
-# A Xen HVM guest, as xm knows it.
+# The tutorial's HVM guest.
 kernel = "hvmloader"
 builder = 'hvm'
 memory = 128
@@ -67,20 +67,31 @@ END
 config "$dir/domu-hvm.config" dc
 config "$dir/domu-hvm-disk.config" c
 
-run() { # CONFIG
+if "$B/bin/xm" domid domu-hvm >/dev/null 2>&1; then
+    echo "demo.sh: error: domain domu-hvm runs already; end it with $B/bin/xm destroy domu-hvm" >&2
+    exit 1
+fi
+run() { # OPTION CONFIG
     echo
-    echo "\$ $B/bin/xm create -c $1"
+    echo "\$ $B/bin/xm create $1 $2"
     echo "(its screen: vncviewer localhost:1, or the display that xm names; Ctrl+] leaves the console)"
-    "$B/bin/xm" create -c "$1"
+    # shellcheck disable=SC2086
+    "$B/bin/xm" create $1 "$2"
 }
 if ! installed; then
-    run "$B/demo/domu-hvm.config"
+    run -c "$B/demo/domu-hvm.config"
+    # Left with Ctrl+], or the installer has powered the guest off.
+    if "$B/bin/xm" domid domu-hvm >/dev/null 2>&1; then
+        echo "The installer still runs: $B/bin/xm console domu-hvm, $B/bin/xm destroy domu-hvm"
+        exit 0
+    fi
     installed || { echo "The installer has not finished; make demo starts it again." >&2; exit 1; }
     echo
     echo "The system is installed.  From its disk it boots with boot=\"c\":"
 fi
 if [ -t 0 ]; then
-    run "$B/demo/domu-hvm-disk.config"
+    run -c "$B/demo/domu-hvm-disk.config"
 else
-    echo "  $B/bin/xm create -c $B/demo/domu-hvm-disk.config"
+    run "" "$B/demo/domu-hvm-disk.config"
 fi
+echo "Try (log in as root, no password): $B/bin/xm list, console, vncviewer, shutdown -w domu-hvm"
