@@ -73,7 +73,7 @@ if "$B/bin/xm" domid domu-hvm >/dev/null 2>&1; then
 fi
 run() { # OPTION CONFIG
     echo
-    echo "\$ $B/bin/xm create $1 $2"
+    echo "\$ $B/bin/xm create${1:+ $1} $2"
     echo "(its screen: vncviewer localhost:1, or the display that xm names; Ctrl+] leaves the console)"
     # shellcheck disable=SC2086
     "$B/bin/xm" create $1 "$2"
