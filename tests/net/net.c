@@ -157,7 +157,7 @@ Test(net_user, forwards_are_parsed_and_mistakes_named)
     }
 }
 
-/* --- DHCP of the user-mode network -------------------------------------------------------------- */
+/* --- DHCP of the user-mode network ------------------------------------------------------------ */
 
 /* In a process of its own, which the sandbox of dm-net closes around. */
 static pid_t start_user_net(int fd, int peer)
