@@ -110,7 +110,8 @@ asan)
     logs=$B/asan/check B=$B/asan
     mkdir -p "$logs"
     export B ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
-    build "B=$B" SANITIZE=address,undefined
+    # gcc warns of impossible values where the sanitizers check them.
+    build "B=$B" SANITIZE=address,undefined WERROR=0
     unit 900 "B=$B" SANITIZE=address,undefined ;;
 esac
 finish
