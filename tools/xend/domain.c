@@ -616,7 +616,7 @@ void domain_shutdown_event(Domain *d, unsigned reason)
     if (reason == SHUTDOWN_REBOOT && d->reboot_requested && action == ACTION_DESTROY) {
         g_info("domain %s (%u): on_reboot='destroy': not started again", d->name, d->id);
     }
-    if (d->crashed && action >= ACTION_COREDUMP_DESTROY && living(d)) {
+    if (d->crashed && action >= ACTION_COREDUMP_DESTROY && living(d) && d->hv) {
         dump_and_act(d, action);
     } else {
         act(d, action);
@@ -848,8 +848,10 @@ static void essential_gone(Domain *d, const Child *c, const char *how)
                     d->name);
     } else if (d->state == DOMAIN_ALIVE) {
         g_warning("domain %s (%u): %s %s: the domain has crashed", d->name, d->id, what, how);
-        control_free(d->hv);
-        d->hv = NULL;           /* nothing of it can be preserved */
+        if (c->kind == CHILD_HYPERVISOR) {      /* nothing of it can be preserved */
+            control_free(d->hv);
+            d->hv = NULL;
+        }
         domain_shutdown_event(d, SHUTDOWN_CRASH);
     } else if (d->state == DOMAIN_PRESERVED && c->kind == CHILD_HYPERVISOR) {
         domain_teardown(d);
