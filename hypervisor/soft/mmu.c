@@ -529,8 +529,8 @@ static uint64_t seg_linear(Cpu *c, const Insn *i, unsigned seg, uint64_t off, un
     if ((c->mode & MODE_SIZE_MASK) == MODE_64) {
         lin = off + (seg == SEG_FS || seg == SEG_GS ? s->base : 0);
         last = lin + len - 1;
-        if ((uint64_t)((int64_t)lin << 16 >> 16) != lin ||
-            (uint64_t)((int64_t)last << 16 >> 16) != last)
+        if ((uint64_t)((int64_t)(lin << 16) >> 16) != lin ||
+            (uint64_t)((int64_t)(last << 16) >> 16) != last)
             segment_fault(c, i, seg);
     } else if (seg == SEG_NONE) {
         lin = (uint32_t)off;

@@ -12,9 +12,9 @@
 #include "hypervisor/soft/block.h"
 #include "hypervisor/soft/cpu.h"
 
-typedef uint16_t __attribute__((may_alias)) u16a;
-typedef uint32_t __attribute__((may_alias)) u32a;
-typedef uint64_t __attribute__((may_alias)) u64a;
+typedef uint16_t __attribute__((may_alias, aligned(1))) u16a;
+typedef uint32_t __attribute__((may_alias, aligned(1))) u32a;
+typedef uint64_t __attribute__((may_alias, aligned(1))) u64a;
 
 #define R16(c, r) (*(u16a *)&(c)->gpr[r])
 #define R32(c, r) (*(u32a *)&(c)->gpr[r])   /* to read; writes go to gpr[] zero-extended */
