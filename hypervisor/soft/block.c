@@ -520,7 +520,7 @@ Block *block_find(Cpu *c)
     Fetch f;                    /* large: not cleared */
 
     c->block = NULL;
-    if (in_64 ? (uint64_t)((int64_t)c->rip << 16 >> 16) != c->rip
+    if (in_64 ? (uint64_t)((int64_t)(c->rip << 16) >> 16) != c->rip
               : c->rip > c->seg[SEG_CS].limit)
         raise_gp0(c, NULL);
     f.linear = in_64 ? c->rip : (uint32_t)(base + c->rip);

@@ -146,3 +146,5 @@ snippet k_flags, 64             /* leaves the flags of an addition that carries 
     pop rbx
     hlt
 end k_flags
+
+    .section .note.GNU-stack, "", @progbits
