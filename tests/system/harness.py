@@ -266,8 +266,9 @@ class Serial:
         self.type(line + '\n')
         self.wait(r'(?m)^[^\n]*# $', seconds, since=start + len(line))
         with self.lock:
-            text = self.data[start:].decode('utf-8', 'replace')
-        return '\n'.join(text.replace('\r', '').split('\n')[1:-1])
+            text = self.data[start:].decode('utf-8', 'replace').replace('\r', '')
+        echo = text.find(line + '\n')           # what came before it is an older prompt's
+        return '\n'.join(text[max(echo, 0):].split('\n')[1:-1])
 
     def close(self):
         self.ending = True

@@ -133,7 +133,7 @@ class Killed(Case):
     def check_end(self, name, disk):
         for program in ('hypervisor', 'qemu-dm', 'dm-ui', 'dm-net'):
             wait_for(f'no {program} left', 10, lambda p=program: not self.host.processes(p))
-        self.assertTrue(lock_is_free(disk))
+        wait_for('the lock to go', 5, lambda: lock_is_free(disk))
         system = self.host.path('system.img')       # the partition, mended without harm to the disk
         run('dd', f'if={disk}', f'of={system}', 'bs=1M', 'skip=1', 'conv=sparse')
         env = dict(os.environ, PATH=os.environ['PATH'] + ':/sbin:/usr/sbin')

@@ -21,7 +21,7 @@ class Viewers(Case):
                 raise cls.skip(program, package)
         read, write = os.pipe()
         cls.x = subprocess.Popen(['Xvfb', '-displayfd', str(write), '-screen', '0', '1024x768x24',
-                                  '-nolisten', 'tcp'], pass_fds=[write], stderr=subprocess.DEVNULL)
+                                  '-nolisten', 'tcp', '-noreset'], pass_fds=[write], stderr=subprocess.DEVNULL)
         cls.addClassCleanup(cls.x.wait)
         cls.addClassCleanup(cls.x.terminate)
         os.close(write)
