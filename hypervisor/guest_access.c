@@ -73,7 +73,8 @@ static bool walk(Memory *m, const VcpuState *s, Walk w, uint64_t va, bool write,
         }
         leaf = level == 0 || (can_be_large && (entry & PTE_LARGE) &&
                               (w.entry_size == 8 || (s->cr4 & CR4_PSE)));
-        if (!pdpt_of_pae) {
+        if (!pdpt_of_pae &&
+            mem_page(m, (table + index * w.entry_size) >> PAGE_SHIFT, true)) {  /* not in ROM */
             mark(at, entry, leaf, write);
         }
         if (leaf) {

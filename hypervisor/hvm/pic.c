@@ -85,22 +85,12 @@ static void update(Pic *p)
     irq_set(p->out, chip_request(&p->chip[0], true) >= 0);
 }
 
-bool pic_output(const Pic *p)
-{
-    return p->out->level;
-}
-
 void pic_set_irq(Pic *p, unsigned irq, bool level)
 {
     if (irq < 16 && irq != CASCADE) {
         chip_set_irq(&p->chip[irq >> 3], irq & 7, level);
         update(p);
     }
-}
-
-bool pic_is_masked(const Pic *p, unsigned irq)
-{
-    return p->chip[irq >> 3 & 1].imr >> (irq & 7) & 1;
 }
 
 static void chip_intack(PicChip *c, unsigned n)

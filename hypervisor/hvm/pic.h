@@ -10,8 +10,6 @@ typedef struct Pic Pic;
 extern const DeviceClass pic_class;     /* set pointer "out" (IrqLine *) before init */
 
 void pic_set_irq(Pic *p, unsigned irq, bool level);     /* 0-15 */
-bool pic_output(const Pic *p);
 int pic_ack(Pic *p);                    /* INTA: the vector; spurious ones included */
-bool pic_is_masked(const Pic *p, unsigned irq);
 
 #endif

@@ -266,11 +266,6 @@ void platform_cpuid(Platform *p, unsigned vcpu, uint32_t leaf, uint32_t subleaf,
                      out);
 }
 
-void platform_vcpu_init(Platform *p, unsigned vcpu)
-{
-    lapic_init_reset(p->bus.cpu[vcpu]);
-}
-
 /* --- ACPI, CMOS --- */
 
 void platform_acpi_ports(Platform *p, unsigned version)
@@ -295,11 +290,6 @@ void platform_power_button(Platform *p)
 void platform_sleep_button(Platform *p)
 {
     pm_event(p, PM1_SLPBTN);
-}
-
-void platform_wake(Platform *p)
-{
-    pm_event(p, PM1_WAK);
 }
 
 uint8_t platform_rtc_read(Platform *p, unsigned index)

@@ -82,16 +82,12 @@ int64_t platform_take_tsc_adjust(Platform *p, unsigned vcpu);
 /* CR4, XCR0: state that some leaves show. */
 void platform_cpuid(Platform *p, unsigned vcpu, uint32_t leaf, uint32_t subleaf, uint64_t cr4,
                     uint64_t xcr0, uint32_t out[4]);
-/* INIT of that vCPU: its LAPIC goes to its reset state (the callback init follows by itself). */
-void platform_vcpu_init(Platform *p, unsigned vcpu);
 
 /* --- ACPI --- */
 /* HVM_PARAM_ACPI_IOPORTS_LOCATION: 0 (0x1F40) or 1 (0xB000). */
 void platform_acpi_ports(Platform *p, unsigned version);
 void platform_power_button(Platform *p);        /* xm trigger power, xm shutdown */
 void platform_sleep_button(Platform *p);
-/* S3: sets WAK_STS when the domain is woken up. */
-void platform_wake(Platform *p);
 
 /* --- CMOS: port 0x70's index is latched by the caller (see xen's split); 0-13 come here --- */
 uint8_t platform_rtc_read(Platform *p, unsigned index);
