@@ -25,8 +25,9 @@ class Viewers(Case):
         cls.addClassCleanup(cls.x.wait)
         cls.addClassCleanup(cls.x.terminate)
         os.close(write)
-        cls.x_display = ':' + os.read(read, 16).decode().strip()
-        os.close(read)
+        # To the end: the server writes the number and the newline apart, and dies if nobody reads the latter.
+        with open(read, encoding='ascii') as f:
+            cls.x_display = ':' + f.read().strip()
         cls.host.env['DISPLAY'] = cls.x_display
         cls.disk = cls.host.medium('idle.img', sectors.echo())
 
@@ -48,6 +49,7 @@ class Viewers(Case):
         return 300 < grey < 20000
 
     def windows(self, name):
+        self.assertIsNone(self.x.poll(), 'the X server has ended')
         r = subprocess.run(['xdotool', 'search', '--onlyvisible', '--name', name], env=self.host.env,
                            capture_output=True, text=True)
         return r.stdout.split()
