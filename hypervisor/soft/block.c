@@ -123,8 +123,10 @@ static void page_release(Cpu *c, PageCode *p)
         return;
     p->held = false;
     pthread_mutex_lock(&e->lock);
-    if (!--e->holders[p->gfn])
+    if (!--e->holders[p->gfn]) {
         e->granules[p->gfn] = 0;
+        e->settled[p->gfn] = 0;
+    }
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -145,15 +147,18 @@ static void page_recount(Cpu *c, PageCode *p)
     pthread_mutex_unlock(&e->lock);
 }
 
-/* Makes every vCPU's stores to the page slow.  Other vCPUs are waited for, outside guest code, so
- * requests may be taken here: false when that flushed the cache. */
+/* Makes every vCPU's stores to the page slow, this one's too.  Being counted is not enough when
+ * another vCPU has only just begun to hold the page: it is settled when all have dropped their write
+ * tags of it since somebody holds it.  Other vCPUs are waited for, outside guest code, so
+ * requests may be taken here: false when that flushed the cache or gave the page back (it has no
+ * blocks yet, so a range on it that another vCPU posted before it was held releases it). */
 static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
 {
     BlockCache *k = cpu_priv(c)->cache;
     Engine *e = c->engine;
     unsigned generation = k->generation;
     PageCode *p = page_find(k, gfn);
-    bool first;
+    bool settled;
 
     *out = p;
     if (p && p->held)
@@ -167,16 +172,21 @@ static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
     }
     p->held = true;
     pthread_mutex_lock(&e->lock);
-    first = !e->holders[gfn]++;
+    e->holders[gfn]++;
+    settled = e->settled[gfn];
     pthread_mutex_unlock(&e->lock);
-    if (first) {
+    if (!settled) {
         for (unsigned t = 0; t < TLB_NONE; t++)
             for (unsigned n = 0; n < TLB_SIZE; n++)
                 if (c->tlbs[t][n].gpa >> 12 == gfn)
                     c->tlbs[t][n].wtag = TLB_INVALID(n);
         write_tags_drop_others(c);
+        pthread_mutex_lock(&e->lock);
+        if (p->held && k->generation == generation)
+            e->settled[gfn] = 1;
+        pthread_mutex_unlock(&e->lock);
     }
-    return k->generation == generation;
+    return k->generation == generation && p->held;
 }
 
 /* --- invalidation --- */
@@ -475,6 +485,9 @@ static Block *build(Cpu *c, Fetch *f, unsigned max)
             mark_granules(c->engine, f->gpa2, b->len - in_first);
         else
             b->gpa2 = ~0ull;
+        /* Holding the second page, or an accessed bit set on the way, may have released one. */
+        if (!p1->held || (p2 && !p2->held))
+            continue;
         if (memcmp(f->bytes, f->host, in_first) ||
             (b->len > in_first && memcmp(f->bytes + in_first, f->host2, b->len - in_first)))
             continue;

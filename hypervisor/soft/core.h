@@ -69,6 +69,7 @@ struct Engine {
     /* For each page (mem.size >> 12 entries, mapped without reservation): */
     uint8_t *holders;           /* how many vCPUs have blocks of it; = mem.code_pages if given */
     uint64_t *granules;         /* which 64-byte pieces hold decoded code of any vCPU */
+    uint8_t *settled;           /* held, and no vCPU has a write tag of it any more; under lock */
     uint8_t *logged, *dirty;
     unsigned waiters;           /* threads in a wait for changed that guest_leave() must wake */
 };

@@ -398,10 +398,13 @@ void ram_written(Cpu *c, uint64_t gpa, unsigned len)
     Engine *e = c->engine;
 
     if (unlikely(e->holders[gpa >> 12])) {
-        uint64_t bits = __atomic_load_n(&e->granules[gpa >> 12], __ATOMIC_RELAXED);
         unsigned first = gpa >> 6 & 63, last = (gpa + len - 1) >> 6 & 63;
-        uint64_t mask = (~0ull >> (63 - last)) & (~0ull << first);
+        uint64_t mask = (~0ull >> (63 - last)) & (~0ull << first), bits;
 
+        /* The store is visible before the granules are read: whoever marks one after that compares
+         * its bytes with the new ones (build() in block.c). */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        bits = __atomic_load_n(&e->granules[gpa >> 12], __ATOMIC_RELAXED);
         if (bits & mask) {
             block_invalidate(c, gpa, len);
             code_post_others(c, gpa, len);

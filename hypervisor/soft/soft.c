@@ -209,6 +209,8 @@ static void soft_destroy(Engine *e)
         munmap(e->holders, n);
     if (e->granules)
         munmap(e->granules, n * 8);
+    if (e->settled)
+        munmap(e->settled, n);
     if (e->logged)
         munmap(e->logged, n);
     if (e->dirty)
@@ -234,9 +236,10 @@ static Engine *soft_create(const GuestMemory *mem, const EngineHost *host, char 
         pthread_cond_init(&e->changed, NULL);
         e->holders = mem->code_pages ? mem->code_pages : pages_map(n);
         e->granules = pages_map(n * 8);
+        e->settled = pages_map(n);
         e->logged = pages_map(n);
         e->dirty = pages_map(n);
-        if (e->holders && e->granules && e->logged && e->dirty)
+        if (e->holders && e->granules && e->settled && e->logged && e->dirty)
             return e;
         soft_destroy(e);
     }

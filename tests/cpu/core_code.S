@@ -103,6 +103,41 @@ snippet k_patch, 64             /* waits a little, then stores 1 into the imm at
     hlt
 end k_patch
 
+snippet k_patcher, 64           /* patches the imm at RBX, runs it at RDI; now and then tells at RSI */
+1:  inc r8d
+    mov [rbx], r8d
+    call rdi
+    cmp eax, r8d
+    jne 3f
+    test r8d, 31
+    jnz 1b
+    mov [rsi], r8d
+2:  pause
+    cmp [rsi + 64], r8d
+    jne 2b
+    dec rcx
+    jnz 1b
+3:  hlt
+end k_patcher
+
+snippet k_patched, 64           /* the other side; R10 counts the times that it ran old code */
+1:  call rdi
+    mov r8d, [rsi]
+    cmp r8d, r9d
+    je 1b
+    mov r9d, r8d
+    xor eax, eax
+    cpuid
+    call rdi
+    cmp eax, r8d
+    je 2f
+    inc r10
+2:  mov [rsi + 64], r8d
+    dec r11
+    jnz 1b
+    hlt
+end k_patched
+
 snippet k_spin, 64
 1:  jmp 1b
 end k_spin

@@ -331,6 +331,29 @@ Test(core, code_patched_by_another_vcpu_is_seen)
     eq_hex(R(RAX), 1);
 }
 
+/* Both hold and give back the page all the time: neither may keep a block without holding it. */
+Test(core, code_patched_again_and_again_is_never_run_as_it_was)
+{
+    enum { TIMES = 20000, FLAGS = DATA + 0x10000, R8 = 8, R9, R10, R11 };
+    Second o;
+
+    LOAD(g, k_patched);
+    LOAD_AT(g, DATA, k_zero);
+    LOAD_AT(g, CODE_B, k_patcher);
+    memset(g->ram + FLAGS, 0, 128);
+    R(RSI) = FLAGS;
+    R(RDI) = DATA;
+    R(R11) = TIMES;
+    o.s = g->s;
+    o.s.gpr[RBX] = DATA + 1;
+    o.s.gpr[RCX] = TIMES;
+    second_start(&o, CODE_B);
+    run_done(g);
+    second_end(&o);
+    eq_hex(R(R10), 0);
+    eq_hex(o.s.gpr[RCX], 0);
+}
+
 Test(core, memory_changed_while_another_vcpu_runs_comes_back)
 {
     enum VcpuStop stop = VCPU_STOP_ERROR;
