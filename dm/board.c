@@ -155,26 +155,37 @@ static bool build_serials(Board *b, const DmOptions *o, GError **error)
     return true;
 }
 
-static bool build_nics(Board *b, const DmOptions *o, GError **error)
+static bool build_nic(Board *b, const NicOption *n, unsigned slot, GError **error)
 {
+    bool isa = !strcmp(n->model, "ne2k_isa");
     g_autoptr(GBytes) rom = NULL;
+    NetPort *port;
+    Device *dev;
 
-    if (o->netrom_fd >= 0 && !(rom = read_rom(o->netrom_fd, error))) {
+    if (n->rom_fd >= 0 && !(rom = read_rom(n->rom_fd, error))) {
         return false;
     }
-    for (unsigned i = 0; i < o->nics; i++) {
-        const NicOption *n = &o->nic[i];
-        NetPort *port = n->fd < 0 ? net_port_new_null() : net_port_new_socket(n->fd, error);
-        Device *dev;
+    port = n->fd < 0 ? net_port_new_null() : net_port_new_socket(n->fd, error);
+    if (!port) {
+        return false;
+    }
+    dev = isa ? new_device(b, n->model) : new_pci(b, n->model, DEVFN_NIC0 + 8 * slot);
+    device_set_mac(dev, "mac", n->mac);
+    device_set_pointer(dev, "port", port);
+    if (isa) {
+        device_set_u64(dev, "iobase", n->iobase);
+        device_set_u64(dev, "irq", n->irq);
+    } else {
+        device_set_pointer(dev, "rom", rom);    /* copied by init */
+    }
+    return device_init(dev, error);
+}
 
-        if (!port) {
-            return false;
-        }
-        dev = new_pci(b, "rtl8139", DEVFN_NIC0 + 8 * i);
-        device_set_mac(dev, "mac", n->mac);
-        device_set_pointer(dev, "port", port);
-        device_set_pointer(dev, "rom", rom);
-        if (!device_init(dev, error)) {
+static bool build_nics(Board *b, const DmOptions *o, GError **error)
+{
+    for (unsigned i = 0; i < o->nics; i++) {
+        if (!build_nic(b, &o->nic[i], i, error)) {
+            g_prefix_error(error, "network card %u: ", i);
             return false;
         }
     }

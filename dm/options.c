@@ -81,18 +81,31 @@ static bool parse_mac(const char *text, uint8_t mac[6])
     return true;
 }
 
+static bool nic_model(const char *name)
+{
+    static const char *const names[] = { "rtl8139", "ne2k_pci", "ne2k_isa", NULL };
+
+    return !name || g_strv_contains(names, name);
+}
+
 static bool parse_nic(DmOptions *o, const char *value, GError **error)
 {
     g_autofree char *mac = sub_option(value, "mac");
+    g_autofree char *model = sub_option(value, "model");
     NicOption *n = &o->nic[o->nics];
-    gint64 fd;
+    gint64 fd, rom, iobase, irq;
 
-    if (o->nics == MAX_NICS || !mac || !parse_mac(mac, n->mac) ||
-        !sub_number(value, "fd", -1, &fd)) {
-        return bad(error, "--nic %s: want fd=N,mac=XX:XX:XX:XX:XX:XX,model=NAME", value);
+    if (o->nics == MAX_NICS || !mac || !parse_mac(mac, n->mac) || !nic_model(model) ||
+        !sub_number(value, "fd", -1, &fd) || !sub_number(value, "rom", -1, &rom) ||
+        !sub_number(value, "iobase", 0x300, &iobase) || !sub_number(value, "irq", 9, &irq)) {
+        return bad(error, "--nic %s: want fd=N,mac=XX:XX:XX:XX:XX:XX,model=rtl8139|ne2k_pci|ne2k_isa"
+                   "[,rom=N][,iobase=N,irq=N], at most eight times", value);
     }
     n->fd = fd;
-    n->model = sub_option(value, "model");
+    n->rom_fd = rom;
+    n->iobase = iobase;
+    n->irq = irq;
+    n->model = g_strdup(model ? model : "rtl8139");
     o->nics++;
     return true;
 }
@@ -158,11 +171,10 @@ static const Option options[] = {
     { "rtc-offset", INT64, AT(rtc_offset), "SECONDS  added to the host's clock" },
     { "xen-platform", FLAG, AT(xen_platform), "  with the Xen platform PCI device" },
     { "drive", PARSER, BY(parse_drive), "name=hda,fd=N,kind=disk|cdrom,ro=0|1  an image (fd=-1: empty)" },
-    { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=rtl8139  a network card" },
+    { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=NAME,rom=N,iobase=N,irq=N  a network card" },
     { "serial", PARSER, BY(parse_serial), "fd=N,log=N|null  what a serial port is connected to" },
     { "viewer-fd", PARSER, BY(parse_viewer), "N  socket to a dm-ui or dm-sdl (include/ui_proto.h)" },
     { "vgabios-fd", INT, AT(vgabios_fd), "N  VGA BIOS image" },
-    { "netrom-fd", INT, AT(netrom_fd), "N  network boot ROM image" },
     { "help", FLAG, AT(help), "  this text" },
 };
 
@@ -216,7 +228,7 @@ static bool apply(DmOptions *o, const Option *opt, const char *value, GError **e
 bool options_parse(DmOptions *o, int argc, char **argv, GError **error)
 {
     *o = (DmOptions){ .video_ram = 8, .vcpus = 1, .control_fd = -1, .hypervisor_fd = -1,
-                      .log_fd = -1, .vgabios_fd = -1, .netrom_fd = -1 };
+                      .log_fd = -1, .vgabios_fd = -1 };
     for (int i = 1; i < argc; i++) {
         const Option *opt = find_option(argv[i]);
 

@@ -24,7 +24,9 @@ typedef struct DriveOption {
 typedef struct NicOption {
     int fd;
     uint8_t mac[6];
-    char *model;
+    char *model;                /* rtl8139, ne2k_pci, ne2k_isa */
+    int rom_fd;                 /* -1: no boot ROM */
+    unsigned iobase, irq;       /* ne2k_isa */
 } NicOption;
 
 typedef struct SerialOption {
@@ -39,7 +41,7 @@ typedef struct DmOptions {
     unsigned vcpus;
     bool std_vga, acpi, localtime, usb, xen_platform, no_vga;
     int64_t rtc_offset;         /* seconds */
-    int control_fd, hypervisor_fd, log_fd, vgabios_fd, netrom_fd;
+    int control_fd, hypervisor_fd, log_fd, vgabios_fd;
     DriveOption drive[MAX_DRIVES];
     unsigned drives;
     NicOption nic[MAX_NICS];

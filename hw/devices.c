@@ -16,6 +16,8 @@ const DeviceClass *const device_classes[] = {
     &xen_platform_class,
     &uart_class,
     &rtl8139_class,
+    &ne2k_pci_class,
+    &ne2k_isa_class,
     &stdvga_class,
     &i8042_class,
     NULL

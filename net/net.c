@@ -119,6 +119,11 @@ void net_attach(NetPort *p, const NetClient *client)
     watch(p);
 }
 
+void net_client_of(const NetPort *p, NetClient *client)
+{
+    *client = p->client;
+}
+
 void net_send(NetPort *p, const void *frame, size_t len)
 {
     /* A full socket buffer drops the frame, as a busy wire does. */

@@ -27,6 +27,7 @@ NetPort *net_port_new_socket(int fd, GError **error);   /* SOCK_SEQPACKET/DGRAM 
 NetPort *net_port_new_null(void);                       /* cable not plugged */
 void net_port_free(NetPort *p);
 void net_attach(NetPort *p, const NetClient *client);
+void net_client_of(const NetPort *p, NetClient *client);    /* who is attached: for tests */
 void net_send(NetPort *p, const void *frame, size_t len);
 /* The NIC has room again: queued frames are delivered from the main loop. */
 void net_receive_ready(NetPort *p);

@@ -27,6 +27,8 @@ static void help(void)
          "  --name NAME        for the process list and the log\n"
          "  --network A.B.C.0  the /24 network [10.0.2.0]\n"
          "  --hostfwd SPEC     tcp|udp:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT, repeatable\n"
+         "  --tftp DIR         serve its files by TFTP\n"
+         "  --bootfile NAME    what DHCP tells the guest to boot from there\n"
          "  --restrict         no connections to outside\n"
          "  --help             this text\n\n"
          "The guest gets 10.0.2.15 by DHCP, 10.0.2.2 is the host, 10.0.2.3 the name server.\n"
@@ -39,6 +41,7 @@ int main(int argc, char **argv)
         { "frames-fd", required_argument, NULL, 'f' }, { "log-fd", required_argument, NULL, 'l' },
         { "name", required_argument, NULL, 'n' }, { "network", required_argument, NULL, 'a' },
         { "hostfwd", required_argument, NULL, 'p' }, { "restrict", no_argument, NULL, 'r' },
+        { "tftp", required_argument, NULL, 't' }, { "bootfile", required_argument, NULL, 'b' },
         { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
     NetUserOptions o = { .frames_fd = -1, .network = "10.0.2.0" };
     g_autoptr(GError) error = NULL;
@@ -54,6 +57,8 @@ int main(int argc, char **argv)
         case 'n': name = optarg; break;
         case 'a': o.network = optarg; break;
         case 'p': g_ptr_array_add(o.forwards, optarg); break;
+        case 't': o.tftp = optarg; break;
+        case 'b': o.bootfile = optarg; break;
         case 'r': o.restricted = true; break;
         case 'h': help(); return 0;
         default: return EXIT_USAGE;

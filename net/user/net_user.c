@@ -196,7 +196,7 @@ static bool add_forwards(NetUser *u, const NetUserOptions *o, struct in_addr lea
 static bool start(NetUser *u, const NetUserOptions *o, GError **error)
 {
     SlirpConfig cfg = { .version = 1, .in_enabled = true, .restricted = o->restricted,
-                        .if_mtu = 0, .if_mru = 0 };    /* no vhostname: guests would take it */
+                        .tftp_path = o->tftp, .bootfile = o->bootfile };    /* no vhostname: guests would take it */
     struct in_addr net;
 
     if (inet_pton(AF_INET, o->network, &net) != 1) {
@@ -264,7 +264,7 @@ bool net_user_run(const NetUserOptions *options, GError **error)
     g_autofree NetUser *u = g_new0(NetUser, 1);
 
     u->fd = options->frames_fd;
-    if (!start(u, options, error) || !net_user_restrict(error)) {
+    if (!start(u, options, error) || !net_user_restrict(options->tftp, error)) {
         return false;
     }
     while (!u->gone) {

@@ -11,6 +11,8 @@ typedef struct NetUserOptions {
     const char *network;        /* dotted, a /24 */
     GPtrArray *forwards;        /* const char* specs */
     bool restricted;
+    const char *tftp;           /* folder served by TFTP; NULL: none */
+    const char *bootfile;       /* in it, named in DHCP answers; NULL: none */
 } NetUserOptions;
 
 /* Until the peer hangs up (true), or it can't start. */

@@ -2,7 +2,7 @@
 /*
  * policy.c - dm-net's system calls: sockets of the internet families, time, memory.  libslirp reads
  * /etc/resolv.conf for the name server, again when it changes, so opening files is allowed: below
- * /etc, and where that file really is.
+ * /etc, where that file really is, and in the folder that TFTP serves, where a link leads nowhere.
  */
 #include "net/user/policy.h"
 
@@ -37,7 +37,7 @@ static const SandboxCall calls[] = {
     { SCMP_SYS(poll), "the loop", 0 },
     { SCMP_SYS(ppoll), "the loop", 0 },
     { SCMP_SYS(clock_gettime), "timers", 0 },
-    { SCMP_SYS(openat), "resolv.conf", 0 },
+    { SCMP_SYS(openat), "resolv.conf, files for TFTP", 0 },
     { SCMP_SYS(newfstatat), "resolv.conf", 0 },
     { SCMP_SYS(fstat), "resolv.conf", 0 },
     { SCMP_SYS(lseek), "resolv.conf", 0 },
@@ -61,11 +61,11 @@ static const SandboxCall calls[] = {
     { 0, NULL, 0 },
 };
 
-bool net_user_restrict(GError **error)
+bool net_user_restrict(const char *tftp, GError **error)
 {
     g_autofree char *file = realpath("/etc/resolv.conf", NULL);
     g_autofree char *directory = g_path_get_dirname(file ? file : "/etc/resolv.conf");
-    const char *const readable[] = { "/etc", directory, NULL };
+    const char *const readable[] = { "/etc", directory, tftp, NULL };
 
     if (!sandbox_read_below(readable)) {
         g_info("this kernel has no Landlock: files can be read that need not be");

@@ -6,6 +6,6 @@
 #include <glib.h>
 #include <stdbool.h>
 
-bool net_user_restrict(GError **error);
+bool net_user_restrict(const char *tftp, GError **error);
 
 #endif

@@ -246,9 +246,62 @@ Test(check, vifs_are_parsed)
     vif_clear(&v);
     cr_expect_not(vif_parse(&v, "colour=red", (SourcePos){ 0 }, m));
     vif_clear(&v);
-    cr_expect(vif_parse(&v, "model=e1000", (SourcePos){ 0 }, m));
-    cr_expect_str_eq(v.model, "rtl8139");
+    cr_expect_not(vif_parse(&v, "model=e1000", (SourcePos){ 0 }, m));
     vif_clear(&v);
+    cr_expect_not(vif_parse(&v, "model=rtl8139,irq=5", (SourcePos){ 0 }, m));
+    vif_clear(&v);
+    cr_expect_not(vif_parse(&v, "model=ne2k_isa,iobase=0x301", (SourcePos){ 0 }, m));
+    vif_clear(&v);
+    cr_expect(vif_parse(&v, "model=ne2k_isa,iobase=0x340,irq=5", (SourcePos){ 0 }, m));
+    cr_expect_eq(v.iobase, 0x340);
+    cr_expect_eq(v.irq, 5);
+    vif_clear(&v);
+}
+
+Test(check, a_forward_that_is_none_is_named_with_its_place)
+{
+    static const char *const wrong[] = { "", "tcp", "tcp:22", "tcp::22", "tcp::22-", "icmp::1-:2",
+        "tcp::0-:22", "tcp::65536-:22", "tcp:1.2.3:22-:22", "tcp::22-:x", "tcp:a:1-:2" };
+    Result r = check("name='a'\nvif=['type=ioemu']\nhostfwd=['tcp::2222-:22', 'udp:nobody:1-:2']\n",
+                     NULL);
+    const Message *m = r.messages->list->pdata[0];
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autofree char *fault = hostfwd_fault(wrong[i]);
+
+        cr_expect_not_null(fault, "%s", wrong[i]);
+    }
+    cr_expect_null(hostfwd_fault("tcp:127.0.0.1:2222-10.0.2.15:22"));
+    cr_expect_eq(r.messages->errors, 1);
+    cr_expect_eq(m->pos.line, 3);
+    cr_expect_eq(m->pos.col, 27);
+    cr_expect_not_null(strstr(m->text, "'nobody' is not an IPv4 address of the host"));
+    cr_expect_str_eq(r.d->vif[0].hostfwd[0], "tcp::2222-:22");
+    cr_expect_null(r.d->vif[0].hostfwd[1]);
+}
+
+Test(check, eight_cards_of_mixed_models_have_lasting_macs_and_free_jumpers)
+{
+    const char *text = "name='a'\nvif=['model=ne2k_isa', '', 'model=ne2k_pci', 'model=ne2k_isa', '', "
+                       "'model=rtl8139', 'model=ne2k_isa,irq=5', 'mac=00:16:3e:01:02:03']\n";
+    Result r = check(text, NULL), again = check(text, NULL);
+    Result other = check("name='b'\nvif=['']\n", NULL);
+
+    cr_expect_eq(r.messages->errors, 0);
+    cr_expect_eq(r.d->vifs, 8);
+    for (unsigned i = 0; i < 8; i++) {
+        cr_expect_str_eq(r.d->vif[i].mac_text, again.d->vif[i].mac_text);
+        cr_expect(g_str_has_prefix(r.d->vif[i].mac_text, "00:16:3e:"));
+        for (unsigned j = 0; j < i; j++) {
+            cr_expect_str_neq(r.d->vif[i].mac_text, r.d->vif[j].mac_text);
+        }
+    }
+    cr_expect_str_neq(r.d->vif[0].mac_text, other.d->vif[0].mac_text);
+    cr_expect_eq(r.d->vif[0].iobase, 0x300);
+    cr_expect_eq(r.d->vif[0].irq, 9);
+    cr_expect_eq(r.d->vif[3].iobase, 0x320);
+    cr_expect_eq(r.d->vif[6].iobase, 0x340);
+    cr_expect_eq(r.d->vif[6].irq, 5);
 }
 
 Test(check, vfb_is_another_way_to_say_vnc)

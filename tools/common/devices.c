@@ -339,6 +339,8 @@ void vif_clear(VifConfig *v)
     g_free(v->rate);
     g_free(v->type);
     g_strfreev(v->hostfwd);
+    g_free(v->tftp);
+    g_free(v->bootfile);
     *v = (VifConfig){ 0 };
 }
 
@@ -356,29 +358,105 @@ static void set_mac(VifConfig *v, const char *text, SourcePos pos, Messages *mes
 
 static void set_model(VifConfig *v, const char *model, SourcePos pos, Messages *messages)
 {
-    static const char *const later[] = { "ne2k_pci", "ne2k_isa", "pcnet", "e1000", "i82551",
-                                         "i82557b", "i82559er", "virtio" };
+    static const char *const models[] = { "rtl8139", "ne2k_pci", "ne2k_isa", NULL };
 
-    g_free(v->model);
-    v->model = g_strdup("rtl8139");
-    if (!strcmp(model, "rtl8139")) {
+    if (!g_strv_contains(models, model)) {
+        BAD(pos, "network card model '%s' does not exist in this machine; use rtl8139, ne2k_pci or "
+            "ne2k_isa", model);
         return;
     }
-    for (unsigned i = 0; i < G_N_ELEMENTS(later); i++) {
-        if (!strcmp(model, later[i])) {
-            message_add(messages, MESSAGE_WARNING, pos,
-                        "network card model=%s does not exist yet; rtl8139 is used", model);
-            return;
-        }
-    }
-    BAD(pos, "network card model '%s' is unknown; use rtl8139", model);
+    g_free(v->model);
+    v->model = g_strdup(model);
 }
 
-static bool good_forward(const char *text)
+/* One side of a forward, "[ADDRESS]:PORT". */
+static char *endpoint_fault(const char *text, const char *side)
 {
-    g_autoptr(GRegex) r = g_regex_new("^(tcp|udp):[^:-]*:[0-9]+-[^:-]*:[0-9]+$", 0, 0, NULL);
+    const char *colon = strrchr(text, ':');
+    g_autofree char *address = colon ? g_strndup(text, colon - text) : NULL;
+    struct in_addr in;
+    guint64 port;
 
-    return g_regex_match(r, text, 0, NULL);
+    if (!colon) {
+        return g_strdup_printf("the %s's side '%s' has no colon before its port", side, text);
+    }
+    if (!g_ascii_string_to_unsigned(colon + 1, 10, 1, 65535, &port, NULL)) {
+        return g_strdup_printf("'%s' is not a port of the %s (1 to 65535)", colon + 1, side);
+    }
+    if (*address && inet_pton(AF_INET, address, &in) != 1) {
+        return g_strdup_printf("'%s' is not an IPv4 address of the %s", address, side);
+    }
+    return NULL;
+}
+
+char *hostfwd_fault(const char *text)
+{
+    const char *dash = strchr(text, '-');
+    g_autofree char *host = NULL;
+    char *fault;
+
+    if (!g_str_has_prefix(text, "tcp:") && !g_str_has_prefix(text, "udp:")) {
+        return g_strdup("it does not begin with tcp: or udp:");
+    }
+    if (!dash) {
+        return g_strdup("no '-' stands between the host's side and the guest's");
+    }
+    host = g_strndup(text + 4, dash - text - 4);
+    fault = endpoint_fault(host, "host");
+    return fault ? fault : endpoint_fault(dash + 1, "guest");
+}
+
+static void add_forward(GPtrArray *forwards, const char *value, SourcePos pos, Messages *messages)
+{
+    g_autofree char *fault = hostfwd_fault(value);
+
+    if (fault) {
+        BAD(pos, "hostfwd '%s': %s; write for example tcp:127.0.0.1:2222-:22", value, fault);
+    }
+    g_ptr_array_add(forwards, g_strdup(value));
+}
+
+static void set_jumper(unsigned *jumper, const char *key, const char *value, bool good(guint64),
+                       SourcePos pos, Messages *messages)
+{
+    char *end;
+    guint64 n = g_ascii_strtoull(value, &end, 0);
+
+    if (!*value || *end || !good(n)) {
+        BAD(pos, "%s '%s' is no jumper setting of an NE2000; use for example iobase=0x300, irq=9",
+            key, value);
+        return;
+    }
+    *jumper = n;
+}
+
+static bool good_iobase(guint64 n)
+{
+    return n >= 0x200 && n <= 0x3e0 && n % 0x20 == 0;
+}
+
+static bool good_irq(guint64 n)
+{
+    return n < 16 && (1u << n & (1 << 3 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 9 | 1 << 10 | 1 << 11 |
+                                 1 << 12 | 1 << 15));
+}
+
+void vif_choose_mac(VifConfig *v, const char *domain, unsigned index, unsigned attempt)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autofree char *machine = NULL, *text = NULL;
+    guint8 digest[32];
+    gsize len = sizeof digest;
+
+    g_file_get_contents("/etc/machine-id", &machine, NULL, NULL);
+    text = g_strdup_printf("mac of %s:%s:%u:%s:%u:%u", machine ? machine : "", g_get_host_name(),
+                           (unsigned)getuid(), domain, index, attempt);
+    g_checksum_update(sum, (const guchar *)text, -1);
+    g_checksum_get_digest(sum, digest, &len);
+    memcpy(v->mac, (const uint8_t[6]){ 0x00, 0x16, 0x3e, digest[0] & 0x7f, digest[1], digest[2] }, 6);
+    g_free(v->mac_text);
+    v->mac_text = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1], v->mac[2],
+                                  v->mac[3], v->mac[4], v->mac[5]);
 }
 
 bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages)
@@ -413,11 +491,15 @@ bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages
                 BAD(pos, "vif type '%s' is unknown; use ioemu", value);
             }
         } else if (!strcmp(key, "hostfwd")) {
-            if (!good_forward(value)) {
-                BAD(pos, "hostfwd '%s' is not PROTOCOL:[ADDRESS]:PORT-[ADDRESS]:PORT; write for "
-                    "example tcp::2222-:22", value);
-            }
-            g_ptr_array_add(forwards, g_strdup(value));
+            add_forward(forwards, value, pos, messages);
+        } else if (!strcmp(key, "iobase")) {
+            set_jumper(&v->iobase, key, value, good_iobase, pos, messages);
+        } else if (!strcmp(key, "irq")) {
+            set_jumper(&v->irq, key, value, good_irq, pos, messages);
+        } else if (!strcmp(key, "tftp")) {
+            text = &v->tftp;
+        } else if (!strcmp(key, "bootfile")) {
+            text = &v->bootfile;
         } else if (!strcmp(key, "bridge")) {
             text = &v->bridge;
         } else if (!strcmp(key, "ip")) {
@@ -431,7 +513,7 @@ bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages
         } else if (strcmp(key, "backend") && strcmp(key, "accel") && strcmp(key, "policy") &&
                    strcmp(key, "label") && strcmp(key, "uuid")) {
             BAD(pos, "vif key '%s' is unknown; known are type, mac, bridge, model, ip, script, "
-                "vifname, rate, hostfwd", key);
+                "vifname, rate, hostfwd, tftp, bootfile, iobase, irq", key);
         }
         if (text) {
             g_free(*text);
@@ -440,11 +522,12 @@ bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages
     }
     g_ptr_array_add(forwards, NULL);
     v->hostfwd = (char **)g_ptr_array_free(g_steal_pointer(&forwards), FALSE);
+    if ((v->iobase || v->irq) && strcmp(v->model, "ne2k_isa")) {
+        BAD(pos, "iobase and irq are jumpers of model=ne2k_isa; leave them out");
+    }
     if (v->random_mac) {
-        uint8_t mac[6] = { 0x00, 0x16, 0x3e, g_random_int_range(0, 0x80), g_random_int() & 0xff,
-                           g_random_int() & 0xff };
-
-        memcpy(v->mac, mac, 6);
+        vif_choose_mac(v, "", 0, 0);
+        return messages->errors == before;
     }
     v->mac_text = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1], v->mac[2],
                                   v->mac[3], v->mac[4], v->mac[5]);

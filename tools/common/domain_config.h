@@ -34,6 +34,8 @@ typedef struct VifConfig {
     bool random_mac;
     char *mac_text, *bridge, *model, *ip, *script, *vifname, *rate, *type;
     char **hostfwd;             /* tcp::2222-:22 */
+    char *tftp, *bootfile;      /* user mode: folder served by TFTP, what BOOTP names */
+    unsigned iobase, irq;       /* ne2k_isa; 0: to be chosen */
 } VifConfig;
 
 typedef struct DomainConfig {
@@ -81,6 +83,10 @@ void disk_clear(DiskConfig *disk);
 bool disk_check_image(const DiskConfig *disk, Messages *messages);
 bool vif_parse(VifConfig *vif, const char *spec, SourcePos pos, Messages *messages);
 void vif_clear(VifConfig *vif);
+/* A mac in 00:16:3e that is the same each time for this host, user, domain name and index. */
+void vif_choose_mac(VifConfig *vif, const char *domain, unsigned index, unsigned attempt);
+/* tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT; what is wrong with it as a new string, NULL if nothing. */
+char *hostfwd_fault(const char *text);
 bool uuid_valid(const char *text);
 char *image_holder(const char *path, bool writable);    /* who locks it: text, or NULL */
 int vnc_try_listen(const char *address, unsigned port); /* a listening socket, or -1 with errno */

@@ -282,6 +282,18 @@ static bool give_serials(Domain *d, Command *c, int log_write, char **error)
     return true;
 }
 
+/* iPXE for the card, when the domain boots from the network; -1: none. */
+static int give_boot_rom(const Domain *d, const VifConfig *vif, Command *c)
+{
+    g_autofree char *path = g_strdup_printf(OPTION_ROM_DIR "/pxe-%s.rom", vif->model);
+    int fd = strchr(d->config->boot, 'n') ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd >= 0) {
+        command_give(c, fd);
+    }
+    return fd;
+}
+
 static bool give_nics(Domain *d, Command *c, char **error)
 {
     for (unsigned i = 0; i < d->config->vifs; i++) {
@@ -295,23 +307,18 @@ static bool give_nics(Domain *d, Command *c, char **error)
         d->frames[i] = ends[0];
         command_give(c, ends[1]);
         command_arg(c, "--nic");
-        command_arg(c, "fd=%d,mac=%s,model=%s", ends[1], vif->mac_text, vif->model);
+        command_arg(c, "fd=%d,mac=%s,model=%s,rom=%d,iobase=%u,irq=%u", ends[1], vif->mac_text,
+                    vif->model, give_boot_rom(d, vif, c), vif->iobase, vif->irq);
     }
     return true;
 }
 
-static void give_roms(Domain *d, Command *c)
+static void give_roms(Command *c)
 {
     int fd = open(VGABIOS_DIR "/vgabios-stdvga.bin", O_RDONLY | O_CLOEXEC);
 
     if (fd >= 0) {
         command_fd(c, "--vgabios-fd", fd);
-    }
-    if (d->config->vifs && strchr(d->config->boot, 'n')) {
-        fd = open(OPTION_ROM_DIR "/pxe-rtl8139.rom", O_RDONLY | O_CLOEXEC);
-        if (fd >= 0) {
-            command_fd(c, "--netrom-fd", fd);
-        }
     }
 }
 
@@ -356,7 +363,7 @@ static bool start_dm(Domain *d, int hv_end, int log_write, int viewer[2], char *
         !give_nics(d, c, error)) {
         return false;
     }
-    give_roms(d, c);
+    give_roms(c);
     viewer[0] = viewer[1] = -1;
     if ((cfg->vnc && (viewer[0] = give_socket(c, "--viewer-fd", SOCK_SEQPACKET, error)) < 0) ||
         (cfg->sdl && (viewer[1] = give_socket(c, "--viewer-fd", SOCK_SEQPACKET, error)) < 0)) {
@@ -424,6 +431,14 @@ bool domain_start_net(Domain *d, unsigned vif, char **error)
     for (char **f = v->hostfwd; f && *f; f++) {
         command_arg(c, "--hostfwd");
         command_arg(c, "%s", *f);
+    }
+    if (v->tftp) {
+        command_arg(c, "--tftp");
+        command_arg(c, "%s", v->tftp);
+    }
+    if (v->bootfile) {
+        command_arg(c, "--bootfile");
+        command_arg(c, "%s", v->bootfile);
     }
     give_log(c, d->dm_log);
     return start(d, CHILD_NET, vif, c, d->dm_log, error);
