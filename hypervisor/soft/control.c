@@ -401,10 +401,10 @@ OP(xgetbv)
 {
     if (!(c->cr4 & CR4_OSXSAVE))
         raise_ud(c, i);
-    if ((uint32_t)c->gpr[1] != 0)
+    if ((uint32_t)c->gpr[1] > 1)
         raise_gp0(c, i);
-    c->gpr[0] = (uint32_t)c->xcr0;
-    c->gpr[2] = c->xcr0 >> 32;
+    c->gpr[0] = (uint32_t)(c->gpr[1] & 1 ? c->xcr0 & fpu_in_use(c) : c->xcr0);
+    c->gpr[2] = 0;
     NEXT(c, i);
 }
 

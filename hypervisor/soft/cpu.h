@@ -90,8 +90,9 @@ struct Insn {
     uint8_t rex;        /* raw REX, 0 if none */
     uint8_t prefix;     /* PFX_* */
     uint16_t opcode;    /* 0x00XX, 0x0fXX -> 0x1XX, 0f38 -> 0x2XX, 0f3a -> 0x3XX */
-    uint8_t vex;        /* VEX.vvvv etc. when VEX is offered; 0 otherwise */
+    uint8_t vex;        /* VEX_* (vex.h): vvvv, L, W; 0 without VEX */
     uint8_t aux;        /* free for the decoder to hand something to the body */
+    uint16_t row;       /* in vex_rows[], 0 without VEX */
 };
 
 #define REG_MEM 0xff
@@ -127,7 +128,9 @@ typedef struct Fpu {
     uint16_t fcs, fds;
     uint64_t fip, fdp;
     uint32_t mxcsr;
-    VecReg v[16];       /* XMM in the low half; the upper half is for AVX */
+    /* YMM0-15, 32 bytes each, one after the other; XMMn is the low half of v[n].  SSE leaves the
+     * upper half alone, VEX instructions clear what they don't write. */
+    VecReg v[16];
 } Fpu;
 
 /* --- TLB: one table each for supervisor and user; see mmu.c --- */
@@ -291,5 +294,6 @@ void fpu_init(Fpu *f);              /* FNINIT + reset values */
 void fpu_reset(Fpu *f);
 void fpu_to_xsave(const Cpu *c, uint8_t *image, uint32_t *size);
 void fpu_from_xsave(Cpu *c, const uint8_t *image, uint32_t size);
+uint64_t fpu_in_use(Cpu *c);         /* XGETBV with ECX 1: state components not in their initial state */
 
 #endif

@@ -3,12 +3,13 @@
  * decode.c - from instruction bytes to Insn, by insn_table.c's rows.
  *
  * Intel SDM volume 2, chapter 2 and appendix A.  Everything that can be decided from the bytes and
- * the mode is decided here: sizes, operands, the body for them, encodings that are #UD.  VEX, XOP
- * and EVEX are not offered: their first bytes are what they were before.
+ * the mode is decided here: sizes, operands, the body for them, encodings that are #UD.  XOP and
+ * EVEX are not offered: their first bytes are what they were before.
  */
 #include <string.h>
 #include "hypervisor/soft/body.h"
 #include "hypervisor/soft/core.h"
+#include "hypervisor/soft/vex.h"
 
 typedef struct Decoder {
     const uint8_t *b;
@@ -18,7 +19,7 @@ typedef struct Decoder {
     uint32_t mode;
     Insn *i;
     bool repne_last;            /* which of F2 and F3 came last */
-    bool modrm_done, rip_relative;
+    bool modrm_done, rip_relative, vsib;
 } Decoder;
 
 void op_ud(Cpu *c, const Insn *i)
@@ -123,7 +124,10 @@ static void operand_32(Decoder *d, unsigned mod, unsigned rm)
     if (rm == 4) {
         unsigned sib = (unsigned)take(d, 1), index = (sib >> 3 & 7) | (i->rex & 2) << 2;
         base = sib & 7;
-        if (index != 4) {
+        if (d->vsib) {
+            i->aux = (uint8_t)index;
+            i->scale = (uint8_t)(sib >> 6);
+        } else if (index != 4) {
             i->index = (uint8_t)index;
             i->scale = (uint8_t)(sib >> 6);
         }
@@ -336,6 +340,91 @@ static enum DecodeResult undefined(Decoder *d, OpFn fn)
     return DECODE_END;
 }
 
+/* --- VEX --- */
+
+/* C4 and C5 are LES and LDS outside 64-bit mode, unless the next byte makes a register of it. */
+static bool starts_vex(const Decoder *d, uint8_t first)
+{
+    if (first != 0xc4 && first != 0xc5)
+        return false;
+    if (d->size == MODE_64)
+        return true;
+    return (d->mode & MODE_PROT) && d->pos < d->avail && d->b[d->pos] >= 0xc0;
+}
+
+/* The prefix and the opcode; what there is in the way of operands goes where REX's would.  Returns
+ * VEX.vvvv as it is in the encoding. */
+static unsigned take_vex(Decoder *d, uint8_t first)
+{
+    Insn *i = d->i;
+    uint8_t one = (uint8_t)take(d, 1), two = first == 0xc4 ? (uint8_t)take(d, 1) : one & 0x7f;
+    unsigned map = first == 0xc4 ? one & 31 : 1, vvvv = two >> 3 & 15;
+    bool in_64 = d->size == MODE_64;
+    uint8_t op = (uint8_t)take(d, 1);
+
+    if (in_64) {
+        i->rex = 0x40 | (one & 0x80 ? 0 : 4);
+        if (first == 0xc4)
+            i->rex |= (one & 0x40 ? 0 : 2) | (one & 0x20 ? 0 : 1) | (two & 0x80 ? 8 : 0);
+    }
+    i->vex = (uint8_t)((~vvvv & (in_64 ? 15 : 7)) | (two & 4 ? VEX_L : 0) |
+                       (two & 0x80 ? VEX_W : 0));
+    i->opcode = (uint16_t)((map & 3) << 8 | op);
+    i->row = vex_find(map, op, two & 3, two & 0x80);
+    if (!in_64 && (vex_row(i)->flags & VF_W64))
+        i->row = vex_find(map, op, two & 3, false);
+    return vvvv;
+}
+
+static bool vex_valid(const Decoder *d, unsigned vvvv)
+{
+    const Insn *i = d->i;
+    const VexRow *r = vex_row(i);
+    bool mem = !(r->flags & VF_NO_MODRM) && i->rm == REG_MEM, l = i->vex & VEX_L;
+
+    if ((r->flags & VF_L0 && l) || (r->flags & VF_L1 && !l))
+        return false;
+    if ((r->flags & VF_MEM && !mem) || (r->flags & VF_REG && mem))
+        return false;
+    if (vvvv != 15 && !(r->flags & VF_VVVV) && !(r->flags & VF_VVVV_REG && !mem))
+        return false;
+    if (r->flags & VF_VSIB) {
+        unsigned v = i->vex & VEX_VVVV;
+        if (i->asize == 2 || (i->modrm & 7) != 4 || i->reg == v || i->reg == i->aux || v == i->aux)
+            return false;
+    }
+    return vex_host_has(r, l, mem);
+}
+
+static enum DecodeResult decode_vex(Decoder *d, uint8_t first, unsigned off)
+{
+    Insn *i = d->i;
+    bool bad = i->rex || (i->prefix & (PFX_OPSIZE | PFX_REP | PFX_REPNE | PFX_LOCK));
+    unsigned vvvv = take_vex(d, first), flags = vex_row(i)->flags;
+
+    if (!d->too_long && !d->short_of && (bad || !i->row))
+        return undefined(d, op_ud);
+    d->vsib = flags & VF_VSIB;
+    if (i->row && !(flags & VF_NO_MODRM))
+        take_modrm(d);
+    if (flags & VF_IMM)
+        i->imm = take(d, 1);
+    if (flags & VF_IS4)
+        i->aux = (uint8_t)(take(d, 1) >> 4 & (d->size == MODE_64 ? 15 : 7));
+    if (d->too_long)
+        return undefined(d, op_gp);
+    if (d->short_of)
+        return DECODE_SHORT;
+    if (!vex_valid(d, vvvv))
+        return undefined(d, op_ud);
+    i->opsize = i->rex & 8 ? 8 : 4;
+    i->fn = vex_row(i)->fn;
+    i->len = (uint8_t)d->pos;
+    if (d->rip_relative)
+        i->disp = (int32_t)((uint32_t)i->disp + off + d->pos);
+    return DECODE_MORE;
+}
+
 enum DecodeResult decode_insn(uint32_t mode, uint64_t rip, unsigned off, const uint8_t *b,
                               unsigned avail, Insn *i)
 {
@@ -358,6 +447,8 @@ enum DecodeResult decode_insn(uint32_t mode, uint64_t rip, unsigned off, const u
         i->asize = (d.size == MODE_32) != !!(i->prefix & PFX_ASIZE) ? 4 : 2;
     column = i->prefix & (PFX_REP | PFX_REPNE) ? (d.repne_last ? 3 : 2)
              : i->prefix & PFX_OPSIZE ? 1 : 0;
+    if (!d.short_of && !d.too_long && starts_vex(&d, first))
+        return decode_vex(&d, first, off);
     row = d.short_of || d.too_long ? NULL : find_row(&d, first, column);
     if (d.too_long)
         return undefined(&d, op_gp);

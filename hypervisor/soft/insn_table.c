@@ -223,6 +223,11 @@ static const InsnDesc row_movbe_eg = S(movbe_eg, M | IF_MEM, 0);
 static const InsnDesc row_crc32_8 = F(crc32_b, M | IF_RM8, 0), row_crc32 = S(crc32, M, 0);
 static const InsnDesc row_group_15_reg = G(group_15_reg, M, 0);
 static const InsnDesc row_group_15_f3 = G(group_15_f3, M, 0);
+static const InsnDesc row_adcx = F(adcx, M, 0), row_adox = F(adox, M, 0);
+static const InsnDesc row_invpcid = F(invpcid, M | IF_MEM | IF_PROT | IF_END, 0);
+static const InsnDesc row_rdpid = F(rdpid, M | IF_D64, 0);
+static const InsnDesc row_rdrand = F(rdrand, M, 0), row_rdseed = F(rdseed, M, 0);
+static const InsnDesc row_clwb = F(clflushopt, M, 0);
 static const InsnDesc row_undefined = F(ud, 0, 0);
 static const InsnDesc row_smsw = F(smsw, M, 0), row_lmsw = F(lmsw, M | IF_END, 0);
 static const InsnDesc rows_0f01[] = {
@@ -253,9 +258,25 @@ static const InsnDesc *special_0fae(uint8_t modrm, unsigned column)
 {
     if (column == 2 && modrm >= 0xc0)
         return &row_group_15_f3;
+    if (column == 1 && modrm < 0xc0 && (modrm & 0x30) == 0x30)
+        return &row_clwb;
     if (column >= 2 || (column == 1 && modrm < 0xc0 && (modrm & 0x38) != 0x38))
         return &row_undefined;
     return modrm >= 0xc0 ? &row_group_15_reg : NULL;
+}
+
+/* Group 9 with a register: RDRAND, RDSEED, RDPID. */
+static const InsnDesc *special_0fc7(const Insn *i, unsigned column)
+{
+    unsigned op = i->modrm & 0x38;
+
+    if (i->modrm < 0xc0)
+        return NULL;
+    if (op == 0x38 && column == 2)
+        return &row_rdpid;
+    if (column >= 2)
+        return &row_undefined;
+    return op == 0x30 ? &row_rdrand : op == 0x38 ? &row_rdseed : &row_undefined;
 }
 
 const InsnDesc *insn_special(const Insn *i, unsigned column, bool in_64)
@@ -269,6 +290,9 @@ const InsnDesc *insn_special(const Insn *i, unsigned column, bool in_64)
     case 0x1bc: return column == 2 ? &row_tzcnt : NULL;
     case 0x1bd: return column == 2 ? &row_lzcnt : NULL;
     case 0x1c3: return column ? &row_undefined : NULL;
+    case 0x1c7: return special_0fc7(i, column);
+    case 0x282: return column == 1 ? &row_invpcid : NULL;
+    case 0x2f6: return column == 1 ? &row_adcx : column == 2 ? &row_adox : NULL;
     case 0x2f0: return column == 3 ? &row_crc32_8 : column < 2 ? &row_movbe_ge : NULL;
     case 0x2f1: return column == 3 ? &row_crc32 : column < 2 ? &row_movbe_eg : NULL;
     }

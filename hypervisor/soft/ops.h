@@ -72,6 +72,7 @@ OP(fxsave); OP(fxrstor); OP(ldmxcsr); OP(stmxcsr); OP(xsave); OP(xrstor); OP(xsa
 OP(xsavec); OP(clflush);
 OP(fwait);                      /* 9B */
 OP(emms);                       /* 0F 77 */
+OP(clflushopt);                 /* CLFLUSHOPT, CLWB */
 OP(movnti);                     /* 0F C3: 32 bits, 64 with REX.W, whatever opsize is */
 
 /* --- segments.c (CPU-S) --- */
@@ -102,6 +103,7 @@ OP(rdtsc); OP(rdtscp); OP(rdpmc); OP(rdmsr); OP(wrmsr); /* wrmsr ends */
 OP(cpuid);                      /* ends */
 OP(syscall); OP(sysret); OP(sysenter); OP(sysexit);     /* end; REX.W: opsize 8 */
 OP(swapgs);                     /* ends */
+OP(invpcid);                    /* i->reg type, memory the descriptor; ends */
 OP(vmcall); OP(vmmcall);        /* end */
 OP(xgetbv); OP(xsetbv);         /* xsetbv ends */
 OP(clac); OP(stac);             /* end */
@@ -144,6 +146,10 @@ SIZED(bt_g); SIZED(bts_g); SIZED(btr_g); SIZED(btc_g);
 SIZED(bt_i); SIZED(bts_i); SIZED(btr_i); SIZED(btc_i);
 SIZED(bsf); SIZED(bsr); SIZED(popcnt); SIZED(lzcnt); SIZED(tzcnt);
 SIZED(bswap); SIZED(movbe_ge); SIZED(movbe_eg); SIZED(crc32); OP(crc32_b);
+
+/* bmi.c; vex.h has those with VEX */
+OP(adcx); OP(adox);             /* opsize 4 or 8 */
+OP(rdrand); OP(rdseed); OP(rdpid);
 
 /* move.c */
 SIZED(mov_eg); SIZED(mov_ge); SIZED(mov_ei); SIZED(mov_moffs_a); SIZED(mov_a_moffs);

@@ -6,7 +6,7 @@
  * The host carries out each operation: a body fetches operands, makes the checks, and has a stub,
  * a few host instructions around the very guest one, compute, so that a result is the host's by
  * construction.  sse_list.h names the body of each encoding.  References: Intel SDM vol. 1 chapters
- * 8-12 and vol. 2.  Not here: 3DNow!, AVX.
+ * 8-12 and vol. 2.  VEX instructions are in vex.h.  Not here: 3DNow!.
  */
 #ifndef GH_SOFT_SIMD_H
 #define GH_SOFT_SIMD_H
@@ -167,6 +167,17 @@ typedef uint64_t (*MmxFn)(uint64_t a, uint64_t b);
 
 /* One step of a stub table: a naked function that holds 256 stubs, one for each imm8. */
 #define STUB_AT(table, imm, step) ((const char *)(table) + ((imm) & 0xff) * (step))
+
+/* --- what VEX instructions share with SSE's: no checks inside --- */
+void mxcsr_read_mem(Cpu *c, const Insn *i);     /* LDMXCSR */
+void simd_store_masked(Cpu *c, const Insn *i);  /* MASKMOVDQU */
+bool simd_shift_exists(const Insn *i);          /* 0F 71-73, by ModRM.reg */
+__m128i simd_shift(const Insn *i, __m128i v);
+void simd_pcmpestri(Cpu *c, const Insn *i);
+void simd_pcmpestrm(Cpu *c, const Insn *i);     /* only the low half of register 0 */
+void simd_pcmpistri(Cpu *c, const Insn *i);
+void simd_pcmpistrm(Cpu *c, const Insn *i);
+bool simd_host_has_sha(void);
 
 /* --- x87 --- */
 

@@ -258,7 +258,9 @@ static void soft_caps(Engine *e, EngineCaps *caps)
      * hypervisor */
     caps->leaf1_ecx = 1 | 1 << 1 | 1 << 9 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 |
                       1 << 23 | 1 << 24 | 1 << 25 | 1 << 26 | 1 << 27 | 1u << 31;
-    caps->leaf7_ebx = 1 | 1 << 7 | 1 << 9 | 1 << 20;    /* FSGSBASE SMEP ERMS SMAP */
+    /* FSGSBASE SMEP ERMS INVPCID SMAP CLFLUSHOPT CLWB; UMIP RDPID */
+    caps->leaf7_ebx = 1 | 1 << 7 | 1 << 9 | 1 << 10 | 1 << 20 | 1 << 23 | 1 << 24;
+    caps->leaf7_ecx = 1 << 2 | 1 << 22;
     caps->ext1_edx = 0x078bfbff & 0x0183f3ff;
     caps->ext1_edx |= 1 << 11 | 1 << 20 | 1 << 26 | 1 << 27 | 1 << 29; /* SYSCALL NX 1G RDTSCP LM */
     caps->ext1_ecx = 1 | 1 << 8;                        /* LAHF, 3DNow! prefetch */
@@ -267,6 +269,7 @@ static void soft_caps(Engine *e, EngineCaps *caps)
     if (!__builtin_cpu_supports("popcnt"))
         caps->leaf1_ecx &= ~(1u << 23);
     caps->xcr0 = 3;
+    caps->xsave_eax1 = 7;                               /* XSAVEOPT XSAVEC XGETBV1 */
     caps->phys_bits = SOFT_PHYS_BITS;
     caps->vendor_amd = __builtin_cpu_is("amd");
     caps->bare_hypercalls = true;

@@ -197,14 +197,19 @@ TO_MMX(cvttps2pi, 8) TO_MMX(cvtps2pi, 8) TO_MMX(cvttpd2pi, 16) TO_MMX(cvtpd2pi, 
 
 /* --- MXCSR itself --- */
 
-void op_ldmxcsr(Cpu *c, const Insn *i) {
-    sse_check(c, i);
+void mxcsr_read_mem(Cpu *c, const Insn *i) {
     uint32_t v = mem_read32(c, i, i->seg, effective_address(c, i));
+
     if (v & ~MXCSR_VALID) {
         raise_gp0(c, i);
     }
     c->fpu.mxcsr = v;
     mxcsr_load(c);
+}
+
+void op_ldmxcsr(Cpu *c, const Insn *i) {
+    sse_check(c, i);
+    mxcsr_read_mem(c, i);
     NEXT(c, i);
 }
 

@@ -32,6 +32,7 @@
 VVI(pshufd) VVI(pshufhw) VVI(pshuflw) VVI(shufps) VVI(shufpd) VVI(blendps) VVI(blendpd)
 VVI(pblendw) VVI(palignr) VVI(mpsadbw) VVI_IF(pclmulqdq, 16, __builtin_cpu_supports("pclmul"))
 VVI_IF(aeskeygenassist, 16, __builtin_cpu_supports("aes"))
+VVI_IF(sha1rnds4, 16, simd_host_has_sha())
 
 /* The register form takes its element from imm8[7:6]; the memory form has only the one. */
 STUBS(insertps)
@@ -114,6 +115,14 @@ static __m128i shift(__m128i v, unsigned kind, unsigned n) {
     return v;
 }
 
+bool simd_shift_exists(const Insn *i) {
+    return shift_exists(i, false);
+}
+
+__m128i simd_shift(const Insn *i, __m128i v) {
+    return shift(v, shift_kind(i), i->imm & 0xff);
+}
+
 void sse_x_shift(Cpu *c, const Insn *i) {
     if (!shift_exists(i, false)) {
         raise_ud(c, i);
@@ -163,7 +172,6 @@ STRING_STUBS(pcmpestri_w, "0x48, ", 0x61)
 /* The result's XMM0 in *mask; flags and index as StringFn returns them. */
 static uint64_t string_compare(Cpu *c, const Insn *i, SimdStub narrow, SimdStub wide,
                                __m128i *mask) {
-    sse_check(c, i);
     __m128i b = vec_src(c, i, 16, 0);
     bool w = i->rex & 8;
     StringFn fn = (StringFn)STUB_AT(w ? wide : narrow, i->imm, 64);
@@ -193,7 +201,11 @@ static void string_mask(Cpu *c, const Insn *i, SimdStub narrow, SimdStub wide) {
 }
 
 #define STRING(name, narrow, wide, body)                                                        \
+    void simd_##name(Cpu *c, const Insn *i) {                                                   \
+        body(c, i, narrow, wide);                                                               \
+    }                                                                                           \
     void sse_x_##name(Cpu *c, const Insn *i) {                                                  \
+        sse_check(c, i);                                                                        \
         body(c, i, narrow, wide);                                                               \
         NEXT(c, i);                                                                             \
     }

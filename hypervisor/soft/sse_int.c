@@ -73,15 +73,21 @@ __attribute__((noinline)) uint64_t mmx_mem(Cpu *c, const Insn *i, unsigned size)
 #define VVS(name, size) VV_IF(name, size, true)
 #define VV_AES(name) VV_IF(name, 16, __builtin_cpu_supports("aes"))
 
+#define VV_SHA(name) VV_IF(name, 16, simd_host_has_sha())
+
 /* The third operand is XMM0. */
-#define BLENDV(name)                                                                            \
+#define BLENDV_IF(name, available)                                                              \
     void sse_x_##name(Cpu *c, const Insn *i) {                                                  \
         sse_check(c, i);                                                                        \
+        if (!(available)) {                                                                     \
+            raise_ud(c, i);                                                                     \
+        }                                                                                       \
         __m128i b = vec_src(c, i, 16, 16), a = vec_get(c, i->reg);                              \
         __asm__(#name " %%xmm0, %1, %0" : "+x"(a) : "x"(b), "Yz"(vec_get(c, 0)));               \
         vec_set(c, i->reg, a);                                                                  \
         NEXT(c, i);                                                                             \
     }
+#define BLENDV(name) BLENDV_IF(name, true)
 
 VV(movsldup) VVS(movddup, 8) VV(unpcklps) VV(unpcklpd) VV(unpckhps) VV(unpckhpd) VV(movshdup)
 VV(rsqrtps) VVS(rsqrtss, 4) VV(rcpps) VVS(rcpss, 4) VV(andps) VV(andpd) VV(andnps) VV(andnpd)
@@ -111,7 +117,8 @@ VVS(pmovsxdq, 8) VV(pmuldq) VV(pcmpeqq) VV(packusdw) VVS(pmovzxbw, 8) VVS(pmovzx
 VVS(pmovzxbq, 2) VVS(pmovzxwd, 8) VVS(pmovzxwq, 4) VVS(pmovzxdq, 8) VV(pcmpgtq) VV(pminsb)
 VV(pminsd) VV(pminuw) VV(pminud) VV(pmaxsb) VV(pmaxsd) VV(pmaxuw) VV(pmaxud) VV(pmulld)
 VV(phminposuw) VV_AES(aesimc) VV_AES(aesenc) VV_AES(aesenclast) VV_AES(aesdec)
-VV_AES(aesdeclast)
+VV_AES(aesdeclast) VV_SHA(sha1nexte) VV_SHA(sha1msg1) VV_SHA(sha1msg2)
+BLENDV_IF(sha256rnds2, simd_host_has_sha()) VV_SHA(sha256msg1) VV_SHA(sha256msg2)
 
 void sse_x_ptest(Cpu *c, const Insn *i) {
     uint32_t ax;

@@ -114,7 +114,9 @@
     F(0f38, 0x37, 1, x_pcmpgtq) F(0f38, 0x38, 1, x_pminsb) F(0f38, 0x39, 1, x_pminsd) \
     F(0f38, 0x3a, 1, x_pminuw) F(0f38, 0x3b, 1, x_pminud) F(0f38, 0x3c, 1, x_pmaxsb) \
     F(0f38, 0x3d, 1, x_pmaxsd) F(0f38, 0x3e, 1, x_pmaxuw) F(0f38, 0x3f, 1, x_pmaxud) \
-    F(0f38, 0x40, 1, x_pmulld) F(0f38, 0x41, 1, x_phminposuw) F(0f38, 0xdb, 1, x_aesimc) \
+    F(0f38, 0x40, 1, x_pmulld) F(0f38, 0x41, 1, x_phminposuw) F(0f38, 0xc8, 0, x_sha1nexte) \
+    F(0f38, 0xc9, 0, x_sha1msg1) F(0f38, 0xca, 0, x_sha1msg2) F(0f38, 0xcb, 0, x_sha256rnds2) \
+    F(0f38, 0xcc, 0, x_sha256msg1) F(0f38, 0xcd, 0, x_sha256msg2) F(0f38, 0xdb, 1, x_aesimc) \
     F(0f38, 0xdc, 1, x_aesenc) F(0f38, 0xdd, 1, x_aesenclast) F(0f38, 0xde, 1, x_aesdec) \
     F(0f38, 0xdf, 1, x_aesdeclast) F(0f3a, 0x08, 1, x_roundps) F(0f3a, 0x09, 1, x_roundpd) \
     F(0f3a, 0x0a, 1, x_roundss) F(0f3a, 0x0b, 1, x_roundsd) F(0f3a, 0x0c, 1, x_blendps) \
@@ -124,6 +126,7 @@
     F(0f3a, 0x21, 1, x_insertps) F(0f3a, 0x22, 1, x_pinsrd) F(0f3a, 0x40, 1, x_dpps) \
     F(0f3a, 0x41, 1, x_dppd) F(0f3a, 0x42, 1, x_mpsadbw) F(0f3a, 0x44, 1, x_pclmulqdq) \
     F(0f3a, 0x60, 1, x_pcmpestrm) F(0f3a, 0x61, 1, x_pcmpestri) F(0f3a, 0x62, 1, x_pcmpistrm) \
-    F(0f3a, 0x63, 1, x_pcmpistri) F(0f3a, 0xdf, 1, x_aeskeygenassist)
+    F(0f3a, 0x63, 1, x_pcmpistri) F(0f3a, 0xcc, 0, x_sha1rnds4) \
+    F(0f3a, 0xdf, 1, x_aeskeygenassist)
 
 #endif

@@ -321,14 +321,14 @@ static void store_bytes(Cpu *c, const Insn *i, const uint8_t *data, const uint8_
     }
 }
 
-static void store_masked_xmm(Cpu *c, const Insn *i) {
+void simd_store_masked(Cpu *c, const Insn *i) {
     store_bytes(c, i, c->fpu.v[i->reg].b, c->fpu.v[i->rm].b, 16);
 }
 
 void sse_x_maskmovdqu(Cpu *c, const Insn *i) {
     need_register(c, i);
     sse_check(c, i);
-    store_masked_xmm(c, i);
+    simd_store_masked(c, i);
     NEXT(c, i);
 }
 

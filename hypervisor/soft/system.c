@@ -102,6 +102,31 @@ OP(invlpg)
     c->rip = next;
 }
 
+/*
+ * Types 0 to 3: an address of one PCID, all of one PCID, all with global pages, all without.
+ * Only PCID 0 exists while CR4.PCIDE is clear.
+ */
+OP(invpcid)
+{
+    uint64_t type = cpu_in_64(c) ? c->gpr[i->reg] : (uint32_t)c->gpr[i->reg], d[2];
+    uint64_t next = insn_next(c, i);
+
+    need_ring0(c, i);
+    mem_read_buf(c, i, i->seg, effective_address(c, i), d, sizeof(d), 0);
+    if (type > 3 || (d[0] >> 12 && type < 2))
+        raise_gp0(c, i);
+    if (type < 2 && d[0] && !(c->cr4 & CR4_PCIDE))
+        raise_gp0(c, i);
+    if (type == 0 && !is_canonical(d[1]))
+        raise_gp0(c, i);
+    switch (type) {
+    case 0: tlb_flush_page(c, d[1]); break;
+    case 2: tlb_flush_all(c); break;
+    default: tlb_flush_local(c); break;
+    }
+    c->rip = next;
+}
+
 OP(invd)
 {
     need_ring0(c, i);

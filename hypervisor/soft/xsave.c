@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * xsave.c - FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XSAVEC and XRSTOR, and the XSAVE image that the
- * engine's state has.  Intel SDM vol. 1 chapter 13.  Components: x87, SSE, and AVX (its area is
- * moved when XCR0 has it; no AVX instruction is offered).  XSAVEOPT uses the init optimization
+ * engine's state has.  Intel SDM vol. 1 chapter 13.  Components: x87, SSE and AVX.  XSAVEOPT uses the init optimization
  * but not the modified one.
  */
 #include "hypervisor/soft/simd.h"
@@ -105,6 +104,11 @@ static unsigned in_use(const Fpu *f) {
     return use;
 }
 
+uint64_t fpu_in_use(Cpu *c) {
+    mxcsr_sync(c);
+    return in_use(&c->fpu) | (c->fpu.mxcsr != MXCSR_DEFAULT ? XF_SSE : 0u);
+}
+
 /* --- the engine's state --- */
 
 void fpu_to_xsave(const Cpu *c, uint8_t *image, uint32_t *size) {
@@ -205,6 +209,12 @@ void op_fxrstor(Cpu *c, const Insn *i) {
 
 /* CLFLUSH: nothing to flush, but the faults of a load. */
 void op_clflush(Cpu *c, const Insn *i) {
+    mem_read8(c, i, i->seg, effective_address(c, i));
+    NEXT(c, i);
+}
+
+/* CLFLUSHOPT, CLWB: the same. */
+void op_clflushopt(Cpu *c, const Insn *i) {
     mem_read8(c, i, i->seg, effective_address(c, i));
     NEXT(c, i);
 }

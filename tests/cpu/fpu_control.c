@@ -20,6 +20,11 @@ static const Code FLD1 = { { 0xd9, 0xe8 }, 2 }, FNINIT = { { 0xdb, 0xe3 }, 2 },
                   DIVSS = { { 0xf3, 0x0f, 0x5e, 0xc1 }, 4 },
                   MOVAPS = { { 0x0f, 0x28, 0xc1 }, 3 }, FXSAVE = { { 0x0f, 0xae, 0x06 }, 3 },
                   XSAVE = { { 0x0f, 0xae, 0x26 }, 3 }, LDMXCSR = { { 0x0f, 0xae, 0x16 }, 3 },
+                  VADDPS = { { 0xc5, 0xfc, 0x58, 0xc1 }, 4 },
+                  VZEROALL = { { 0xc5, 0xfc, 0x77 }, 3 },
+                  VDIVSS = { { 0xc5, 0xfa, 0x5e, 0xc1 }, 4 },
+                  ANDN = { { 0xc4, 0xe2, 0x78, 0xf2, 0xc1 }, 5 },
+                  XGETBV = { { 0x0f, 0x01, 0xd0 }, 3 },
                   FNSTSW = { { 0xdf, 0xe0 }, 2 }, FNSTCW = { { 0xd9, 0x3e }, 2 };
 
 static Trial trial;
@@ -161,5 +166,69 @@ Test(fpu_control, pending_x87_exception_is_ferr_without_numeric_error) {
     prepare_pending(&WAIT);
     cr_expect_eq(run(g, CR0_USUAL & ~(uint64_t)NE, CR4_USUAL), BP);
     cr_expect_eq(guest_cpu_ferrs(g), 2);
+    guest_cpu_free(g);
+}
+
+/* SDM vol. 2 table 2-18 (VEX exception classes): OSXSAVE and XCR0 instead of EM and OSFXSR. */
+Test(fpu_control, avx_needs_osxsave_and_its_state_in_xcr0) {
+    static const Code *const ALL[] = { &VADDPS, &VZEROALL, &VDIVSS };
+    GuestCpu *g = guest_cpu_new();
+
+    if (!host_has_avx()) {
+        cr_skip_test("this host has no AVX");
+    }
+    for (unsigned n = 0; n < sizeof(ALL) / sizeof(ALL[0]); n++) {
+        cr_expect_eq(vector(g, ALL[n], CR0_USUAL, CR4_USUAL), BP, "%u", n);
+        cr_expect_eq(vector(g, ALL[n], CR0_USUAL | EM, CR4_USUAL & ~(uint64_t)OSFXSR), BP, "%u", n);
+        cr_expect_eq(vector(g, ALL[n], CR0_USUAL | TS, CR4_USUAL), NM, "%u", n);
+        cr_expect_eq(vector(g, ALL[n], CR0_USUAL | TS, CR4_USUAL & ~(uint64_t)OSXSAVE), UD, "%u", n);
+        guest_cpu_xcr0(g, 3);
+        cr_expect_eq(vector(g, ALL[n], CR0_USUAL, CR4_USUAL), UD, "%u", n);
+        guest_cpu_xcr0(g, 7);
+    }
+    guest_cpu_free(g);
+}
+
+Test(fpu_control, bmi_needs_no_vector_state) {
+    GuestCpu *g = guest_cpu_new();
+
+    if (!__builtin_cpu_supports("bmi")) {
+        cr_skip_test("this host has no BMI1");
+    }
+    cr_expect_eq(vector(g, &ANDN, CR0_USUAL | TS, CR4_USUAL & ~(uint64_t)OSXSAVE), BP);
+    guest_cpu_free(g);
+}
+
+Test(fpu_control, avx_division_by_zero_raises_xm_or_ud) {
+    GuestCpu *g = guest_cpu_new();
+    uint32_t mxcsr = 0x1f80 & ~0x200u, one = 0x3f800000;
+
+    if (!host_has_avx()) {
+        cr_skip_test("this host has no AVX");
+    }
+    prepare(&VDIVSS);
+    memcpy(trial.in.fx + 24, &mxcsr, 4);
+    memcpy(trial.in.fx + 160, &one, 4);
+    cr_expect_eq(run(g, CR0_USUAL, CR4_USUAL), XM);
+    cr_expect_eq(run(g, CR0_USUAL, CR4_USUAL & ~(uint64_t)OSXMMEXCPT), UD);
+    guest_cpu_free(g);
+}
+
+Test(fpu_control, xgetbv_1_tells_the_components_in_use) {
+    GuestCpu *g = guest_cpu_new();
+
+    if (!host_has_avx()) {
+        cr_skip_test("this host has no AVX");
+    }
+    prepare(&XGETBV);
+    trial.in.gpr[1] = 1;
+    cr_expect_eq(run(g, CR0_USUAL, CR4_USUAL), BP);
+    cr_expect_eq(result.gpr[0], 0);
+    trial.in.upper[3][5] = 1;
+    cr_expect_eq(run(g, CR0_USUAL, CR4_USUAL), BP);
+    cr_expect_eq(result.gpr[0], 4);
+    memset(trial.in.fx + 160, 1, 16);
+    cr_expect_eq(run(g, CR0_USUAL, CR4_USUAL), BP);
+    cr_expect_eq(result.gpr[0], 6);
     guest_cpu_free(g);
 }

@@ -5,8 +5,9 @@
  * A trial is the bytes of one instruction and a machine state.  oracle_native.c runs it on the
  * host, oracle_guest.c in a guest of the software engine, both at privilege level 3, with the
  * same addresses and in the same mode (64-bit or compatibility).  oracle_gen.c makes trials for
- * every form of every instruction the engine has.  Left out: system instructions, far transfers
- * and whatever the engine doesn't offer (AVX, BMI, 3DNow!, SSE4a, SHA).
+ * every form of every instruction the engine has, oracle_vex.c adds what VEX prefixes need.  Left
+ * out: system instructions, far transfers and whatever the engine doesn't offer (3DNow!, SSE4a,
+ * AVX-512 and its mask registers).
  */
 #ifndef GH_TESTS_ORACLE_H
 #define GH_TESTS_ORACLE_H
@@ -26,6 +27,7 @@ typedef struct Machine {
     uint64_t gpr[16];
     uint64_t rip, rflags;
     uint8_t fx[512];            /* FXSAVE image, 64-bit form */
+    uint8_t upper[16][16];      /* of YMM0-15, on hosts with AVX */
     uint8_t data[DATA_SIZE];
     int vector;                 /* out: what ended it; 3 is the INT3 that follows everything */
     uint32_t error;
@@ -41,6 +43,7 @@ typedef struct Trial {
     uint32_t undefined;         /* RFLAGS bits not to be compared */
     bool vector_memory;         /* a memory operand that may have to be aligned */
     bool dot_product;           /* DPPS, DPPD */
+    unsigned mask_reg, mask_size;   /* a gather's mask and its elements' size; 0: no gather */
     uint16_t sw_undefined;      /* x87 status word bits not to be compared */
     unsigned loose_count;
     struct { unsigned at, len; } loose[2];      /* data not to be compared */
@@ -62,6 +65,7 @@ bool guest_cpu_run(GuestCpu *g, const Trial *t, Machine *out);
 #define CR0_USUAL UINT64_C(0x80010033)  /* PG WP NE ET MP PE */
 #define CR4_USUAL UINT64_C(0x40620)     /* OSXSAVE OSXMMEXCPT OSFXSR PAE */
 void guest_cpu_control(GuestCpu *g, uint64_t cr0, uint64_t cr4);
+void guest_cpu_xcr0(GuestCpu *g, uint64_t xcr0);
 /* How often the engine has raised FERR#. */
 unsigned guest_cpu_ferrs(const GuestCpu *g);
 
@@ -76,14 +80,31 @@ typedef struct Form {
     uint8_t reg;                /* ModRM.reg */
     bool memory;
     uint8_t rm;                 /* ModRM.rm of the register form where it is part of the opcode */
+    bool vex, l;                /* a VEX prefix, with prefix (up to PREFIX_F2) and rexw inside */
 } Form;
 
 typedef struct Rng { uint64_t s; } Rng;
 uint64_t rng_next(Rng *r);
+bool host_has_avx(void);
 
 bool form_exists(const Form *f);        /* false: not to be compared */
 bool form_has_modrm(const Form *f);
 bool form_is_x87(const Form *f);
+
+/* --- oracle_vex.c --- */
+bool vex_exists(const Form *f);
+bool vex_has_modrm(const Form *f);
+unsigned vex_immediate_size(const Form *f);
+bool vex_is_gather(const Form *f);
+/* VMASKMOV: makers differ on whether elements that aren't moved count for a segment's limit. */
+bool vex_is_masked(const Form *f);
+uint32_t vex_undefined_flags(const Form *f);
+/* Prefix and opcode at p; rex has the bits of a REX prefix, vvvv is the register.  Returns the
+ * length. */
+unsigned vex_encode(const Form *f, unsigned rex, unsigned vvvv, Rng *r, uint8_t *p);
+/* Writes the gather's index register and returns its base register's value. */
+uint64_t vex_gather_operand(Trial *t, const Form *f, unsigned index, unsigned scale, int32_t disp,
+                            Rng *r);
 void trial_make(Trial *t, const Form *f, Rng *r);
 /* Writes what differs into text (at most size bytes); false when nothing does. */
 bool machines_differ(const Trial *t, const Machine *native, const Machine *guest, char *text,

@@ -43,6 +43,9 @@ static bool pushes_segment(const Form *f) {
 static bool is_branch(const Form *f) {
     uint8_t op = f->opcode;
 
+    if (f->vex) {
+        return false;
+    }
     if (f->map == MAP_0F) {
         return op >= 0x80 && op <= 0x8f;
     }
@@ -58,6 +61,9 @@ bool form_is_x87(const Form *f) {
 bool form_has_modrm(const Form *f) {
     uint8_t op = f->opcode;
 
+    if (f->vex) {
+        return vex_has_modrm(f);
+    }
     switch (f->map) {
     case MAP_1:
         if (op < 0x40) {
@@ -137,13 +143,18 @@ static bool exists_0f(const Form *f) {
         return f->memory && f->prefix == PREFIX_NONE;
     case 0x18: case 0x19: case 0x1d: case 0x1f:
         return f->prefix == PREFIX_NONE || f->prefix == PREFIX_66;
-    case 0x2b: case 0xb8: case 0xbc: case 0xbd:
-        /* MOVNTSS, TZCNT, LZCNT are not offered; POPCNT is */
-        return op == 0xb8 ? f->prefix == PREFIX_F3 : !rep;
-    case 0xae:
-        return f->prefix == PREFIX_NONE && (f->memory || f->reg >= 5);
-    case 0xc7:
-        return f->reg == 1 && f->memory && (f->prefix == PREFIX_NONE || f->prefix == PREFIX_LOCK);
+    case 0x2b:                  /* MOVNTSS, MOVNTSD are not offered */
+        return !rep;
+    case 0xb8:
+        return f->prefix == PREFIX_F3;
+    case 0xbc: case 0xbd:
+        return f->prefix != PREFIX_F2;
+    case 0xae:                  /* CLWB, CLFLUSHOPT with 66 */
+        return f->prefix == PREFIX_66 ? f->memory && f->reg >= 6
+                                      : f->prefix == PREFIX_NONE && (f->memory || f->reg >= 5);
+    case 0xc7:                  /* CMPXCHG8B, XSAVEC */
+        return f->memory && ((f->reg == 1 && f->prefix == PREFIX_LOCK) ||
+                             ((f->reg == 1 || f->reg == 4) && f->prefix == PREFIX_NONE));
     case 0xff:                  /* UD0: makers differ on whether it has a ModRM byte */
         return false;
     default:
@@ -154,6 +165,9 @@ static bool exists_0f(const Form *f) {
 bool form_exists(const Form *f) {
     uint8_t op = f->opcode;
 
+    if (f->vex) {
+        return vex_exists(f);
+    }
     if (f->prefix == PREFIX_66_F2 && !(f->map == MAP_0F38 && op == 0xf1)) {
         return false;
     }
@@ -164,11 +178,11 @@ bool form_exists(const Form *f) {
         return exists_0f(f);
     case MAP_0F38:
         if (op >= 0xf0) {
-            return op <= 0xf1;
+            return op <= 0xf1 || (op == 0xf6 && f->prefix != PREFIX_NONE);
         }
-        return op < 0x50 || (op >= 0xd8 && op <= 0xdf);
+        return op < 0x50 || (op >= 0xd8 && op <= 0xdf) || (op >= 0xc8 && op <= 0xcd);
     default:
-        return op != 0xcc && op != 0xce && op != 0xcf;
+        return op != 0xce && op != 0xcf;
     }
 }
 
@@ -177,6 +191,9 @@ static unsigned immediate_size(const Form *f, bool a32) {
     uint8_t op = f->opcode;
     unsigned z = (f->prefix == PREFIX_66) != f->narrow && !f->rexw ? 2 : 4;
 
+    if (f->vex) {
+        return vex_immediate_size(f);
+    }
     switch (f->map) {
     case MAP_1:
         if (op < 0x40) {
@@ -406,6 +423,10 @@ static void make_state(Trial *t, Rng *r) {
         if (one_in(r, 8)) {
             memcpy(m->fx + 160 + 16 * n, m->fx + 160, 16);
         }
+        sixteen(r, m->upper[n]);
+        if (one_in(r, 8)) {
+            memcpy(m->upper[n], m->upper[0], 16);
+        }
     }
     m->gpr[4] = t->data + 4096 + 16 * below(r, 16);
     m->gpr[5] = t->data + 4096 - 16 * below(r, 16);
@@ -456,8 +477,15 @@ static void emit(Emit *e, unsigned v, unsigned bytes) {
     }
 }
 
+static bool is_sha(const Form *f) {
+    uint8_t op = f->opcode;
+
+    return !f->vex && ((f->map == MAP_0F38 && op >= 0xc8 && op <= 0xcd) ||
+                       (f->map == MAP_0F3A && op == 0xcc));
+}
+
 static bool bit_test_by_register(const Form *f) {
-    return f->map == MAP_0F && (f->opcode == 0xa3 || f->opcode == 0xab || f->opcode == 0xb3 ||
+    return !f->vex && f->map == MAP_0F && (f->opcode == 0xa3 || f->opcode == 0xab || f->opcode == 0xb3 ||
                                 f->opcode == 0xbb);
 }
 
@@ -467,8 +495,14 @@ static void loosen(Trial *t, uint64_t address, unsigned len) {
 }
 
 static bool is_state_image(const Form *f) {
+    if (f->vex) {
+        return false;
+    }
     if (f->map == MAP_0F) {
-        return f->opcode == 0xae && (f->reg < 2 || (f->reg >= 4 && f->reg < 7));
+        if (f->opcode == 0xc7) {
+            return f->reg == 4;
+        }
+        return f->prefix == PREFIX_NONE && f->opcode == 0xae && (f->reg < 2 || (f->reg >= 4 && f->reg < 7));
     }
     return f->map == MAP_1 && ((f->opcode == 0xd9 && (f->reg == 4 || f->reg == 6)) ||
                                (f->opcode == 0xdd && (f->reg == 4 || f->reg == 6)));
@@ -487,7 +521,7 @@ static uint64_t state_image(Trial *t, const Form *f, Rng *r) {
         loosen(t, at + (narrow ? 6 : 12), narrow ? 8 : 16);
         return at;
     }
-    if (f->reg < 2) {
+    if (f->opcode == 0xae && f->reg < 2) {
         if (one_in(r, 4)) {
             at += below(r, 32);
         }
@@ -497,12 +531,15 @@ static uint64_t state_image(Trial *t, const Form *f, Rng *r) {
         if (one_in(r, 4)) {
             at += below(r, 128);
         }
-        t->in.gpr[0] = (t->in.gpr[0] & ~UINT64_C(0xffffffff)) | (rng_next(r) & 3);
+        t->in.gpr[0] = (t->in.gpr[0] & ~UINT64_C(0xffffffff)) | (rng_next(r) & 7);
         t->in.gpr[2] = 0;
-        bv = rng_next(r) & 3;
+        bv = rng_next(r) & 7;
         poke64(t, at + 512, bv);
         for (unsigned n = 520; n < 576; n += 8) {
             poke64(t, at + n, 0);
+        }
+        if (one_in(r, 3)) {     /* the compact form */
+            poke64(t, at + 520, UINT64_C(1) << 63 | bv | (rng_next(r) & 7));
         }
         if (one_in(r, 8)) {
             poke64(t, at + 512 + 8 * below(r, 3), UINT64_C(1) << 62);
@@ -587,7 +624,7 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
     Machine *m = &t->in;
     uint8_t op = f->opcode;
 
-    if (is_string(f)) {
+    if (is_string(f) && !f->vex) {
         m->gpr[6] = data_address(t, r);
         m->gpr[7] = data_address(t, r);
         m->gpr[1] = one_in(r, 8) ? 0 : below(r, 24);
@@ -596,6 +633,9 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
         } else {
             m->gpr[7] = t->data + 1024 + below(r, 1024);
         }
+    }
+    if (f->vex && !(f->map == MAP_0F && op == 0xf7)) {
+        return 1u << 4;
     }
     if (f->map == MAP_0F && op == 0xf7) {               /* MASKMOVQ, MASKMOVDQU */
         m->gpr[7] = t->data + below(r, 480);    /* which faults there are is the maker's choice */
@@ -623,7 +663,7 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
             m->data[m->gpr[4] - t->data - n] = 0;
         }
     }
-    if (f->map == MAP_0F && op == 0xc7) {               /* CMPXCHG8B: equal, now and then */
+    if (f->map == MAP_0F && op == 0xc7 && f->reg == 1) {    /* CMPXCHG8B: equal, now and then */
         for (unsigned n = 0; n < 2; n++) {
             m->gpr[2 * n] = one_in(r, 2) ? UINT64_C(0x1111111122222222) : rng_next(r);
         }
@@ -683,6 +723,39 @@ static void emit_prefixes(Trial *t, Emit *e, const Form *f, Rng *r, bool a32, un
     emit(e, f->opcode, 1);
 }
 
+static void emit_vex(Trial *t, Emit *e, const Form *f, Rng *r, bool a32, unsigned rex) {
+    /* Many instructions want none, most others any. */
+    unsigned vvvv = one_in(r, 2) ? 0 : below(r, t->wide ? 16 : 8);
+
+    if (a32) {
+        emit(e, 0x67, 1);
+    }
+    if (one_in(r, 64)) {        /* not before a VEX prefix */
+        static const uint8_t BAD[] = { 0x66, 0xf3, 0xf2, 0xf0, 0x40 };
+        emit(e, BAD[below(r, t->wide ? 5 : 4)], 1);
+    }
+    e->n += vex_encode(f, rex, vvvv, r, e->p + e->n);
+    if (vex_is_gather(f)) {
+        t->mask_reg = vvvv;
+        t->mask_size = f->rexw ? 8 : 4;
+    }
+}
+
+/* ModRM and SIB with a vector index. */
+static void emit_gather(Trial *t, Emit *e, const Form *f, Rng *r, unsigned reg, unsigned rex) {
+    unsigned high = t->wide ? rex : 0, mod = 1 + below(r, 2), base, index, scale = below(r, 4);
+    int32_t disp = mod == 1 ? (int8_t)rng_next(r) : (int32_t)(rng_next(r) >> 33);
+
+    do {
+        base = below(r, 8) | (high & 1) << 3;
+    } while (base == 4);
+    index = below(r, 8) | (high & 2) << 2;
+    emit(e, mod << 6 | (reg & 7) << 3 | (one_in(r, 32) ? 3 : 4), 1);
+    emit(e, scale << 6 | (index & 7) << 3 | (base & 7), 1);
+    emit(e, (unsigned)disp, mod == 1 ? 1 : 4);
+    t->in.gpr[base] = vex_gather_operand(t, f, index, scale, disp, r);
+}
+
 static uint32_t undefined_flags(const Form *f);
 
 void trial_make(Trial *t, const Form *f, Rng *r) {
@@ -697,6 +770,7 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
     t->data = f->narrow ? 0 : DATA_AT;
     t->code = f->narrow ? 0 : CODE_AT;
     t->loose_count = 0;
+    t->mask_size = 0;
     make_state(t, r);
     uint32_t keep = implicit(t, f, r);
     if (f->wide) {
@@ -704,11 +778,21 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
         reg |= (rex & 4) << 1;
     }
     imm = immediate_size(f, a32);
-    emit_prefixes(t, &e, f, r, a32, rex);
-    if (form_has_modrm(f)) {
+    if (f->vex) {
+        emit_vex(t, &e, f, r, a32, rex);
+    } else {
+        emit_prefixes(t, &e, f, r, a32, rex);
+    }
+    if (f->memory && vex_is_gather(f)) {
+        emit_gather(t, &e, f, r, reg, rex);
+    } else if (form_has_modrm(f)) {
         if (f->memory) {
             uint64_t target = data_address(t, r);
-            if (f->map == MAP_0F && f->opcode == 0xc7 && f->rexw && !one_in(r, 4)) {
+            if (f->vex && f->narrow && vex_is_masked(f)) {
+                target = t->data + 1024 + below(r, 512);
+            } else if (f->vex) {
+                /* anywhere */
+            } else if (f->map == MAP_0F && f->opcode == 0xc7 && f->rexw && !one_in(r, 4)) {
                 target &= ~UINT64_C(15);
             } else if (f->map == MAP_0F && f->opcode == 0xc7) {
                 target = t->data + 1024 + below(r, 512);    /* misaligned, but mapped */
@@ -716,6 +800,9 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
             if (is_state_image(f)) {
                 target = state_image(t, f, r);
                 keep |= 1u << 0 | 1u << 2;
+            }
+            if (is_sha(f)) {            /* makers differ on whether it must be aligned */
+                target &= ~UINT64_C(15);
             }
             if (is_branch(f) || (f->map == MAP_0F && f->opcode == 0xae && f->reg == 2)) {
                 target = t->data + 1024 + below(r, 512);    /* contents as below */
@@ -736,7 +823,7 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
             if (is_branch(f)) {
                 poke64(t, target, t->code + 0x40 + below(r, 256));
             }
-            if (f->map == MAP_0F && f->opcode == 0xc7 && one_in(r, 2)) {
+            if (f->map == MAP_0F && f->opcode == 0xc7 && f->reg == 1 && one_in(r, 2)) {
                 poke64(t, target, f->rexw ? t->in.gpr[0]
                                           : (uint32_t)t->in.gpr[0] | t->in.gpr[2] << 32);
                 poke64(t, target + 8, t->in.gpr[2]);
@@ -771,6 +858,9 @@ enum { CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, OF = 0x800 };
 static uint32_t undefined_flags(const Form *f) {
     uint8_t op = f->opcode;
 
+    if (f->vex) {
+        return vex_undefined_flags(f);
+    }
     if (f->map == MAP_0F) {
         switch (op) {
         case 0xa4: case 0xa5: case 0xac: case 0xad:     /* SHLD, SHRD */
@@ -779,7 +869,10 @@ static uint32_t undefined_flags(const Form *f) {
             return OF | SF | AF | PF;
         case 0xaf:                                      /* IMUL */
             return SF | ZF | AF | PF;
-        case 0xbc: case 0xbd:                           /* BSF, BSR */
+        case 0xbc: case 0xbd:                           /* BSF, BSR; TZCNT, LZCNT */
+            if (f->prefix == PREFIX_F3) {
+                return OF | SF | AF | PF;
+            }
             return CF | OF | SF | AF | PF;
         default:
             return 0;
@@ -846,8 +939,25 @@ static void compare_bytes(Text *x, const char *name, unsigned n, const uint8_t *
     }
 }
 
-static void compare_vectors(Text *x, const Trial *t, const Machine *native, const uint8_t *b) {
-    const uint8_t *a = native->fx;
+/* When a gather faults only its mask's sign bits are told by the manual. */
+static void compare_mask(Text *x, const Trial *t, const Machine *native, const Machine *guest) {
+    for (unsigned n = t->mask_size - 1; n < 32; n += t->mask_size) {
+        const Machine *m[2] = { native, guest };
+        uint8_t sign[2];
+        for (unsigned k = 0; k < 2; k++) {
+            const uint8_t *p = n < 16 ? m[k]->fx + 160 + 16 * t->mask_reg
+                                      : m[k]->upper[t->mask_reg];
+            sign[k] = p[n & 15] >> 7;
+        }
+        if (sign[0] != sign[1]) {
+            add(x, " mask bit %u %u/%u", n / t->mask_size, sign[0], sign[1]);
+        }
+    }
+}
+
+static void compare_vectors(Text *x, const Trial *t, const Machine *native,
+                            const Machine *guest) {
+    const uint8_t *a = native->fx, *b = guest->fx;
     uint32_t mxcsr[2];
     uint16_t sw[2];
 
@@ -874,7 +984,12 @@ static void compare_vectors(Text *x, const Trial *t, const Machine *native, cons
         compare_bytes(x, "st", n, a + 32 + 16 * n, b + 32 + 16 * n, 10);
     }
     for (unsigned n = 0; n < (t->wide ? 16u : 8u); n++) {
+        if (t->mask_size && native->vector >= 12 && native->vector <= 14 && n == t->mask_reg) {
+            compare_mask(x, t, native, guest);
+            continue;
+        }
         compare_bytes(x, "xmm", n, a + 160 + 16 * n, b + 160 + 16 * n, 16);
+        compare_bytes(x, "upper", n, native->upper[n], guest->upper[n], 16);
     }
 }
 
@@ -915,7 +1030,7 @@ bool machines_differ(const Trial *t, const Machine *native, const Machine *guest
         add(&x, " flags %llx/%llx", (unsigned long long)(native->rflags & flags),
             (unsigned long long)(guest->rflags & flags));
     }
-    compare_vectors(&x, t, native, guest->fx);
+    compare_vectors(&x, t, native, guest);
     for (unsigned n = 0; n < DATA_SIZE; n++) {
         if (native->data[n] != guest->data[n] && !is_loose(t, n)) {
             add(&x, " data+%x %02x/%02x", n, native->data[n], guest->data[n]);

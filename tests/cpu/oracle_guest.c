@@ -23,7 +23,7 @@ struct GuestCpu {
     Engine *engine;
     EngineVcpu *vcpu;
     uint32_t ring_prod, ring_seen;
-    uint64_t cr0, cr4;
+    uint64_t cr0, cr4, xcr0;
     unsigned ferrs;
     VcpuState s;
 };
@@ -171,6 +171,7 @@ GuestCpu *guest_cpu_new(void) {
         .nmi_ack = nothing, .tsc = tsc, .drain_code_ring = nothing, .log = log_text,
     };
     build_tables(g);
+    g->xcr0 = host_has_avx() ? 7 : 3;
     guest_cpu_control(g, CR0_USUAL, CR4_USUAL);
     g->engine = engine_soft.create(&g->mem, &g->host, &why);
     if (g->engine == NULL) {
@@ -185,6 +186,10 @@ GuestCpu *guest_cpu_new(void) {
 void guest_cpu_control(GuestCpu *g, uint64_t cr0, uint64_t cr4) {
     g->cr0 = cr0;
     g->cr4 = cr4;
+}
+
+void guest_cpu_xcr0(GuestCpu *g, uint64_t xcr0) {
+    g->xcr0 = xcr0;
 }
 
 unsigned guest_cpu_ferrs(const GuestCpu *g) {
@@ -209,7 +214,7 @@ static SegState segment(uint16_t selector, uint32_t attr) {
 static void set_up(GuestCpu *g, const Trial *t) {
     enum { DATA = 0xcf3, UNUSABLE = 0x10000, CODE32 = 0xcfb, CODE64 = 0xafb };
     VcpuState *s = &g->s;
-    uint64_t bv = 3;
+    uint64_t bv = host_has_avx() ? 7 : 3;
 
     memcpy(s->gpr, t->in.gpr, sizeof(s->gpr));
     s->rip = t->in.rip;
@@ -235,11 +240,15 @@ static void set_up(GuestCpu *g, const Trial *t) {
     s->cr3 = PML4;
     s->cr4 = g->cr4;
     s->efer = 0xd00;          /* NXE LMA LME */
-    s->xcr0 = 3;
+    s->xcr0 = g->xcr0;
     memset(s->xsave, 0, 1024);
     memcpy(s->xsave, t->in.fx, 416);
     memcpy(s->xsave + 512, &bv, 8);
     s->xsave_size = 576;
+    if (host_has_avx()) {
+        memcpy(s->xsave + 576, t->in.upper, sizeof(t->in.upper));
+        s->xsave_size = 576 + sizeof(t->in.upper);
+    }
     s->halted = 0;
     s->pending_event = 0;
 }
@@ -275,6 +284,9 @@ bool guest_cpu_run(GuestCpu *g, const Trial *t, Machine *out) {
     out->gpr[4] = get64(g, frame + 24);
     out->cr2 = g->s.cr2;
     memcpy(out->fx, g->s.xsave, 512);
+    if (host_has_avx()) {
+        memcpy(out->upper, g->s.xsave + 576, sizeof(out->upper));
+    }
     memcpy(out->data, g->ram + DATA_GPA, DATA_SIZE);
     return true;
 }

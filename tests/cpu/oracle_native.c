@@ -16,13 +16,17 @@
 #include <unistd.h>
 #include "tests/cpu/oracle.h"
 
+/* The signal frame's XSAVE image: x87 and SSE, header, upper halves of YMM. */
+enum { XSTATE_BV = 512, UPPER = 576, XSAVE_SIZE = 832 };
+
 struct Native {
     uint8_t *code, *data, *stack;
     const Trial *trial;
     Machine *out;
     bool running;               /* between loading and getting back */
     greg_t saved[NGREG];
-    uint8_t saved_fx[512];
+    uint8_t saved_fx[XSAVE_SIZE];
+    bool avx;
     struct sigaction old[32];
 };
 
@@ -34,6 +38,10 @@ static const int REGS[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_R
                               REG_RDI, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13,
                               REG_R14, REG_R15 };
 
+bool host_has_avx(void) {
+    return __builtin_cpu_supports("avx");
+}
+
 static unsigned data_selector(const Trial *t) {
     return t->narrow ? SEL_DATA16 : SEL_USER_DATA;
 }
@@ -43,7 +51,7 @@ static void start(Native *n, greg_t *g, uint8_t *fx) {
     uint64_t xstate_bv;
 
     memcpy(n->saved, g, sizeof(n->saved));
-    memcpy(n->saved_fx, fx, 512);
+    memcpy(n->saved_fx, fx, n->avx ? XSAVE_SIZE : 512);
     for (unsigned k = 0; k < 16; k++) {
         g[REGS[k]] = (greg_t)m->gpr[k];
     }
@@ -53,9 +61,12 @@ static void start(Native *n, greg_t *g, uint8_t *fx) {
                               n->trial->narrow ? SEL_CODE16 : SEL_USER32) |
                              (uint64_t)data_selector(n->trial) << 48);
     memcpy(fx, m->fx, 416);
-    memcpy(&xstate_bv, fx + 512, 8);
-    xstate_bv |= 3;
-    memcpy(fx + 512, &xstate_bv, 8);
+    memcpy(&xstate_bv, fx + XSTATE_BV, 8);
+    xstate_bv |= n->avx ? 7 : 3;
+    memcpy(fx + XSTATE_BV, &xstate_bv, 8);
+    if (n->avx) {
+        memcpy(fx + UPPER, m->upper, sizeof(m->upper));
+    }
     n->running = true;
 }
 
@@ -71,8 +82,11 @@ static void finish(Native *n, greg_t *g, uint8_t *fx) {
     m->error = (uint32_t)g[REG_ERR];
     m->cr2 = (uint64_t)g[REG_CR2];
     memcpy(m->fx, fx, 512);
+    if (n->avx && fx[XSTATE_BV] & 4) {
+        memcpy(m->upper, fx + UPPER, sizeof(m->upper));
+    }
     memcpy(g, n->saved, sizeof(n->saved));
-    memcpy(fx, n->saved_fx, 512);
+    memcpy(fx, n->saved_fx, n->avx ? XSAVE_SIZE : 512);
     n->running = false;
 }
 
@@ -118,6 +132,7 @@ Native *native_new(void) {
         abort();
     }
     memset(n->code, 0xcc, CODE_SIZE);
+    n->avx = host_has_avx();
     n->stack = malloc(ss.ss_size);
     ss.ss_sp = n->stack;
     sigaltstack(&ss, NULL);

@@ -20,8 +20,8 @@ typedef struct Run {
 static void show(Run *run, const Form *f, const Trial *t, const char *text) {
     char hex[64];
     unsigned n = 0;
-    uint32_t id = (uint32_t)(f->narrow << 25 | f->wide << 24 | f->map << 16 | f->opcode << 8 |
-                             f->reg << 4 | f->prefix);
+    uint32_t id = (uint32_t)(f->l << 27 | f->rexw << 26 | f->narrow << 25 | f->wide << 24 |
+                             f->map << 16 | f->opcode << 8 | f->reg << 4 | f->prefix);
 
     run->bad++;
     if (id == run->last_bad || run->shown >= 60) {
@@ -137,6 +137,62 @@ Test(oracle, three_byte_opcodes_act_as_the_host) {
     run_map(64, MAP_0F3A, 0, 0xff);
     run_map(32, MAP_0F38, 0, 0xff);
     run_map(32, MAP_0F3A, 0, 0xff);
+}
+
+/* --- VEX --- */
+
+static void run_vex(unsigned bits, unsigned map) {
+    const char *seed = getenv("GH_ORACLE_SEED");
+    Run run = { .rng = { seed != NULL ? strtoull(seed, NULL, 0) : 20240608 } };
+
+    if (!host_has_avx()) {
+        cr_skip_test("this host has no AVX");
+    }
+    run.native = native_new();
+    run.guest = guest_cpu_new();
+    cr_assert_not_null(run.guest);
+    for (unsigned op = 0; op <= 0xff; op++) {
+        for (unsigned k = 0; k < 2 * 2 * 2 * 4; k++) {
+            Form f = { .wide = bits == 64, .narrow = bits == 16, .vex = true, .map = (uint8_t)map,
+                       .opcode = (uint8_t)op, .rexw = k & 1, .l = k & 2, .memory = k & 4,
+                       .prefix = (uint8_t)(k >> 3) };
+            for (unsigned n = 0; n < 6 * rounds() && form_exists(&f); n++) {
+                if (f.memory && !form_has_modrm(&f)) {
+                    break;
+                }
+                f.reg = (uint8_t)(rng_next(&run.rng) & 7);
+                f.rm = (uint8_t)(rng_next(&run.rng) & 7);
+                one(&run, &f);
+            }
+        }
+    }
+    guest_cpu_free(run.guest);
+    native_free(run.native);
+    cr_expect_eq(run.bad, 0, "%u of %u trials differ from the host", run.bad, run.trials);
+}
+
+Test(oracle, vex_map_0f_acts_as_the_host_in_64_bit_mode) {
+    run_vex(64, MAP_0F);
+}
+
+Test(oracle, vex_map_0f38_acts_as_the_host_in_64_bit_mode) {
+    run_vex(64, MAP_0F38);
+}
+
+Test(oracle, vex_map_0f3a_acts_as_the_host_in_64_bit_mode) {
+    run_vex(64, MAP_0F3A);
+}
+
+Test(oracle, vex_acts_as_the_host_in_compatibility_mode) {
+    run_vex(32, MAP_0F);
+    run_vex(32, MAP_0F38);
+    run_vex(32, MAP_0F3A);
+}
+
+Test(oracle, vex_acts_as_the_host_in_16_bit_segments) {
+    run_vex(16, MAP_0F);
+    run_vex(16, MAP_0F38);
+    run_vex(16, MAP_0F3A);
 }
 
 /* x87: every register form by itself */
