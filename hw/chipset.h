@@ -29,5 +29,8 @@ unsigned i8237_from_memory(Device *dma, unsigned channel, void *buf, unsigned le
 unsigned i8237_to_memory(Device *dma, unsigned channel, const void *buf, unsigned len,
                          bool *terminal);
 void i8237_request(Device *dma, unsigned channel, bool level);     /* DREQ, seen in status */
+/* ready is called when channel's DREQ is up and the guest has set the channel up (unmasked it): in a
+ * register write, never inside a transfer.  One device a channel; NULL to end it. */
+void i8237_attach(Device *dma, unsigned channel, void (*ready)(void *opaque), void *opaque);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * i8237.c - the two cascaded DMA controllers of the PC (Intel 8237A data sheet) with the page
- * registers at 80h-8Fh.  A device moves data by i8237_from_memory/to_memory when it wants to; there
- * is no bus timing.  Left out: memory-to-memory transfers (no PC wires them) and the extended mode
+ * registers at 80h-8Fh.  A device moves data by i8237_from_memory/to_memory when it wants to, and
+ * is told when its channel, asked for in vain, is set up at last; there is no bus timing.  Left out: memory-to-memory transfers (no PC wires them) and the extended mode
  * registers of EISA.  Port 80h, the POST code display, is a page register without a channel.
  */
 #include "hw/chipset.h"
 #include "hw/devices.h"
 #include "pc_layout.h"
+#include <glib.h>
 #include <string.h>
 
 enum { DMA_STATUS = 8, DMA_REQUEST, DMA_MASK_ONE, DMA_MODE, DMA_CLEAR_FLIPFLOP, DMA_MASTER_CLEAR,
@@ -28,10 +29,17 @@ typedef struct I8237Chip {
     bool high_byte;             /* the flip-flop */
 } I8237Chip;
 
+typedef struct I8237Client {
+    void (*ready)(void *opaque);
+    void *opaque;
+} I8237Client;
+
 typedef struct I8237 {
     Device dev;
     I8237Chip chip[2];          /* [1]: channels 4-7, 16 bits wide, channel 4 is the cascade */
     uint8_t page[16];
+    I8237Client client[8];
+    bool busy;                  /* a transfer is being made, or clients are told */
 } I8237;
 
 /* Index into page[] by channel; 81h 2, 82h 3, 83h 1, 87h 0, 89h 6, 8Ah 7, 8Bh 5, 8Fh 4. */
@@ -111,6 +119,31 @@ static void i8237_chip_write(I8237Chip *c, unsigned reg, uint8_t value)
     }
 }
 
+static bool i8237_able(const I8237 *d, unsigned channel)
+{
+    const I8237Chip *c = &d->chip[channel / 4];
+
+    return channel != 4 && !(c->command & COMMAND_DISABLE) && !(c->mask & 1u << channel % 4) &&
+           (c->channel[channel % 4].mode & MODE_KIND) != MODE_CASCADE;
+}
+
+/* After a register was written: whoever waits for its channel may go on now. */
+static void i8237_tell(I8237 *d)
+{
+    if (d->busy) {
+        return;
+    }
+    d->busy = true;
+    for (unsigned n = 0; n < G_N_ELEMENTS(d->client); n++) {
+        if (d->client[n].ready && (d->chip[n / 4].status & 0x10u << n % 4) && i8237_able(d, n)) {
+            d->busy = false;
+            d->client[n].ready(d->client[n].opaque);
+            d->busy = true;
+        }
+    }
+    d->busy = false;
+}
+
 static uint64_t i8237_read0(void *opaque, uint64_t offset, unsigned width)
 {
     (void)width;
@@ -121,6 +154,7 @@ static void i8237_write0(void *opaque, uint64_t offset, unsigned width, uint64_t
 {
     (void)width;
     i8237_chip_write(&((I8237 *)opaque)->chip[0], offset & 15, value);
+    i8237_tell(opaque);
 }
 
 /* The second controller sits on even addresses. */
@@ -134,6 +168,7 @@ static void i8237_write1(void *opaque, uint64_t offset, unsigned width, uint64_t
 {
     (void)width;
     i8237_chip_write(&((I8237 *)opaque)->chip[1], offset >> 1 & 15, value);
+    i8237_tell(opaque);
 }
 
 static uint64_t i8237_page_read(void *opaque, uint64_t offset, unsigned width)
@@ -165,7 +200,15 @@ static uint64_t i8237_gpa(const I8237 *d, unsigned channel)
     return (uint64_t)(page & 0xfe) << 16 | (uint64_t)address << 1;
 }
 
-/* One unit a turn: address wraps inside its page as on the chip, either direction. */
+/* How many units can be moved in one piece: up to terminal count, and to the end of the page, in
+ * which the address wraps as on the chip. */
+static uint32_t i8237_piece(const I8237Channel *ch, uint32_t units)
+{
+    uint32_t to_wrap = ch->mode & MODE_DECREMENT ? 1 : 0x10000u - ch->address;
+
+    return MIN(units, MIN(ch->count + 1u, to_wrap));
+}
+
 static unsigned i8237_transfer(I8237 *d, unsigned channel, uint8_t *to, const uint8_t *from,
                                unsigned len, bool *terminal)
 {
@@ -176,20 +219,26 @@ static unsigned i8237_transfer(I8237 *d, unsigned channel, uint8_t *to, const ui
     uint8_t transfer = ch->mode & MODE_TRANSFER;
 
     *terminal = false;
-    if (channel > 7 || channel == 4 || (c->command & COMMAND_DISABLE) || (c->mask & bit) ||
-        (ch->mode & MODE_KIND) == MODE_CASCADE || (transfer != wanted && transfer != MODE_VERIFY))
+    if (channel > 7 || d->busy || !i8237_able(d, channel) ||
+        (transfer != wanted && transfer != MODE_VERIFY)) {
         return 0;
+    }
+    d->busy = true;
     while (len - done >= unit && !*terminal) {
         uint64_t gpa = i8237_gpa(d, channel);
-        if (transfer == MODE_VERIFY && to)
-            memset(to + done, 0, unit);
-        else if (to)
-            dma_read(d->dev.machine, gpa, to + done, unit);
-        else if (transfer != MODE_VERIFY)
-            dma_write(d->dev.machine, gpa, from + done, unit);
-        done += unit;
-        ch->address += ch->mode & MODE_DECREMENT ? -1 : 1;
-        *terminal = ch->count-- == 0;
+        uint32_t units = i8237_piece(ch, (len - done) / unit), bytes = units * unit;
+
+        if (transfer == MODE_VERIFY && to) {
+            memset(to + done, 0, bytes);
+        } else if (to) {
+            dma_read(d->dev.machine, gpa, to + done, bytes);
+        } else if (transfer != MODE_VERIFY) {
+            dma_write(d->dev.machine, gpa, from + done, bytes);
+        }
+        done += bytes;
+        ch->address += ch->mode & MODE_DECREMENT ? -units : units;
+        *terminal = units == ch->count + 1u;
+        ch->count -= units;
     }
     if (*terminal) {
         c->status |= bit;
@@ -201,6 +250,7 @@ static unsigned i8237_transfer(I8237 *d, unsigned channel, uint8_t *to, const ui
             c->mask |= bit;
         }
     }
+    d->busy = false;
     return done;
 }
 
@@ -221,6 +271,11 @@ void i8237_request(Device *dma, unsigned channel, bool level)
     uint8_t bit = 0x10u << (channel % 4);
 
     c->status = level ? c->status | bit : c->status & ~bit;
+}
+
+void i8237_attach(Device *dma, unsigned channel, void (*ready)(void *opaque), void *opaque)
+{
+    ((I8237 *)dma)->client[channel & 7] = (I8237Client){ ready, opaque };
 }
 
 static bool i8237_init(Device *dev, GError **error)
@@ -256,6 +311,8 @@ static const StateField i8237_chip_state[] = {
 static const StateField i8237_state[] = {
     STATE_STRUCT_ARRAY(I8237, chip, i8237_chip_state),
     STATE_BYTES(I8237, page),
+    STATE_UNMIGRATABLE("client: other devices"),
+    STATE_UNMIGRATABLE("busy: never between two events"),
     STATE_END
 };
 

@@ -116,6 +116,66 @@ Test(i8237, sixteen_bit_channel_moves_words_and_address_wraps_in_its_page)
     fake_machine_free(d.f);
 }
 
+typedef struct Client { Dma *d; unsigned told, moved; bool tc; } Client;
+
+static void client_ready(void *opaque)
+{
+    Client *c = opaque;
+
+    c->told++;
+    c->moved += i8237_to_memory(c->d->dev, 2, "abcdef", 6, &c->tc);
+    i8237_request(c->d->dev, 2, !c->tc);
+}
+
+Test(i8237, waiting_device_is_told_when_its_channel_is_unmasked)
+{
+    Dma d = dma_new();
+    Client c = { .d = &d };
+
+    i8237_attach(d.dev, 2, client_ready, &c);
+    program(&d, 0x44, 5);
+    cr_assert_eq(c.told, 0, "it does not ask");
+    fake_out8(d.f, 0x0a, 6);
+    i8237_request(d.dev, 2, true);
+    cr_assert_eq(c.told, 0);
+    fake_out8(d.f, 0x0a, 2);
+    cr_assert_eq(c.told, 1);
+    cr_assert_eq(c.moved, 6);
+    cr_assert(c.tc);
+    fake_out8(d.f, 0x0a, 2);
+    cr_assert_eq(c.told, 1, "DREQ is down again");
+    fake_machine_free(d.f);
+}
+
+Test(i8237, decrementing_channel_goes_down)
+{
+    Dma d = dma_new();
+    bool tc;
+
+    program(&d, 0x64, 3);
+    cr_assert_eq(i8237_to_memory(d.dev, 2, "abcdef", 6, &tc), 4);
+    cr_assert(tc);
+    cr_assert_eq(memcmp(d.f->ram + 0x23453, "dcba", 4), 0);
+    fake_machine_free(d.f);
+}
+
+Test(i8237, byte_channel_wraps_in_its_64k_page)
+{
+    Dma d = dma_new();
+    bool tc;
+
+    program(&d, 0x44, 7);
+    fake_out8(d.f, 0x0c, 0);
+    fake_out8(d.f, 0x04, 0xfe);
+    fake_out8(d.f, 0x04, 0xff);
+    cr_assert_eq(i8237_to_memory(d.dev, 2, "abcdefgh", 8, &tc), 8);
+    cr_assert(tc);
+    cr_assert_eq(memcmp(d.f->ram + 0x2fffe, "ab", 2), 0);
+    cr_assert_eq(memcmp(d.f->ram + 0x20000, "cdefgh", 6), 0);
+    cr_assert_eq(d.f->ram[0x30000], 0);
+    fake_machine_free(d.f);
+}
+
 Test(i8237, page_registers_are_storage_and_dreq_shows_in_status)
 {
     Dma d = dma_new();
