@@ -112,7 +112,8 @@ const MachineHost dm_machine_host = {
 
 static void timers_arm(Dm *dm, int64_t next)
 {
-    int64_t wait = next == INT64_MAX ? 0 : MAX(next - hv_now(dm->hv), 1);
+    int64_t left = next - hv_now(dm->hv);   /* MAX() would look at the clock twice */
+    int64_t wait = next == INT64_MAX ? 0 : MAX(left, 1);
     struct itimerspec t = { .it_value = { wait / NS_PER_S, wait % NS_PER_S } };
 
     timerfd_settime(dm->timer_fd, 0, &t, NULL);
