@@ -1,370 +1,184 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * block.c - raw images over Linux native asynchronous I/O (io_submit(2) by libaio), completions
- * through an eventfd in the owner's GLib main context.  With an O_DIRECT descriptor aligned
- * requests go straight to the caller's buffers, others through a bounce buffer.  Where io_setup()
- * is refused, the same steps run by preadv/pwritev from the main loop.  Image formats other than
- * raw are left out.
+ * block.c - the drives' side of images: requests, their limits, their order of completion, what
+ * happens to those that fail.  A lone raw image's requests go straight to its file (file.c), those
+ * of other formats run as tasks (image.c and the formats).
  */
 #include "block/block.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <gio/gio.h>
 #include <glib-unix.h>
-#include <libaio.h>
-#include <linux/falloc.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
+#include "block/image.h"
 
-#define BLOCK_SECTOR 512u
-#define BLOCK_DEPTH 64              /* requests given to the kernel at once */
-#define BLOCK_BOUNCE (1u << 20)     /* most bytes of a step through a bounce buffer */
-#define BLOCK_IOV 1024              /* UIO_MAXIOV */
-#define BLOCK_DISCARD (1ull << 30)  /* bytes a fallocate() call, so that none takes long */
+#define BLOCK_TASKS 32              /* requests of formats that run at once */
+#define BLOCK_IDLE_MS 1000          /* metadata is written at the latest so long after a request */
 
-typedef enum BlockOp { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_TRIM } BlockOp;
+typedef enum RequestOp { REQ_READ, REQ_WRITE, REQ_FLUSH, REQ_TRIM, REQ_RESIZE } RequestOp;
 
 struct BlockRequest {
-    struct iocb iocb;
     BlockDev *dev;
-    BlockOp op;
-    uint64_t offset, left;          /* bytes, of what is still to do */
-    struct iovec *iov;              /* our copy; consumed from the front */
-    int n, first;
-    uint8_t *bounce;                /* of the first step's size, when a step needs it */
-    size_t step;                    /* bytes asked for in the current step */
+    RequestOp op;
+    uint64_t offset, len;           /* bytes */
+    BlockVec vec;
     BlockDone done;                 /* NULL once cancelled */
     void *opaque;
     int error;
+    ImageTicket ticket;
     GList link;                     /* in one of the device's queues */
 };
 
 struct BlockDev {
     char *name;
-    int fd;
-    uint64_t size;
-    bool present, read_only;
-    bool direct;                    /* O_DIRECT: everything in multiples of 512 */
-    bool discards;                  /* until the file system refuses */
-    bool aio, aio_fsync;            /* what the kernel offers */
-    io_context_t context;
-    int event;
+    FileQueue *queue;
+    BlockImage *image;              /* NULL: no medium */
+    bool straight;                  /* a lone raw image */
     GSource *source;
-    GQueue waiting;                 /* not yet given to the kernel */
-    GQueue ready;                   /* to be completed (or, without aio, done) by the main loop */
-    GAsyncQueue *flushed;           /* BlockRequest*, from flush threads */
-    unsigned in_flight;             /* in the kernel or a flush thread */
+    GSource *idle;                  /* until held back metadata is written */
+    GQueue waiting;                 /* for a task */
+    GQueue ready;                   /* to be completed */
+    GQueue held;                    /* by the error policy */
+    unsigned running;               /* given to the file, or in a task */
+    bool draining, processing;
+    BlockErrors errors;
+    void (*failed)(void *opaque, BlockDev *b, int error, bool write);
+    void *failed_opaque;
 };
-
-static void block_wake(BlockDev *b)
-{
-    uint64_t one = 1;
-    ssize_t n;
-
-    do
-        n = write(b->event, &one, sizeof(one));
-    while (n < 0 && errno == EINTR);
-}
 
 static void block_request_free(BlockRequest *r)
 {
-    free(r->bounce);
-    g_free(r->iov);
+    block_vec_clear(&r->vec);
     g_free(r);
 }
-
-/* --- steps: the part of a request that one system call can do --- */
-
-static bool block_aligned(const BlockRequest *r)
-{
-    for (int i = r->first; i < r->n; i++)
-        if (((uintptr_t)r->iov[i].iov_base | r->iov[i].iov_len) & (BLOCK_SECTOR - 1))
-            return false;
-    return true;
-}
-
-static void block_copy(BlockRequest *r, uint8_t *bounce, size_t len, bool to_bounce)
-{
-    for (int i = r->first; i < r->n && len; i++) {
-        size_t part = MIN(len, r->iov[i].iov_len);
-        if (to_bounce)
-            memcpy(bounce, r->iov[i].iov_base, part);
-        else
-            memcpy(r->iov[i].iov_base, bounce, part);
-        bounce += part;
-        len -= part;
-    }
-}
-
-static void block_consume(BlockRequest *r, size_t len)
-{
-    r->offset += len;
-    r->left -= len;
-    while (len) {
-        struct iovec *v = &r->iov[r->first];
-        size_t part = MIN(len, v->iov_len);
-        v->iov_base = (uint8_t *)v->iov_base + part;
-        v->iov_len -= part;
-        len -= part;
-        if (!v->iov_len)
-            r->first++;
-    }
-    while (r->first < r->n && !r->iov[r->first].iov_len)
-        r->first++;
-}
-
-/* Sets r->step and gives the step's vector; false: no memory. */
-static bool block_step(BlockRequest *r, struct iovec *single, struct iovec **iov, int *n)
-{
-    if (r->dev->direct && !block_aligned(r)) {
-        r->step = MIN(r->left, BLOCK_BOUNCE);
-        /* Never grows: later steps are at most as long as the first. */
-        if (!r->bounce && posix_memalign((void **)&r->bounce, 4096, r->step)) {
-            r->bounce = NULL;
-            return false;
-        }
-        if (r->op == BLOCK_WRITE)
-            block_copy(r, r->bounce, r->step, true);
-        *single = (struct iovec){ r->bounce, r->step };
-        *iov = single;
-        *n = 1;
-        return true;
-    }
-    free(r->bounce);
-    r->bounce = NULL;
-    *iov = &r->iov[r->first];
-    *n = MIN(r->n - r->first, BLOCK_IOV);
-    r->step = 0;
-    for (int i = 0; i < *n; i++)
-        r->step += (*iov)[i].iov_len;
-    return true;
-}
-
-/* result: bytes or -errno.  True when the whole request is over. */
-static bool block_step_done(BlockRequest *r, long result)
-{
-    if (r->op == BLOCK_FLUSH) {
-        r->error = result < 0 ? (int)-result : 0;
-        return true;
-    }
-    if (result == -EINTR || result == -EAGAIN)
-        return false;
-    if (result < 0) {
-        r->error = (int)-result;
-        return true;
-    }
-    size_t len = MIN((size_t)result, r->step);
-    if (r->dev->direct)
-        len &= ~(size_t)(BLOCK_SECTOR - 1);
-    if (!len) {                     /* the image was cut under us */
-        r->error = EIO;
-        return true;
-    }
-    if (r->op == BLOCK_READ && r->bounce)
-        block_copy(r, r->bounce, len, false);
-    block_consume(r, len);
-    return !r->left;
-}
-
-/* Everything that needs no waiting queue: all without aio, discards always. */
-static void block_run_here(BlockRequest *r)
-{
-    struct iovec single, *iov;
-    int n, fd = r->dev->fd;
-
-    if (r->op == BLOCK_FLUSH) {
-        r->error = fdatasync(fd) ? errno : 0;
-        return;
-    }
-    if (r->op == BLOCK_TRIM) {
-        while (r->left && r->dev->discards) {
-            uint64_t len = MIN(r->left, BLOCK_DISCARD);
-            if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, len)) {
-                if (errno == EINTR)
-                    continue;
-                if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM)
-                    r->error = errno;
-                else
-                    r->dev->discards = false;
-                return;
-            }
-            r->offset += len;
-            r->left -= len;
-        }
-        return;
-    }
-    for (;;) {
-        if (!block_step(r, &single, &iov, &n)) {
-            r->error = ENOMEM;
-            return;
-        }
-        ssize_t done = r->op == BLOCK_READ ? preadv(fd, iov, n, r->offset)
-                                           : pwritev(fd, iov, n, r->offset);
-        if (block_step_done(r, done < 0 ? -errno : done))
-            return;
-    }
-}
-
-/* --- queues --- */
 
 static void block_ready(BlockRequest *r)
 {
     g_queue_push_tail_link(&r->dev->ready, &r->link);
-    block_wake(r->dev);
+    if (!r->dev->processing) {
+        file_queue_wake(r->dev->queue);
+    }
 }
 
-static void *block_flush_thread(void *opaque)
+/* Errors of the host, not of the request. */
+static bool block_holds(const BlockRequest *r)
 {
-    BlockRequest *r = opaque;
-    BlockDev *b = r->dev;
+    const BlockDev *b = r->dev;
 
-    r->error = fdatasync(b->fd) ? errno : 0;
-    g_async_queue_push(b->flushed, r);
-    block_wake(b);
-    return NULL;
+    return r->error && b->errors == BLOCK_ERRORS_HOLD && r->done && !b->draining &&
+           r->op != REQ_RESIZE && r->op != REQ_TRIM && r->error != EINVAL && r->error != EROFS &&
+           r->error != ENOMEDIUM && !(r->op == REQ_FLUSH && b->image->file->flush_error);
 }
 
-static void block_flush_elsewhere(BlockRequest *r)
-{
-    GThread *thread = g_thread_try_new("flush", block_flush_thread, r, NULL);
-
-    if (thread) {
-        g_thread_unref(thread);
-        r->dev->in_flight++;
-        return;
-    }
-    block_run_here(r);
-    block_ready(r);
-}
-
-/* False: the kernel has no room now. */
-static bool block_submit(BlockRequest *r)
-{
-    BlockDev *b = r->dev;
-    struct iovec single, *iov;
-    struct iocb *iocb = &r->iocb;
-    int n;
-
-    if (r->op == BLOCK_FLUSH && !b->aio_fsync) {
-        block_flush_elsewhere(r);
-        return true;
-    }
-    if (r->op == BLOCK_FLUSH) {
-        io_prep_fdsync(iocb, b->fd);
-    } else {
-        if (!block_step(r, &single, &iov, &n)) {
-            r->error = ENOMEM;
-            block_ready(r);
-            return true;
-        }
-        /* The kernel copies the vector during io_submit(). */
-        if (r->op == BLOCK_READ)
-            io_prep_preadv(iocb, b->fd, iov, n, r->offset);
-        else
-            io_prep_pwritev(iocb, b->fd, iov, n, r->offset);
-    }
-    iocb->data = r;
-    io_set_eventfd(iocb, b->event);
-    int result;
-    do
-        result = io_submit(b->context, 1, &iocb);
-    while (result == -EINTR);
-    if (result == 1) {
-        b->in_flight++;
-        return true;
-    }
-    if (result == -EAGAIN && b->in_flight)
-        return false;
-    if (r->op == BLOCK_FLUSH) {
-        b->aio_fsync = false;
-        block_flush_elsewhere(r);
-        return true;
-    }
-    block_run_here(r);
-    block_ready(r);
-    return true;
-}
-
-static void block_submit_waiting(BlockDev *b)
-{
-    while (b->waiting.length && b->in_flight < BLOCK_DEPTH) {
-        GList *link = g_queue_pop_head_link(&b->waiting);
-        BlockRequest *r = link->data;
-        if (!r->done) {                         /* cancelled */
-            block_request_free(r);
-            continue;
-        }
-        if (!block_submit(r)) {
-            g_queue_push_head_link(&b->waiting, link);
-            return;
-        }
-    }
-}
+static void block_idle_arm(BlockDev *b);
 
 static void block_finish_request(BlockRequest *r)
 {
-    if (r->done)
+    BlockDev *b = r->dev;
+
+    if (block_holds(r)) {
+        int error = r->error;
+        bool first = !b->held.length;
+
+        g_queue_push_tail_link(&b->held, &r->link);
+        if (b->failed && first) {
+            b->failed(b->failed_opaque, b, error, r->op != REQ_READ);
+        }
+        return;
+    }
+    if (r->error && r->done && b->image) {
+        g_debug("%s: request fails: %s", b->name, g_strerror(r->error));
+    }
+    if (r->done) {
         r->done(r->opaque, r->error);
+    }
     block_request_free(r);
 }
 
-static void block_reap(BlockDev *b)
+static void block_over(BlockRequest *r, int error)
 {
-    struct io_event events[BLOCK_DEPTH];
-    struct timespec zero = { 0, 0 };
-    BlockRequest *r;
+    r->dev->running--;
+    r->error = error;
+    block_ready(r);
+}
 
-    int n = b->aio ? io_getevents(b->context, 0, BLOCK_DEPTH, events, &zero) : 0;
-    b->in_flight -= MAX(n, 0);
-    for (int i = 0; i < n; i++) {
-        r = events[i].data;
-        if (r->op == BLOCK_FLUSH && (long)events[i].res == -EINVAL) {
-            b->aio_fsync = false;
-            block_flush_elsewhere(r);
-        } else if (block_step_done(r, (long)events[i].res)) {
-            g_queue_push_tail_link(&b->ready, &r->link);
-        } else {
-            g_queue_push_head_link(&b->waiting, &r->link);
-        }
+static void block_straight_done(void *opaque, int error)
+{
+    block_over(opaque, error);
+}
+
+static int block_do(BlockRequest *r)
+{
+    BlockImage *image = r->dev->image;
+
+    switch (r->op) {
+    case REQ_READ: return image_read(image, r->offset, r->len, &r->vec, 0);
+    case REQ_WRITE: return image->driver->write(image, r->offset, r->len, &r->vec, 0);
+    case REQ_TRIM: return image->driver->discard(image, r->offset, r->len);
+    case REQ_FLUSH: return image->driver->flush(image);
+    case REQ_RESIZE: return image->driver->resize(image, r->len);
     }
-    while ((r = g_async_queue_try_pop(b->flushed))) {
-        b->in_flight--;
-        g_queue_push_tail_link(&b->ready, &r->link);
+    return EINVAL;
+}
+
+static void block_task(void *opaque)
+{
+    BlockRequest *r = opaque;
+    BlockImage *image = r->dev->image;
+    int error;
+
+    image_enter(image, &r->ticket);
+    error = block_do(r);
+    image_leave(image, &r->ticket);
+    block_over(r, error);
+}
+
+static void block_begin(BlockRequest *r)
+{
+    static const BlockOp ops[] = { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_TRIM };
+    BlockDev *b = r->dev;
+
+    b->running++;
+    if (b->straight) {
+        file_submit(b->image->file, ops[r->op], r->offset, &r->vec, 0, r->len,
+                    block_straight_done, r);
+    } else if (!task_start(file_queue_tasks(b->queue), block_task, r)) {
+        block_over(r, ENOMEM);
+    }
+}
+
+/* Starts what may run now. */
+static void block_go_on(BlockDev *b)
+{
+    while (b->waiting.length && (b->straight || b->running < BLOCK_TASKS)) {
+        BlockRequest *r = g_queue_pop_head_link(&b->waiting)->data;
+
+        if (!r->done) {             /* cancelled */
+            block_request_free(r);
+        } else {
+            block_begin(r);
+        }
     }
 }
 
 static void block_process(BlockDev *b)
 {
-    uint64_t count;
+    bool outer = b->processing;
 
-    if (read(b->event, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR)
-        g_warning("%s: eventfd: %s", b->name, g_strerror(errno));
-    block_reap(b);
+    b->processing = true;           /* what gets ready now is seen below */
+    file_queue_process(b->queue);
     /* Only what is here now: a completion may add requests, and others want the loop too. */
-    for (unsigned n = b->ready.length; n && b->ready.length; n--)
+    for (unsigned n = b->ready.length; n && b->ready.length; n--) {
         block_finish_request(g_queue_pop_head_link(&b->ready)->data);
-    if (b->ready.length)
-        block_wake(b);
-    if (b->aio) {
-        block_submit_waiting(b);
-        return;
     }
-    for (unsigned n = b->waiting.length; n && b->waiting.length; n--) {
-        BlockRequest *r = g_queue_pop_head_link(&b->waiting)->data;
-        if (r->op == BLOCK_FLUSH) {
-            block_flush_elsewhere(r);
-            continue;
-        }
-        if (r->done)
-            block_run_here(r);
-        block_finish_request(r);
+    block_go_on(b);
+    b->processing = outer;
+    if (b->ready.length) {
+        file_queue_wake(b->queue);
     }
-    if (b->waiting.length)
-        block_wake(b);
+    block_idle_arm(b);
 }
 
 static gboolean block_event(int fd, GIOCondition condition, gpointer opaque)
@@ -375,20 +189,24 @@ static gboolean block_event(int fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
-static int block_check(const BlockDev *b, BlockOp op, uint64_t offset, uint64_t len)
+static int block_check(const BlockDev *b, RequestOp op, uint64_t offset, uint64_t len)
 {
-    if (!b->present)
+    if (!b->image) {
         return ENOMEDIUM;
-    if (b->read_only && (op == BLOCK_WRITE || op == BLOCK_TRIM))
+    }
+    if (b->image->read_only && (op == REQ_WRITE || op == REQ_TRIM)) {
         return EROFS;
-    if ((offset | len) & (BLOCK_SECTOR - 1))
+    }
+    if ((offset | len) & (BLOCK_SECTOR - 1)) {
         return EINVAL;
-    if (offset > b->size || len > b->size - offset)
+    }
+    if (offset > b->image->size || len > b->image->size - offset) {
         return EINVAL;
+    }
     return 0;
 }
 
-static BlockRequest *block_request(BlockDev *b, BlockOp op, uint64_t offset, uint64_t len,
+static BlockRequest *block_request(BlockDev *b, RequestOp op, uint64_t offset, uint64_t len,
                                    const struct iovec *iov, int n, BlockDone done, void *opaque)
 {
     BlockRequest *r = g_new0(BlockRequest, 1);
@@ -396,85 +214,181 @@ static BlockRequest *block_request(BlockDev *b, BlockOp op, uint64_t offset, uin
     r->dev = b;
     r->op = op;
     r->offset = offset;
-    r->left = len;
     r->done = done;
     r->opaque = opaque;
     r->link.data = r;
-    if (n > 0) {
-        r->n = n;
-        r->iov = g_memdup2(iov, n * sizeof(*iov));
-        while (r->first < n && !r->iov[r->first].iov_len)
-            r->first++;
+    if (op == REQ_READ || op == REQ_WRITE) {
+        block_vec_init(&r->vec, iov, n);    /* a sum that overflows is no size of an image */
+        len = r->vec.len;
     }
-    r->error = block_check(b, op, offset, len);
-    if (r->error || (op != BLOCK_FLUSH && !len) || (op == BLOCK_FLUSH && b->read_only)) {
-        block_ready(r);
-        return r;
-    }
-    if (op == BLOCK_TRIM) {
-        block_run_here(r);
+    r->len = len;
+    r->error = op == REQ_RESIZE ? 0 : block_check(b, op, offset, len);
+    if (r->error || (!len && op != REQ_FLUSH) ||
+        (op == REQ_FLUSH && (!b->image || b->image->read_only))) {
         block_ready(r);
         return r;
     }
     g_queue_push_tail_link(&b->waiting, &r->link);
-    if (b->aio)
-        block_submit_waiting(b);
-    else
-        block_wake(b);
+    /* A task may be over at once, and then complete: not inside the caller's call. */
+    block_go_on(b);
     return r;
-}
-
-static uint64_t block_total(const struct iovec *iov, int n)
-{
-    uint64_t len = 0;
-
-    for (int i = 0; i < n; i++)
-        if (__builtin_add_overflow(len, iov[i].iov_len, &len))
-            return UINT64_MAX;              /* no size of an image: refused */
-    return len;
 }
 
 BlockRequest *block_readv(BlockDev *b, uint64_t offset, const struct iovec *iov, int n,
                           BlockDone done, void *opaque)
 {
-    return block_request(b, BLOCK_READ, offset, block_total(iov, n), iov, n, done, opaque);
+    return block_request(b, REQ_READ, offset, 0, iov, n, done, opaque);
 }
 
 BlockRequest *block_writev(BlockDev *b, uint64_t offset, const struct iovec *iov, int n,
                            BlockDone done, void *opaque)
 {
-    return block_request(b, BLOCK_WRITE, offset, block_total(iov, n), iov, n, done, opaque);
+    return block_request(b, REQ_WRITE, offset, 0, iov, n, done, opaque);
 }
 
 BlockRequest *block_flush(BlockDev *b, BlockDone done, void *opaque)
 {
-    return block_request(b, BLOCK_FLUSH, 0, 0, NULL, 0, done, opaque);
+    return block_request(b, REQ_FLUSH, 0, 0, NULL, 0, done, opaque);
 }
 
 BlockRequest *block_discard(BlockDev *b, uint64_t offset, uint64_t len, BlockDone done,
                             void *opaque)
 {
-    return block_request(b, BLOCK_TRIM, offset, len, NULL, 0, done, opaque);
+    return block_request(b, REQ_TRIM, offset, len, NULL, 0, done, opaque);
+}
+
+static int block_measure_again(BlockDev *b, uint64_t size)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!file_measure(b->image->file, &error)) {
+        return EIO;
+    }
+    if (b->image->file->size < size) {
+        return EFBIG;               /* whoever asked has not made the file larger */
+    }
+    b->image->size = MAX(b->image->size, size);
+    return 0;
+}
+
+BlockRequest *block_resize(BlockDev *b, uint64_t size, BlockDone done, void *opaque)
+{
+    BlockRequest *r;
+
+    if (b->image && !b->straight && b->image->driver->resize && !b->image->read_only &&
+        size % BLOCK_SECTOR == 0 && size > b->image->size && size <= IMAGE_MAX_BYTES) {
+        return block_request(b, REQ_RESIZE, 0, size, NULL, 0, done, opaque);
+    }
+    r = block_request(b, REQ_RESIZE, 0, 0, NULL, 0, done, opaque);
+    r->error = !b->image ? ENOMEDIUM : size % BLOCK_SECTOR || size < b->image->size ? EINVAL
+             : size == b->image->size ? 0 : b->straight ? block_measure_again(b, size)
+             : b->image->read_only ? EROFS : EOPNOTSUPP;
+    return r;
 }
 
 void block_cancel(BlockRequest *r)
 {
+    BlockDev *b = r->dev;
+
     r->done = NULL;
+    if (g_queue_find(&b->held, r)) {
+        g_queue_unlink(&b->held, &r->link);
+        block_request_free(r);
+    }
 }
 
 bool block_busy(const BlockDev *b)
 {
-    return b->in_flight || b->waiting.length || b->ready.length;
+    return b->running || b->waiting.length || b->ready.length || b->held.length;
 }
 
 void block_drain(BlockDev *b)
 {
-    while (block_busy(b)) {
-        struct pollfd p = { .fd = b->event, .events = POLLIN };
-        if (poll(&p, 1, -1) < 0 && errno != EINTR)
+    bool outer = b->draining;
+
+    b->draining = true;
+    block_retry(b);
+    while (block_busy(b) || task_count(file_queue_tasks(b->queue))) {
+        struct pollfd p = { .fd = file_queue_event(b->queue), .events = POLLIN };
+
+        if (poll(&p, 1, -1) < 0 && errno != EINTR) {
             break;
+        }
         block_process(b);
     }
+    b->draining = outer;
+}
+
+/* --- errors --- */
+
+void block_set_errors(BlockDev *b, BlockErrors errors,
+                      void (*failed)(void *opaque, BlockDev *b, int error, bool write),
+                      void *opaque)
+{
+    b->errors = errors;
+    b->failed = failed;
+    b->failed_opaque = opaque;
+}
+
+void block_retry(BlockDev *b)
+{
+    GList *link;
+
+    while ((link = g_queue_pop_tail_link(&b->held))) {
+        g_queue_push_head_link(&b->waiting, link);
+    }
+    block_go_on(b);
+}
+
+bool block_held(const BlockDev *b)
+{
+    return b->held.length;
+}
+
+/* --- metadata that is held back --- */
+
+static void block_idle_task(void *opaque)
+{
+    BlockDev *b = opaque;
+    int error = b->image->driver->flush(b->image);
+
+    if (error) {
+        g_info("%s: writing metadata back: %s", b->name, g_strerror(error));
+    }
+}
+
+static void block_idle_stop(BlockDev *b)
+{
+    if (b->idle) {
+        g_source_destroy(b->idle);
+        g_source_unref(b->idle);
+        b->idle = NULL;
+    }
+}
+
+static gboolean block_idle(gpointer opaque)
+{
+    BlockDev *b = opaque;
+
+    block_idle_stop(b);
+    if (b->image->driver->dirty(b->image)) {
+        task_start(file_queue_tasks(b->queue), block_idle_task, b);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static void block_idle_arm(BlockDev *b)
+{
+    GMainContext *context;
+
+    if (b->idle || !b->image || !b->image->driver->dirty || b->image->read_only ||
+        !b->image->driver->dirty(b->image)) {
+        return;
+    }
+    context = g_source_get_context(b->source);
+    b->idle = g_timeout_source_new(BLOCK_IDLE_MS);
+    g_source_set_callback(b->idle, block_idle, b, NULL);
+    g_source_attach(b->idle, context);
 }
 
 /* --- opening --- */
@@ -484,17 +398,13 @@ static BlockDev *block_new(const char *name, GError **error)
     BlockDev *b = g_new0(BlockDev, 1);
 
     b->name = g_strdup(name ? name : "disk");
-    b->fd = -1;
-    b->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (b->event < 0) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s: no eventfd: %s", b->name,
-                    g_strerror(errno));
+    b->queue = file_queue_new(b->name, error);
+    if (!b->queue) {
         g_free(b->name);
         g_free(b);
         return NULL;
     }
-    b->flushed = g_async_queue_new();
-    b->source = g_unix_fd_source_new(b->event, G_IO_IN);
+    b->source = g_unix_fd_source_new(file_queue_event(b->queue), G_IO_IN);
     g_source_set_callback(b->source, (GSourceFunc)(void (*)(void))block_event, b, NULL);
     g_source_set_can_recurse(b->source, TRUE);      /* else GLib wakes itself at each dispatch */
     g_autoptr(GMainContext) context = g_main_context_ref_thread_default();
@@ -502,86 +412,76 @@ static BlockDev *block_new(const char *name, GError **error)
     return b;
 }
 
-/* O_DIRECT that wants more than 512-byte alignment is turned off: the guest's sectors are 512
- * bytes, and a read-modify-write of ours would race with its other requests. */
-static bool block_probe_direct(int fd)
+static void close_layers(const BlockLayer *layers, unsigned n)
 {
-    int flags = fcntl(fd, F_GETFL);
-    uint8_t *page = NULL;
-
-    if (flags < 0 || !(flags & O_DIRECT))
-        return false;
-    if (posix_memalign((void **)&page, 4096, 8192) == 0) {
-        ssize_t n = pread(fd, page + 512, 512, 0);
-        free(page);
-        if (n >= 0)
-            return true;
+    for (unsigned i = 0; i < n; i++) {
+        close(layers[i].fd);
     }
-    fcntl(fd, F_SETFL, flags & ~O_DIRECT);
-    return false;
 }
 
-static bool block_measure(BlockDev *b, GError **error)
+/* Layers 0 to n - 1, the last first: each needs the one behind it. */
+static BlockImage *open_layers(BlockDev *b, const BlockLayer *layers, unsigned n, bool read_only,
+                               GError **error)
 {
-    struct stat st;
-    int flags = fcntl(b->fd, F_GETFL);
+    BlockImage *behind = NULL;
 
-    if (flags < 0 || fstat(b->fd, &st)) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s: %s", b->name,
-                    g_strerror(errno));
-        return false;
-    }
-    if (S_ISREG(st.st_mode)) {
-        b->size = st.st_size;
-    } else if (!S_ISBLK(st.st_mode)) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE,
-                    "%s: neither a file nor a block device", b->name);
-        return false;
-    } else {                            /* not by ioctl(): the sandbox has none */
-        off_t end = lseek(b->fd, 0, SEEK_END);
-        if (end < 0) {
-            g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s: no size: %s",
-                        b->name, g_strerror(errno));
-            return false;
+    while (n-- > 0) {
+        const BlockDriver *driver = block_driver_find(layers[n].format);
+        BlockFile *file;
+
+        if (!driver) {
+            g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, "%s: no image format '%s'",
+                        b->name, layers[n].format);
+            image_close(behind);
+            close_layers(layers, n + 1);
+            return NULL;
         }
-        b->size = end;
+        file = file_open(b->queue, layers[n].fd, b->name, n > 0 || read_only, error);
+        if (!file) {
+            image_close(behind);
+        } else {
+            file->grows = n > 0 || driver != &block_raw;
+        }
+        behind = file ? image_open(driver, file, behind, error) : NULL;
+        if (!behind) {
+            close_layers(layers, n);
+            return NULL;
+        }
     }
-    if (!b->read_only && (flags & O_ACCMODE) != O_RDWR) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_READ_ONLY, "%s: not opened for writing",
-                    b->name);
-        return false;
+    return behind;
+}
+
+BlockDev *block_open_chain(const BlockLayer *layers, unsigned n, const BlockOptions *options,
+                           GError **error)
+{
+    BlockDev *b;
+
+    if (n == 0 || n > BLOCK_CHAIN_MAX) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "%s: a chain of %u files, at most %u are possible", options->name, n,
+                    BLOCK_CHAIN_MAX);
+        close_layers(layers, n);
+        return NULL;
     }
-    if ((flags & O_ACCMODE) == O_WRONLY) {
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s: not opened for reading",
-                    b->name);
-        return false;
+    b = block_new(options->name, error);
+    if (!b) {
+        close_layers(layers, n);
+        return NULL;
     }
-    b->size &= ~(uint64_t)(BLOCK_SECTOR - 1);
-    return true;
+    b->image = open_layers(b, layers, n, options->read_only, error);
+    if (!b->image) {
+        block_close(b);
+        return NULL;
+    }
+    b->straight = b->image->driver == &block_raw;
+    return b;
 }
 
 BlockDev *block_open_fd(int fd, const BlockOptions *options, GError **error)
 {
-    BlockDev *b = block_new(options->name, error);
+    BlockLayer layer = { fd, "raw" };
 
-    if (!b) {
-        close(fd);
-        return NULL;
-    }
-    b->fd = fd;
-    b->read_only = options->read_only;
-    if (!block_measure(b, error)) {
-        block_close(b);
-        return NULL;
-    }
-    b->direct = block_probe_direct(fd);
-    b->present = true;
-    b->discards = true;
-    b->aio = io_setup(BLOCK_DEPTH * 2, &b->context) == 0;
-    b->aio_fsync = b->aio;
-    if (!b->aio)
-        g_info("%s: no asynchronous I/O here, doing without", b->name);
-    return b;
+    return block_open_chain(&layer, 1, options, error);
 }
 
 BlockDev *block_empty(const char *name)
@@ -591,32 +491,47 @@ BlockDev *block_empty(const char *name)
 
 void block_close(BlockDev *b)
 {
-    if (!b)
+    if (!b) {
         return;
+    }
     block_drain(b);
-    if (b->aio)
-        io_destroy(b->context);
+    /* The second round writes that the first one's dropped clusters are free. */
+    for (unsigned i = 0; i < 2 && b->image && b->image->driver->dirty && !b->image->read_only &&
+         b->image->driver->dirty(b->image); i++) {
+        if (task_start(file_queue_tasks(b->queue), block_idle_task, b)) {
+            block_drain(b);
+        }
+    }
+    block_idle_stop(b);
+    image_close(b->image);
     g_source_destroy(b->source);
     g_source_unref(b->source);
-    g_async_queue_unref(b->flushed);
-    close(b->event);
-    if (b->fd >= 0)
-        close(b->fd);
+    file_queue_free(b->queue);
     g_free(b->name);
     g_free(b);
 }
 
 uint64_t block_size(const BlockDev *b)
 {
-    return b->size;
+    return b->image ? b->image->size : 0;
 }
 
 bool block_present(const BlockDev *b)
 {
-    return b->present;
+    return b->image != NULL;
 }
 
 bool block_read_only(const BlockDev *b)
 {
-    return b->read_only;
+    return b->image && b->image->read_only;
+}
+
+const char *block_name(const BlockDev *b)
+{
+    return b->name;
+}
+
+const char *block_format(const BlockDev *b)
+{
+    return b->image ? b->image->driver->name : "";
 }
