@@ -116,7 +116,7 @@ static bool build_vga(Board *b, const DmOptions *o, GError **error)
     if (!b->display || (o->vgabios_fd >= 0 && !(rom = read_rom(o->vgabios_fd, error)))) {
         return false;
     }
-    dev = new_pci(b, "stdvga", DEVFN_VGA);
+    dev = new_pci(b, o->std_vga ? "stdvga" : "cirrus", DEVFN_VGA);
     device_set_pointer(dev, "display", b->display);
     device_set_u64(dev, "vram_mib", o->video_ram);
     if (rom) {

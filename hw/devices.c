@@ -19,6 +19,7 @@ const DeviceClass *const device_classes[] = {
     &ne2k_pci_class,
     &ne2k_isa_class,
     &stdvga_class,
+    &cirrus_class,
     &i8042_class,
     NULL
 };

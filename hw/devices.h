@@ -11,7 +11,7 @@
 extern const DeviceClass i440fx_class, piix3_class, piix_ide_class, piix4_pm_class, cmos_class,
     i8237_class, fw_ports_class, xen_platform_class;
 extern const DeviceClass ne2k_pci_class, ne2k_isa_class;
-extern const DeviceClass stdvga_class, i8042_class;
+extern const DeviceClass stdvga_class, cirrus_class, i8042_class;
 
 /* All classes, NULL at the end. */
 extern const DeviceClass *const device_classes[];

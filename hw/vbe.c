@@ -141,6 +141,18 @@ void vbe_reset(Vga *v)
     v->big_endian = false;
 }
 
+static bool picture(const Vga *v, VgaPicture *p)
+{
+    if (vbe_on(v)) {
+        *p = (VgaPicture){ .width = v->vbe[VBE_XRES], .height = v->vbe[VBE_YRES],
+                           .bpp = v->vbe[VBE_BPP], .start = vbe_start(v), .pitch = vbe_pitch(v),
+                           .repeat = 1, .split = UINT32_MAX };
+    }
+    return vbe_on(v);
+}
+
+const VgaCard vbe_card = { .picture = picture };
+
 static uint64_t port_read(void *opaque, uint64_t offset, unsigned width)
 {
     Vga *v = opaque;

@@ -16,9 +16,10 @@ enum { MMIO_SIZE = 4096, MMIO_PORTS = 0x400, MMIO_VBE = 0x500, MMIO_EXT = 0x600 
 #define ORDER_LITTLE 0x1e1e1e1eu
 #define ORDER_BIG 0xbebebebeu
 
-bool vga_init(Vga *v, Device *dev, Display *display, unsigned vram_mib, GError **error)
+bool vga_init(Vga *v, Device *dev, const VgaCard *card, Display *display, unsigned vram_mib,
+              GError **error)
 {
-    uint64_t size = 4 << 20;
+    uint64_t size = 1 << 20;
 
     while (size < (uint64_t)MIN(vram_mib, 256) << 20) {
         size <<= 1;
@@ -28,6 +29,7 @@ bool vga_init(Vga *v, Device *dev, Display *display, unsigned vram_mib, GError *
         return false;
     }
     v->dev = dev;
+    v->card = card;
     v->display = display;
     v->ram = ram_block_new(dev->machine, "vram", size, false, error);
     if (!v->ram) {
@@ -97,19 +99,6 @@ typedef struct Stdvga {
     uint64_t rom_len;
 } Stdvga;
 
-/* The range 3C0-3DF: the same handlers, further on. */
-static uint64_t colour_read(void *opaque, uint64_t offset, unsigned width)
-{
-    (void)width;
-    return vga_port_read(opaque, PORT_COLOUR + offset);
-}
-
-static void colour_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
-{
-    (void)width;
-    vga_port_write(opaque, PORT_COLOUR + offset, value);
-}
-
 static uint64_t mmio_byte(Vga *v, uint64_t offset)
 {
     if (offset >= MMIO_PORTS && offset < MMIO_PORTS + PORT_COLOUR_LEN) {
@@ -154,7 +143,6 @@ static void mmio_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
     }
 }
 
-static const IoOps colour_ops = { .read = colour_read, .write = colour_write, .widths = IO_8 };
 static const IoOps mmio_ops = { .read = mmio_read, .write = mmio_write,
                                 .widths = IO_8 | IO_16 | IO_32 | IO_64 };
 
@@ -175,7 +163,8 @@ static bool stdvga_init(Device *dev, GError **error)
     Stdvga *s = (Stdvga *)dev;
     PciDevice *pci = &s->pci;
 
-    if (!pci_init(pci, &id, error) || !vga_init(&s->vga, dev, s->display, s->vram_mib, error) ||
+    if (!pci_init(pci, &id, error) || !vga_init(&s->vga, dev, &vbe_card, s->display, MAX(s->vram_mib, 4),
+                                              error) ||
         !pci_claim_ram_bar(pci, 0, PCI_BAR_MEM_PREFETCH, s->vga.ram, error) ||
         !pci_claim_bar(pci, 2, PCI_BAR_MEM, MMIO_SIZE, &mmio_ops, error)) {
         return false;
@@ -185,7 +174,7 @@ static bool stdvga_init(Device *dev, GError **error)
         return false;
     }
     return claim(s, IO_PORT, PORT_FIRST, PORT_MONO_LEN, &vga_port_ops, error) &&
-           claim(s, IO_PORT, PORT_COLOUR, PORT_COLOUR_LEN, &colour_ops, error) &&
+           claim(s, IO_PORT, PORT_COLOUR, PORT_COLOUR_LEN, &vga_colour_ops, error) &&
            claim(s, IO_PORT, PORT_VBE_INDEX, 4, &vbe_port_ops, error) &&
            claim(s, IO_MMIO, VGA_WINDOW_BASE, VGA_WINDOW_SIZE, &vga_window_ops, error);
 }

@@ -25,8 +25,35 @@ enum VbeIndex { VBE_ID, VBE_XRES, VBE_YRES, VBE_BPP, VBE_ENABLE, VBE_BANK, VBE_V
 enum VbeEnable { VBE_ENABLED = 1, VBE_GETCAPS = 2, VBE_8BIT_DAC = 0x20, VBE_LFB = 0x40,
                  VBE_NOCLEAR = 0x80 };
 
-typedef struct Vga {
+typedef struct Vga Vga;
+
+/* A picture of packed pixels (bpp 4: of planes), in a card's own modes.  Lines wrap in video memory. */
+typedef struct VgaPicture {
+    unsigned width, height;     /* at most DISPLAY_MAX_* */
+    unsigned bpp;               /* 4, 8, 15, 16, 24, 32 */
+    uint32_t start, pitch;      /* bytes of video memory */
+    unsigned repeat;            /* lines that show the same memory, at least 1 */
+    unsigned split;             /* from this line on memory is shown from its beginning */
+} VgaPicture;
+
+/* A cursor laid over the picture: two planes, plane 1 << 1 | plane 0 of a pixel choosing between
+ * 0 the picture, 1 the picture inverted, 2 and 3 the colours. */
+typedef struct VgaCursor {
+    unsigned x, y, size;        /* size: 0 (none), 32 or 64 pixels square */
+    uint32_t colour[2];         /* XRGB */
+    uint64_t plane[2][64];      /* a line each, leftmost pixel in the top bit */
+} VgaCursor;
+
+/* What a card adds to the core's drawing; each may be NULL. */
+typedef struct VgaCard {
+    bool (*picture)(const Vga *v, VgaPicture *p);   /* false: it shows one of the VGA's own modes */
+    void (*cursor)(const Vga *v, VgaCursor *c);     /* c comes zeroed */
+    bool (*blank)(const Vga *v);
+} VgaCard;
+
+struct Vga {
     Device *dev;                /* the card: clock and log */
+    const VgaCard *card;
     Display *display;
     RamBlock *ram;
     uint8_t *vram;              /* ram->host */
@@ -57,19 +84,22 @@ typedef struct Vga {
     uint8_t font[2][VGA_FONT_SIZE];     /* maps B and A as drawn */
     uint32_t cursor_shown;      /* plane offset, or all ones */
     bool blink_on;
-} Vga;
+    VgaCursor overlay;          /* the card's cursor as drawn */
+};
 
 extern const StateField vga_state[];
 
 /* vga.c */
-/* vram_mib: 4..256, rounded up to a power of two. */
-bool vga_init(Vga *v, Device *dev, Display *display, unsigned vram_mib, GError **error);
+/* vram_mib: 1..256, rounded up to a power of two. */
+bool vga_init(Vga *v, Device *dev, const VgaCard *card, Display *display, unsigned vram_mib,
+              GError **error);
 void vga_reset(Vga *v);
 bool vga_loaded(Vga *v, GError **error);
 void vga_finish(Vga *v);
 
 /* vga_regs.c: ports 3B0-3DF */
 extern const IoOps vga_port_ops;            /* offset: from 3B0 */
+extern const IoOps vga_colour_ops;          /* offset: from 3C0 */
 uint8_t vga_port_read(Vga *v, unsigned port);
 void vga_port_write(Vga *v, unsigned port, uint8_t value);
 void vga_regs_reset(Vga *v);
@@ -86,6 +116,7 @@ extern const IoOps vbe_port_ops;            /* offset: from 1CE */
 uint16_t vbe_read(Vga *v, unsigned index);
 void vbe_write(Vga *v, unsigned index, uint16_t value);
 void vbe_reset(Vga *v);
+extern const VgaCard vbe_card;
 bool vbe_valid(const Vga *v);               /* the registers can be drawn from as they are */
 static inline bool vbe_on(const Vga *v) { return v->vbe[VBE_ENABLE] & VBE_ENABLED; }
 static inline bool vbe_linear(const Vga *v) { return vbe_on(v) && v->vbe[VBE_BPP] >= 8; }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vga_draw.c - from video memory to the shared surface: choice of mode, palettes, geometry, planar,
- * CGA and 256-colour graphics, and the VBE modes.  A line is converted only if its pages were
+ * CGA and 256-colour graphics, and a card's own modes.  A line is converted only if its pages were
  * written or registers changed, and only pixels that differ from the surface are reported.  Each
  * line's address is checked or masked when it is drawn, whatever the registers say.
  */
@@ -275,7 +275,7 @@ static void graphics_refresh(Vga *v, bool redraw)
     }
 }
 
-/* --- VBE --------------------------------------------------------------------------------------- */
+/* --- packed pixels ---------------------------------------------------------------------------- */
 
 static uint16_t get16(const Vga *v, const uint8_t *p)
 {
@@ -284,11 +284,11 @@ static uint16_t get16(const Vga *v, const uint8_t *p)
 
 static uint32_t five(unsigned bits) { return (bits & 31) << 3 | (bits & 31) >> 2; }
 
-static void vbe_line(Vga *v, const uint8_t *p, unsigned n)
+static void packed_line(Vga *v, unsigned bpp, const uint8_t *p, unsigned n)
 {
     uint32_t *out = v->line;
 
-    switch (v->vbe[VBE_BPP]) {
+    switch (bpp) {
     case 8:
         for (unsigned x = 0; x < n; x++) {
             out[x] = v->palette[p[x]];
@@ -319,32 +319,79 @@ static void vbe_line(Vga *v, const uint8_t *p, unsigned n)
             uint32_t c;
 
             memcpy(&c, p + 4 * x, 4);
-            out[x] = v->big_endian ? GUINT32_SWAP_LE_BE(c) : GUINT32_FROM_LE(c) & 0xffffff;
+            out[x] = (v->big_endian ? GUINT32_SWAP_LE_BE(c) : GUINT32_FROM_LE(c)) & 0xffffff;
         }
         break;
     }
 }
 
-static void vbe_refresh(Vga *v, bool redraw)
+/* len bytes at the address; a line over the end of video memory goes on at its beginning. */
+static const uint8_t *line_bytes(const Vga *v, uint32_t at, uint32_t len, uint8_t *bounce)
 {
-    unsigned width = v->vbe[VBE_XRES], height = v->vbe[VBE_YRES], bpp = v->vbe[VBE_BPP];
-    uint32_t pitch = vbe_pitch(v), len = bpp == 4 ? (width + 7) / 8 * 4 : width * ((bpp + 7) / 8);
-    uint64_t at = vbe_start(v);
+    uint32_t room = v->vram_size - at;
 
-    for (unsigned y = 0; y < height; y++, at += pitch) {
-        bool inside = at + len <= v->vram_size;
+    if (len <= room) {
+        return v->vram + at;
+    }
+    memcpy(bounce, v->vram + at, room);
+    memcpy(bounce + room, v->vram, len - room);
+    return bounce;
+}
 
-        if (!redraw && (!inside || !vga_dirty(v, at, len))) {
-            continue;
+static bool cursor_on_line(const VgaCursor *c, unsigned y)
+{
+    return y - c->y < c->size;
+}
+
+static void draw_cursor(const VgaCursor *c, unsigned y, uint32_t *line, unsigned width)
+{
+    uint64_t one = c->plane[1][y - c->y], zero = c->plane[0][y - c->y];
+
+    for (unsigned i = 0; i < c->size && c->x + i < width; i++) {
+        unsigned bit = 63 - i;
+
+        if (one >> bit & 1) {
+            line[c->x + i] = c->colour[zero >> bit & 1];
+        } else if (zero >> bit & 1) {
+            line[c->x + i] ^= 0xffffff;
         }
-        if (!inside) {
-            memset(v->line, 0, width * sizeof *v->line);
-        } else if (bpp == 4) {
-            planar_pixels(v, at, v->vram_size - 1, v->line, width);
-        } else {
-            vbe_line(v, v->vram + at, width);
+    }
+}
+
+static bool packed_dirty(const Vga *v, uint32_t at, uint32_t len)
+{
+    uint32_t room = v->vram_size - at;
+
+    return vga_dirty(v, at, MIN(len, room)) || (len > room && vga_dirty(v, 0, len - room));
+}
+
+static void packed_refresh(Vga *v, const VgaPicture *p, const VgaCursor *cursor, bool redraw)
+{
+    uint32_t len = p->bpp == 4 ? (p->width + 7) / 8 * 4 : p->width * ((p->bpp + 7) / 8);
+    uint32_t mask = v->vram_size - 1;
+    uint8_t bounce[DISPLAY_MAX_WIDTH * 4 + 4];
+    uint64_t at = p->start;
+
+    for (unsigned y = 0; y < p->height; y++) {
+        if (y == p->split) {
+            at = 0;
         }
-        vga_emit(v, y, 0, v->line, width);
+        at &= mask;
+        if (redraw || packed_dirty(v, at, len) || cursor_on_line(&v->overlay, y) ||
+            cursor_on_line(cursor, y)) {
+            if (p->bpp == 4) {
+                planar_pixels(v, at, mask, v->line, p->width);
+            } else {
+                packed_line(v, p->bpp, line_bytes(v, at, len, bounce), p->width);
+            }
+            if (cursor_on_line(cursor, y)) {
+                draw_cursor(cursor, y, v->line, p->width);
+            }
+            vga_emit(v, y, 0, v->line, p->width);
+        }
+        if ((y + 1) % p->repeat == 0) {
+            at += p->pitch;
+        }
     }
 }
 
@@ -375,7 +422,10 @@ void vga_refresh(void *opaque, bool full)
 {
     Vga *v = opaque;
     bool redraw = full || v->redraw;
-    bool blank = !(v->attr_index & ATTR_SCREEN_ON) || (v->seq[1] & SR1_SCREEN_OFF);
+    bool blank = !(v->attr_index & ATTR_SCREEN_ON) || (v->seq[1] & SR1_SCREEN_OFF) ||
+                 (v->card->blank && v->card->blank(v));
+    VgaCursor cursor = { 0 };
+    VgaPicture picture;
 
     ram_block_dirty(v->ram, v->dirty);
     if (redraw) {
@@ -384,9 +434,12 @@ void vga_refresh(void *opaque, bool full)
     v->redraw = false;
     if (blank) {
         blank_refresh(v, redraw);
-    } else if (vbe_on(v)) {
-        full |= resize(v, v->vbe[VBE_XRES], v->vbe[VBE_YRES]);
-        vbe_refresh(v, redraw || full);
+    } else if (v->card->picture && v->card->picture(v, &picture)) {
+        full |= resize(v, picture.width, picture.height);
+        if (v->card->cursor) {
+            v->card->cursor(v, &cursor);
+        }
+        packed_refresh(v, &picture, &cursor, redraw || full);
     } else if (v->gfx[6] & GR6_GRAPHICS) {
         unsigned dots = v->seq[1] & SR1_HALF_CLOCK ? 16 : 8;
 
@@ -396,6 +449,7 @@ void vga_refresh(void *opaque, bool full)
         full |= resize(v, (v->crtc[1] + 1) * vga_text_cell_width(v), vga_lines(v));
         vga_text_refresh(v, redraw || full);
     }
+    v->overlay = cursor;
     flush(v);
     memset(v->dirty, 0, v->vram_size >> 15);
     if (full) {

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { FIRST_PORT = 0x3b0 };
+enum { FIRST_PORT = 0x3b0, COLOUR_PORT = 0x3c0 };
 enum { MISC_COLOUR = 1, MISC_RAM = 2, MISC_CLOCK = 0x0c };
 enum { CR11_PROTECT = 0x80, CR07_LINE_COMPARE = 0x10 };
 
@@ -203,6 +203,18 @@ void vga_regs_reset(Vga *v)
     v->redraw = true;
 }
 
+static uint64_t colour_op_read(void *opaque, uint64_t offset, unsigned width)
+{
+    (void)width;
+    return vga_port_read(opaque, COLOUR_PORT + offset);
+}
+
+static void colour_op_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+{
+    (void)width;
+    vga_port_write(opaque, COLOUR_PORT + offset, value);
+}
+
 static uint64_t port_op_read(void *opaque, uint64_t offset, unsigned width)
 {
     (void)width;
@@ -216,3 +228,4 @@ static void port_op_write(void *opaque, uint64_t offset, unsigned width, uint64_
 }
 
 const IoOps vga_port_ops = { .read = port_op_read, .write = port_op_write, .widths = IO_8 };
+const IoOps vga_colour_ops = { .read = colour_op_read, .write = colour_op_write, .widths = IO_8 };

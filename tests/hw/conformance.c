@@ -5,6 +5,7 @@
  */
 #include "hw/devices.h"
 #include "tests/fake_machine.h"
+#include "ui/hub.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,16 @@ static bool has_option(const DeviceClass *cls, const char *name)
     return false;
 }
 
+/* One for the process: cards that come and go draw on it in turn. */
+static Display *conformance_display(void)
+{
+    static Display *display;
+
+    if (!display)
+        display = display_new(NULL);
+    return display;
+}
+
 /* NULL: the class needs back ends that only its own tests have. */
 static Device *create(FakeMachine *f, const DeviceClass *cls)
 {
@@ -27,6 +38,8 @@ static Device *create(FakeMachine *f, const DeviceClass *cls)
         device_set_pointer(dev, "bus", &f->bus);
         device_set_u64(dev, "devfn", 0x28);
     }
+    if (has_option(cls, "display"))
+        device_set_pointer(dev, "display", conformance_display());
     if (device_init(dev, &error))
         return dev;
     cr_assert_not_null(error, "%s: failed without an error", cls->name);

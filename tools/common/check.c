@@ -534,12 +534,7 @@ static void check_display(Check *c)
     d->vnc_password = *password ? g_strndup(password, 8) : NULL;
     check_vnc_port(c);
     check_keymap(c);
-    d->std_vga = truth(c, "stdvga", true);
-    if (!d->std_vga) {
-        WARN(c, position(c, "stdvga"), "stdvga=0: the Cirrus graphics card does not exist yet; the "
-             "standard VGA is used");
-        d->std_vga = true;
-    }
+    d->std_vga = truth(c, "stdvga", false);
     d->video_ram = integer(c, "videoram", 8, 1, 256, "MiB");
     if (d->video_ram & (d->video_ram - 1)) {
         unsigned up = 1;

@@ -315,7 +315,8 @@ static bool give_nics(Domain *d, Command *c, char **error)
 
 static void give_roms(Command *c)
 {
-    int fd = open(VGABIOS_DIR "/vgabios-stdvga.bin", O_RDONLY | O_CLOEXEC);
+    int fd = open(d->config->std_vga ? VGABIOS_DIR "/vgabios-stdvga.bin"
+                                     : VGABIOS_DIR "/vgabios-cirrus.bin", O_RDONLY | O_CLOEXEC);
 
     if (fd >= 0) {
         command_fd(c, "--vgabios-fd", fd);
