@@ -313,10 +313,10 @@ static bool give_nics(Domain *d, Command *c, char **error)
     return true;
 }
 
-static void give_roms(Command *c)
+static void give_vga_bios(const DomainConfig *cfg, Command *c)
 {
-    int fd = open(d->config->std_vga ? VGABIOS_DIR "/vgabios-stdvga.bin"
-                                     : VGABIOS_DIR "/vgabios-cirrus.bin", O_RDONLY | O_CLOEXEC);
+    int fd = open(cfg->std_vga ? VGABIOS_DIR "/vgabios-stdvga.bin"
+                               : VGABIOS_DIR "/vgabios-cirrus.bin", O_RDONLY | O_CLOEXEC);
 
     if (fd >= 0) {
         command_fd(c, "--vgabios-fd", fd);
@@ -364,7 +364,7 @@ static bool start_dm(Domain *d, int hv_end, int log_write, int viewer[2], char *
         !give_nics(d, c, error)) {
         return false;
     }
-    give_roms(c);
+    give_vga_bios(cfg, c);
     viewer[0] = viewer[1] = -1;
     if ((cfg->vnc && (viewer[0] = give_socket(c, "--viewer-fd", SOCK_SEQPACKET, error)) < 0) ||
         (cfg->sdl && (viewer[1] = give_socket(c, "--viewer-fd", SOCK_SEQPACKET, error)) < 0)) {
