@@ -165,10 +165,12 @@ static bool build_nic(Board *b, const NicOption *n, unsigned slot, GError **erro
     if (n->rom_fd >= 0 && !(rom = read_rom(n->rom_fd, error))) {
         return false;
     }
-    port = n->fd < 0 ? net_port_new_null() : net_port_new_socket(n->fd, error);
+    port = net_port_for(n->fd, n->tap, n->vnet, error);
     if (!port) {
         return false;
     }
+    net_port_limit(port, n->rate_bytes, n->rate_us);
+    b->nic_port[slot] = port;
     dev = isa ? new_device(b, n->model) : new_pci(b, n->model, DEVFN_NIC0 + 8 * slot);
     device_set_mac(dev, "mac", n->mac);
     device_set_pointer(dev, "port", port);

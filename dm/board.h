@@ -9,6 +9,7 @@
 #include "dm/hv.h"
 #include "dm/options.h"
 #include "lib/pci.h"
+#include "net/net.h"
 #include "ui/display.h"
 #include "ui/input.h"
 #include "ui/viewer.h"
@@ -21,6 +22,7 @@ typedef struct Board {
     ViewerRequests viewer_requests;
     Device *pm, *cmos;
     Device *ide;                /* the IDE controller: change of media */
+    NetPort *nic_port[MAX_NICS];        /* the cards' cables; the cards own them */
 } Board;
 
 /* opaque: the machine's; hv, opaque and options must outlive the board. */

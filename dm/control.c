@@ -101,6 +101,43 @@ static bool add_viewer(Dm *dm, Request *r, GError **error)
     return viewer_add(dm->board.display, dm->board.input, sock, &dm->board.viewer_requests, error);
 }
 
+static NetPort *nic_port(Dm *dm, const Request *r, GError **error)
+{
+    NetPort *p = r->msg.a < dm->options.nics ? dm->board.nic_port[r->msg.a] : NULL;
+
+    if (!p) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "there is no such network card");
+    }
+    return p;
+}
+
+static bool nic_cable(Dm *dm, Request *r, GError **error)
+{
+    NetPort *p = nic_port(dm, r, error), *cable;
+
+    if (!p) {
+        return false;
+    }
+    cable = net_port_for(r->fd, r->msg.b != CTL_CABLE_SOCKET, r->msg.b == CTL_CABLE_TAP_VNET, error);
+    r->fd = -1;
+    if (cable) {
+        net_port_replug(p, cable);
+    }
+    return cable != NULL;
+}
+
+static bool nic_dump(Dm *dm, Request *r, GError **error)
+{
+    NetPort *p = nic_port(dm, r, error);
+    int file = r->fd;
+
+    if (!p) {
+        return false;
+    }
+    r->fd = -1;
+    return net_port_dump(p, file, r->msg.b, error);
+}
+
 static void serve(Dm *dm, Request *r)
 {
     g_autoptr(GError) error = NULL;
@@ -122,6 +159,12 @@ static void serve(Dm *dm, Request *r)
         break;
     case CTL_ADD_VIEWER:
         add_viewer(dm, r, &error);
+        break;
+    case CTL_NIC_CABLE:
+        nic_cable(dm, r, &error);
+        break;
+    case CTL_NIC_DUMP:
+        nic_dump(dm, r, &error);
         break;
     default:
         g_set_error(&error, G_FILE_ERROR, G_FILE_ERROR_NOSYS, "unknown request %u", r->msg.type);

@@ -88,18 +88,42 @@ static bool nic_model(const char *name)
     return !name || g_strv_contains(names, name);
 }
 
+static bool parse_nic_kind(NicOption *n, const char *kind)
+{
+    n->vnet = !strcmp(kind, "vnet");
+    n->tap = n->vnet || !strcmp(kind, "tap");
+    return n->tap || !strcmp(kind, "socket");
+}
+
+static bool parse_rate(NicOption *n, const char *text)
+{
+    char *end;
+
+    n->rate_bytes = g_ascii_strtoull(text, &end, 10);
+    if (end == text || *end != '/') {
+        return false;
+    }
+    text = end + 1;
+    n->rate_us = CLAMP(g_ascii_strtoull(text, &end, 10), 1, G_MAXINT);
+    return end != text && !*end;
+}
+
 static bool parse_nic(DmOptions *o, const char *value, GError **error)
 {
     g_autofree char *mac = sub_option(value, "mac");
     g_autofree char *model = sub_option(value, "model");
+    g_autofree char *kind = sub_option(value, "kind");
+    g_autofree char *rate = sub_option(value, "rate");
     NicOption *n = &o->nic[o->nics];
     gint64 fd, rom, iobase, irq;
 
     if (o->nics == MAX_NICS || !mac || !parse_mac(mac, n->mac) || !nic_model(model) ||
         !sub_number(value, "fd", -1, &fd) || !sub_number(value, "rom", -1, &rom) ||
-        !sub_number(value, "iobase", 0x300, &iobase) || !sub_number(value, "irq", 9, &irq)) {
+        !sub_number(value, "iobase", 0x300, &iobase) || !sub_number(value, "irq", 9, &irq) ||
+        (kind && !parse_nic_kind(n, kind)) || (rate && !parse_rate(n, rate))) {
         return bad(error, "--nic %s: want fd=N,mac=XX:XX:XX:XX:XX:XX,model=rtl8139|ne2k_pci|ne2k_isa"
-                   "[,rom=N][,iobase=N,irq=N], at most eight times", value);
+                   "[,kind=socket|tap|vnet][,rate=BYTES/MICROSECONDS][,rom=N][,iobase=N,irq=N], at "
+                   "most eight times", value);
     }
     n->fd = fd;
     n->rom_fd = rom;
@@ -171,7 +195,8 @@ static const Option options[] = {
     { "rtc-offset", INT64, AT(rtc_offset), "SECONDS  added to the host's clock" },
     { "xen-platform", FLAG, AT(xen_platform), "  with the Xen platform PCI device" },
     { "drive", PARSER, BY(parse_drive), "name=hda,fd=N,kind=disk|cdrom,ro=0|1  an image (fd=-1: empty)" },
-    { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=NAME,rom=N,iobase=N,irq=N  a network card" },
+    { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=NAME,kind=socket|tap|vnet,"
+      "rate=BYTES/MICROSECONDS,rom=N,iobase=N,irq=N  a network card" },
     { "serial", PARSER, BY(parse_serial), "fd=N,log=N|null  what a serial port is connected to" },
     { "viewer-fd", PARSER, BY(parse_viewer), "N  socket to a dm-ui or dm-sdl (include/ui_proto.h)" },
     { "vgabios-fd", INT, AT(vgabios_fd), "N  VGA BIOS image" },

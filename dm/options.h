@@ -22,7 +22,10 @@ typedef struct DriveOption {
 } DriveOption;
 
 typedef struct NicOption {
-    int fd;
+    int fd;                     /* -1: cable not plugged */
+    bool tap, vnet;             /* a tap, with headers; else a packet socket */
+    uint64_t rate_bytes;        /* that the guest may send in each ... 0: no limit */
+    uint32_t rate_us;
     uint8_t mac[6];
     char *model;                /* rtl8139, ne2k_pci, ne2k_isa */
     int rom_fd;                 /* -1: no boot ROM */

@@ -31,6 +31,10 @@ enum CtlType {
     CTL_SEND_KEY,               /* a = code, b = down */
     CTL_DUMP_STATE,             /* with a descriptor: text of all device state */
     CTL_ADD_VIEWER,             /* with the socket of a dm-ui or dm-sdl (ui_proto.h) */
+    CTL_NIC_CABLE,              /* a = card; with what it is plugged into, or none: unplugged;
+                                   b = CtlCable */
+    CTL_NIC_DUMP,               /* a = card, b = bytes at most; with a file that gets a capture of
+                                   its frames, or none: no more */
     /* any direction */
     CTL_REPLY = 128,            /* a = 0 or errno; body: data, or a message for people */
     /* hypervisor -> xend */
@@ -47,6 +51,8 @@ enum CtlType {
 
 enum CtlTrigger { CTL_TRIGGER_NMI, CTL_TRIGGER_RESET, CTL_TRIGGER_INIT, CTL_TRIGGER_POWER,
                   CTL_TRIGGER_SLEEP, CTL_TRIGGER_S3RESUME };
+
+enum CtlCable { CTL_CABLE_SOCKET, CTL_CABLE_TAP, CTL_CABLE_TAP_VNET };
 
 typedef struct CtlMsg {
     uint32_t type;

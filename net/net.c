@@ -1,28 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * net.c - a NIC's port: frames over a packet socket (dm-net, a switch) or nothing at all.  Frames
- * that the NIC can't take yet wait in a bounded queue; when it is full the socket is left alone, so
- * its own buffer is the rest of the cable.
+ * net.c - a NIC's port: frames over a packet socket (dm-net, dm-switch), over a tap, or nothing at
+ * all.  Frames that the NIC can't take yet wait in a bounded queue; when it is full the other end is
+ * left alone, so its own buffer is the rest of the cable.  Frames that the guest may not send yet
+ * (rate limit) wait in another one, which drops when it is full, as a slow wire's does.
  */
 #include "net/net.h"
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "net/offload.h"
+#include "net/pcap.h"
+#include "net/rate.h"
+#include "net/tap.h"
 
 #define MAX_QUEUED 64
+#define MAX_PIECES 1024         /* one long segment may add so many to the queue */
 #define FRAMES_A_TURN 64
+#define MAX_HELD (512u << 10)   /* bytes that wait for the rate limit */
+
+typedef enum PortKind { PORT_NONE, PORT_SOCKET, PORT_TAP } PortKind;
 
 struct NetPort {
+    PortKind kind;
     int fd;                     /* -1: not plugged */
+    bool vnet;                  /* of a tap */
     NetClient client;
     GQueue *waiting;            /* GBytes*: received while the NIC had no room */
     guint source;               /* watches fd; 0 while the queue is full */
     guint deliver;              /* idle source that empties the queue */
     bool peer_gone;
+    Rate rate;
+    GQueue *held;               /* Held*: sent by the guest before the limit lets it */
+    size_t held_bytes;
+    guint release;              /* timer that lets them go */
+    Pcap *dump;
     uint8_t frame[NET_FRAME_MAX];
 };
+
+typedef struct Held {
+    NetOffload offload;
+    size_t len;
+    uint8_t frame[];
+} Held;
 
 static gboolean frames_ready(gint fd, GIOCondition condition, gpointer opaque);
 
@@ -38,99 +61,68 @@ static bool can_receive(NetPort *p)
     return p->client.receive && (!p->client.can_receive || p->client.can_receive(p->client.opaque));
 }
 
+static void dump(NetPort *p, const void *frame, size_t len)
+{
+    if (p->dump && !pcap_frame(p->dump, frame, len)) {
+        g_message("network capture: the file is full; it is ended");
+        g_clear_pointer(&p->dump, pcap_free);
+    }
+}
+
+/* --- towards the NIC ------------------------------------------------------------------------- */
+
+static void arrived(void *opaque, const uint8_t *frame, size_t len)
+{
+    NetPort *p = opaque;
+
+    dump(p, frame, len);
+    if (g_queue_is_empty(p->waiting) && can_receive(p)) {
+        p->client.receive(p->client.opaque, frame, len);
+    } else if (g_queue_get_length(p->waiting) < MAX_QUEUED + MAX_PIECES) {
+        g_queue_push_tail(p->waiting, g_bytes_new(frame, len));
+    }
+}
+
+static void lose_peer(NetPort *p)
+{
+    p->peer_gone = true;
+    if (p->client.link_changed) {
+        p->client.link_changed(p->client.opaque, false);
+    }
+}
+
 static gboolean frames_ready(gint fd, GIOCondition condition, gpointer opaque)
 {
     NetPort *p = opaque;
 
     (void)condition;
     for (unsigned i = 0; i < FRAMES_A_TURN; i++) {
+        NetOffload offload = { 0 };
+        bool tap = p->kind == PORT_TAP;
         ssize_t n;
 
         if (g_queue_get_length(p->waiting) >= MAX_QUEUED) {
             p->source = 0;
             return G_SOURCE_REMOVE;
         }
-        n = recv(fd, p->frame, sizeof p->frame, MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-            p->peer_gone = true;
+        n = tap ? tap_read(fd, p->vnet, p->frame, sizeof p->frame, &offload)
+            : recv(fd, p->frame, sizeof p->frame, MSG_DONTWAIT);
+        if ((n == 0 && !tap) || (n < 0 && errno != EAGAIN && errno != EINTR)) {
             p->source = 0;
-            if (p->client.link_changed) {
-                p->client.link_changed(p->client.opaque, false);
-            }
+            lose_peer(p);
             return G_SOURCE_REMOVE;
         }
         if (n < 0) {
             break;
         }
-        if (g_queue_is_empty(p->waiting) && can_receive(p)) {
-            p->client.receive(p->client.opaque, p->frame, n);
-        } else {
-            g_queue_push_tail(p->waiting, g_bytes_new(p->frame, n));
+        if (n > 0) {
+            net_offload_finish(&offload, p->frame, n, arrived, p);
+        }
+        if (p->fd != fd) {              /* the card's handler has replugged it */
+            return G_SOURCE_REMOVE;
         }
     }
     return G_SOURCE_CONTINUE;
-}
-
-static NetPort *port_new(int fd)
-{
-    NetPort *p = g_new0(NetPort, 1);
-
-    p->fd = fd;
-    p->waiting = g_queue_new();
-    return p;
-}
-
-NetPort *net_port_new_socket(int fd, GError **error)
-{
-    return g_unix_set_fd_nonblocking(fd, TRUE, error) ? port_new(fd) : NULL;
-}
-
-NetPort *net_port_new_null(void)
-{
-    return port_new(-1);
-}
-
-static void free_bytes(gpointer bytes)
-{
-    g_bytes_unref(bytes);
-}
-
-void net_port_free(NetPort *p)
-{
-    if (!p) {
-        return;
-    }
-    if (p->source) {
-        g_source_remove(p->source);
-    }
-    if (p->deliver) {
-        g_source_remove(p->deliver);
-    }
-    if (p->fd >= 0) {
-        close(p->fd);
-    }
-    g_queue_free_full(p->waiting, free_bytes);
-    g_free(p);
-}
-
-void net_attach(NetPort *p, const NetClient *client)
-{
-    p->client = client ? *client : (NetClient){ 0 };
-    watch(p);
-}
-
-void net_client_of(const NetPort *p, NetClient *client)
-{
-    *client = p->client;
-}
-
-void net_send(NetPort *p, const void *frame, size_t len)
-{
-    /* A full socket buffer drops the frame, as a busy wire does. */
-    if (p->fd >= 0 && !p->peer_gone && len && len <= NET_FRAME_MAX) {
-        while (send(p->fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR) {
-        }
-    }
 }
 
 static gboolean deliver_waiting(gpointer opaque)
@@ -160,7 +152,238 @@ void net_receive_ready(NetPort *p)
     }
 }
 
+/* --- from the NIC ---------------------------------------------------------------------------- */
+
+/* A full buffer, or an interface that is down, drops the frame, as a busy wire does. */
+static void to_socket(void *opaque, const uint8_t *frame, size_t len)
+{
+    NetPort *p = opaque;
+
+    while (send(p->fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    }
+}
+
+static void to_tap(void *opaque, const uint8_t *frame, size_t len)
+{
+    NetPort *p = opaque;
+
+    tap_write(p->fd, p->vnet, frame, len, &(NetOffload){ 0 });
+}
+
+static void transmit(NetPort *p, const void *frame, size_t len, const NetOffload *o)
+{
+    bool work = o->checksum || o->segment;
+
+    if (p->fd < 0 || p->peer_gone) {
+        return;
+    }
+    dump(p, frame, len);
+    if (p->kind == PORT_TAP && (p->vnet || !work)) {
+        tap_write(p->fd, p->vnet, frame, len, o);
+    } else if (work) {
+        g_autofree uint8_t *copy = g_memdup2(frame, len);
+
+        net_offload_finish(o, copy, len, p->kind == PORT_TAP ? to_tap : to_socket, p);
+    } else {
+        to_socket(p, frame, len);
+    }
+}
+
+static void schedule(NetPort *p);
+
+static gboolean release_held(gpointer opaque)
+{
+    NetPort *p = opaque;
+    Held *h;
+
+    p->release = 0;
+    while ((h = g_queue_peek_head(p->held)) &&
+           rate_take(&p->rate, h->len, g_get_monotonic_time())) {
+        g_queue_pop_head(p->held);
+        p->held_bytes -= h->len;
+        transmit(p, h->frame, h->len, &h->offload);
+        g_free(h);
+    }
+    schedule(p);
+    return G_SOURCE_REMOVE;
+}
+
+static void schedule(NetPort *p)
+{
+    if (!p->release && !g_queue_is_empty(p->held)) {
+        int64_t us = rate_wait(&p->rate, g_get_monotonic_time());
+
+        p->release = g_timeout_add((us + 999) / 1000, release_held, p);
+    }
+}
+
+static void hold(NetPort *p, const void *frame, size_t len, const NetOffload *o)
+{
+    Held *h;
+
+    if (p->held_bytes + len > MAX_HELD) {
+        return;
+    }
+    h = g_malloc(sizeof *h + len);
+    h->offload = *o;
+    h->len = len;
+    memcpy(h->frame, frame, len);
+    g_queue_push_tail(p->held, h);
+    p->held_bytes += len;
+    schedule(p);
+}
+
+void net_send_offload(NetPort *p, const void *frame, size_t len, const NetOffload *o)
+{
+    if (p->fd < 0 || p->peer_gone || !len || len > NET_FRAME_MAX ||
+        !net_offload_valid(o, frame, len)) {
+        return;
+    }
+    if (p->rate.bytes && (!g_queue_is_empty(p->held) ||
+                          !rate_take(&p->rate, len, g_get_monotonic_time()))) {
+        hold(p, frame, len, o);
+    } else {
+        transmit(p, frame, len, o);
+    }
+}
+
+void net_send(NetPort *p, const void *frame, size_t len)
+{
+    net_send_offload(p, frame, len, &(NetOffload){ 0 });
+}
+
+void net_port_limit(NetPort *p, uint64_t bytes, uint32_t us)
+{
+    rate_set(&p->rate, bytes, us, g_get_monotonic_time());
+    if (p->release) {
+        g_source_remove(p->release);
+        p->release = 0;
+    }
+    schedule(p);
+}
+
+/* --- the port -------------------------------------------------------------------------------- */
+
+static NetPort *port_new(PortKind kind, int fd, GError **error)
+{
+    NetPort *p;
+
+    if (fd >= 0 && !g_unix_set_fd_nonblocking(fd, TRUE, error)) {
+        close(fd);
+        return NULL;
+    }
+    p = g_new0(NetPort, 1);
+    p->kind = kind;
+    p->fd = fd;
+    p->waiting = g_queue_new();
+    p->held = g_queue_new();
+    return p;
+}
+
+NetPort *net_port_new_socket(int fd, GError **error)
+{
+    return port_new(PORT_SOCKET, fd, error);
+}
+
+NetPort *net_port_new_tap(int fd, bool vnet, GError **error)
+{
+    NetPort *p = port_new(PORT_TAP, fd, error);
+
+    if (p) {
+        p->vnet = vnet;
+    }
+    return p;
+}
+
+NetPort *net_port_new_null(void)
+{
+    return port_new(PORT_NONE, -1, NULL);
+}
+
+NetPort *net_port_for(int fd, bool tap, bool vnet, GError **error)
+{
+    return fd < 0 ? net_port_new_null() : tap ? net_port_new_tap(fd, vnet, error)
+           : net_port_new_socket(fd, error);
+}
+
+static void free_bytes(gpointer bytes)
+{
+    g_bytes_unref(bytes);
+}
+
+static void drop_source(guint *id)
+{
+    if (*id) {
+        g_source_remove(*id);
+        *id = 0;
+    }
+}
+
+static void unplug(NetPort *p)
+{
+    drop_source(&p->source);
+    if (p->fd >= 0) {
+        close(p->fd);
+        p->fd = -1;
+    }
+}
+
+void net_port_free(NetPort *p)
+{
+    if (!p) {
+        return;
+    }
+    unplug(p);
+    drop_source(&p->deliver);
+    drop_source(&p->release);
+    pcap_free(p->dump);
+    g_queue_free_full(p->waiting, free_bytes);
+    g_queue_free_full(p->held, g_free);
+    g_free(p);
+}
+
+void net_attach(NetPort *p, const NetClient *client)
+{
+    p->client = client ? *client : (NetClient){ 0 };
+    watch(p);
+}
+
+void net_client_of(const NetPort *p, NetClient *client)
+{
+    *client = p->client;
+}
+
 bool net_link_up(const NetPort *p)
 {
     return p->fd >= 0 && !p->peer_gone;
+}
+
+void net_port_replug(NetPort *p, NetPort *from)
+{
+    bool was_up = net_link_up(p);
+
+    unplug(p);
+    drop_source(&from->source);
+    p->kind = from->kind;
+    p->fd = from->fd;
+    p->vnet = from->vnet;
+    p->peer_gone = from->peer_gone;
+    from->fd = -1;
+    net_port_free(from);
+    watch(p);
+    if (net_link_up(p) != was_up && p->client.link_changed) {
+        p->client.link_changed(p->client.opaque, !was_up);
+    }
+}
+
+bool net_port_dump(NetPort *p, int fd, uint64_t max, GError **error)
+{
+    Pcap *fresh = fd < 0 ? NULL : pcap_new(fd, max, error);
+
+    if (fd >= 0 && !fresh) {
+        return false;
+    }
+    pcap_free(p->dump);
+    p->dump = fresh;
+    return true;
 }

@@ -4,6 +4,7 @@
 #   DEMODIR/install.iso   the demonstration's installer (demo/mkiso.sh)
 #   memtest.iso           memtest86+          grub.iso    GRUB's rescue CD
 #   ipxe.iso              iPXE                i386.iso    Debian's i386 installer kernel, on ttyS0
+#   net.iso               Debian's kernel, network drivers, and a shell on ttyS0
 # Packages are fetched once, into OUTDIR/debs.  What is there already is not made again.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -51,9 +52,54 @@ END
     mv "$out/i386.iso.new" "$out/i386.iso"
 }
 
+# The demonstration's kernel, with drivers for networks only and nothing to wait for.
+net_guest() {
+    local deb version cd=$work/netcd root=$work/netroot m
+    [ -e "$out/net.iso" ] && return
+    echo "  net.iso"
+    deb=$(ls "$demo"/debs/linux-image-[0-9]*.deb | tail -n 1)
+    dpkg-deb -x "$deb" "$work/kernel" && version=$(ls "$work/kernel/lib/modules") &&
+        depmod -b "$work/kernel" "$version" || return 1
+    mkdir -p "$cd" "$root"/{bin,dev,proc,sys,tmp,lib/modules}
+    cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$cd/"
+    cp "$work/kernel/boot/vmlinuz-$version" "$cd/vmlinuz"
+    install -m755 "$(command -v busybox)" "$root/bin/busybox"
+    for m in 8139too 8139cp ne2k-pci; do
+        modprobe -d "$work/kernel" -S "$version" --show-depends "$m" | sed -n 's/^insmod //p'
+    done | awk '!seen[$1]++ { print $1 }' | while read -r m; do
+        cp "$m" "$root/lib/modules/" && echo "${m##*/}" >>"$root/lib/modules/order"
+    done
+    cat >"$root/init" <<'END'
+#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
+while read -r m; do insmod "/lib/modules/$m"; done </lib/modules/order
+dmesg -n 1
+ip link set lo up
+for i in /sys/class/net/eth*; do ip link set "${i##*/}" up; done
+echo; echo "NET GUEST READY"
+exec setsid sh -c 'while :; do PS1="# " sh <>/dev/ttyS0 >&0 2>&1; done'
+END
+    chmod 755 "$root/init"
+    (cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -9n) >"$cd/initrd.img"
+    cat >"$cd/isolinux.cfg" <<'END'
+serial 0 115200
+default n
+label n
+  kernel /vmlinuz
+  append initrd=/initrd.img console=ttyS0,115200 quiet xen_emul_unplug=never panic=5
+END
+    xorriso -as mkisofs -quiet -o "$out/net.iso.new" -V NET -R -J -b isolinux.bin -c boot.cat \
+        -no-emul-boot -boot-load-size 4 -boot-info-table "$cd" 2>"$work/log" ||
+        { cat "$work/log" >&2; return 1; }
+    mv "$out/net.iso.new" "$out/net.iso"
+}
+
 "$here/../../demo/mkiso.sh" "$demo"
 take memtest.iso memtest86+ usr/lib/memtest86+/memtest86+x64.iso
 take grub.iso grub-rescue-pc usr/lib/grub-rescue/grub-rescue-cdrom.iso
 take ipxe.iso ipxe usr/lib/ipxe/ipxe.iso
 i386_installer || failed=1
+net_guest || failed=1
 exit $failed

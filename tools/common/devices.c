@@ -5,6 +5,7 @@
  * this host (exists, is large enough, is free) is looked at here too.
  */
 #include "tools/common/domain_config.h"
+#include "tools/common/netspec.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -459,6 +460,31 @@ void vif_choose_mac(VifConfig *v, const char *domain, unsigned index, unsigned a
                                   v->mac[3], v->mac[4], v->mac[5]);
 }
 
+static void check_vif_text(const char *key, const char *value, SourcePos pos, Messages *messages)
+{
+    GArray *list;
+    uint64_t bytes;
+    uint32_t us;
+
+    if (!*value) {
+        return;
+    }
+    if ((!strcmp(key, "bridge") || !strcmp(key, "vifname")) && !interface_name_valid(value)) {
+        BAD(pos, "%s '%s' is no interface's name; use at most 15 letters, digits, . _ and -", key,
+            value);
+    } else if (!strcmp(key, "rate") && !rate_parse(value, &bytes, &us)) {
+        BAD(pos, "rate '%s' is not a rate; write for example 10Mb/s, 500KB/s or 10Mb/s@20ms", value);
+    } else if (!strcmp(key, "ip")) {
+        list = ip_list_parse(value);
+        if (!list) {
+            BAD(pos, "ip '%s' is not a list of addresses; write for example 'ip=10.0.0.5 10.0.0.6'",
+                value);
+            return;
+        }
+        g_array_free(list, TRUE);
+    }
+}
+
 bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages)
 {
     g_auto(GStrv) fields = g_strsplit(spec, ",", -1);
@@ -516,6 +542,7 @@ bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages
                 "vifname, rate, hostfwd, tftp, bootfile, iobase, irq", key);
         }
         if (text) {
+            check_vif_text(key, value, pos, messages);
             g_free(*text);
             *text = g_strdup(value);
         }

@@ -12,7 +12,20 @@
 typedef struct Reader {
     const char *text, *p;
     char *error;
+    const char *file;           /* interned; NULL: values need no place */
+    const char *counted;        /* up to here line and col are known */
+    int line, col;
 } Reader;
+
+/* Where p is; only ever forwards. */
+static SourcePos place(Reader *r, const char *p)
+{
+    for (; r->counted < p; r->counted++) {
+        r->col = *r->counted == '\n' ? 1 : r->col + 1;
+        r->line += *r->counted == '\n';
+    }
+    return (SourcePos){ r->file, r->line, r->col };
+}
 
 static void fail(Reader *r, const char *what)
 {
@@ -67,11 +80,15 @@ static Value *read_quoted(Reader *r)
 static Value *read_one(Reader *r, int depth)
 {
     const char *start;
+    SourcePos pos = { 0 };
     Value *list;
 
     skip(r);
+    if (r->file) {
+        pos = place(r, r->p);
+    }
     if (*r->p == '\'' || *r->p == '"') {
-        return read_quoted(r);
+        return value_at(read_quoted(r), pos);
     }
     if (*r->p != '(') {
         start = r->p;
@@ -82,13 +99,13 @@ static Value *read_one(Reader *r, int depth)
             fail(r, *r->p ? "')' without '('" : "the text ends inside a list");
             return NULL;
         }
-        return value_take_str(g_strndup(start, r->p - start));
+        return value_at(value_take_str(g_strndup(start, r->p - start)), pos);
     }
     if (depth == MAX_DEPTH) {
         fail(r, "lists are nested too deep");
         return NULL;
     }
-    list = value_list();
+    list = value_at(value_list(), pos);
     r->p++;
     for (skip(r); *r->p != ')'; skip(r)) {
         Value *v = read_one(r, depth + 1);
@@ -106,7 +123,12 @@ static Value *read_one(Reader *r, int depth)
 
 Value *sxp_parse(const char *text, char **error)
 {
-    Reader r = { text, text, NULL };
+    return sxp_parse_file(text, NULL, error);
+}
+
+Value *sxp_parse_file(const char *text, const char *file, char **error)
+{
+    Reader r = { text, text, NULL, g_intern_string(file), text, 1, 1 };
     Value *all = value_list();
 
     for (skip(&r); *r.p; skip(&r)) {

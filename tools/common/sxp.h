@@ -10,6 +10,7 @@
 
 /* All expressions of text, as a list.  NULL with a message that names line and column. */
 Value *sxp_parse(const char *text, char **error);
+Value *sxp_parse_file(const char *text, const char *file, char **error);    /* values know places */
 char *sxp_print(const Value *v);                    /* indented by 4, no newline at the end */
 Value *sxp_pair(const char *key, const char *atom); /* (key atom) */
 Value *sxp_pair_int(const char *key, int64_t n);

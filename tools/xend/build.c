@@ -14,9 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "config.h"
+#include "tools/common/netspec.h"
 #include "tools/xend/spawn.h"
-
-#define LOGS_KEPT 10            /* qemu-dm-logrotate-count of xend-config.sxp */
 
 /* --- things to open -------------------------------------------------------------------------- */
 
@@ -25,7 +24,7 @@ static int open_log(const Domain *d, const char *kind)
     g_autofree char *base = g_strdup_printf("%s/%s-%s.log", d->xend->paths->log, kind, d->name);
     int fd;
 
-    for (int i = LOGS_KEPT - 1; i >= 0; i--) {
+    for (int i = (int)d->xend->config->logs_kept - 1; i >= 0; i--) {
         g_autofree char *from = i ? g_strdup_printf("%s.%d", base, i) : g_strdup(base);
         g_autofree char *to = g_strdup_printf("%s.%d", base, i + 1);
 
@@ -298,17 +297,29 @@ static bool give_nics(Domain *d, Command *c, char **error)
 {
     for (unsigned i = 0; i < d->config->vifs; i++) {
         VifConfig *vif = &d->config->vif[i];
-        int ends[2];
+        g_autofree char *note = NULL, *rate = NULL;
+        const char *kind;
+        uint64_t bytes;
+        uint32_t us;
+        int fd;
 
-        if (!socket_pair(SOCK_SEQPACKET, ends)) {
-            *error = g_strdup_printf("no socket (%s)", g_strerror(errno));
+        if (!vif_open(&d->vif[i], &note, error)) {
             return false;
         }
-        d->frames[i] = ends[0];
-        command_give(c, ends[1]);
+        if (note) {
+            domain_note(d, "vif %u: %s", i, note);
+        }
+        fd = vif_cable(&d->vif[i], &kind, error);
+        if (fd < 0) {
+            return false;
+        }
+        command_give(c, fd);
+        rate = vif->rate && rate_parse(vif->rate, &bytes, &us)
+               ? g_strdup_printf(",rate=%" G_GUINT64_FORMAT "/%u", bytes, us) : g_strdup("");
         command_arg(c, "--nic");
-        command_arg(c, "fd=%d,mac=%s,model=%s,rom=%d,iobase=%u,irq=%u", ends[1], vif->mac_text,
-                    vif->model, give_boot_rom(d, vif, c), vif->iobase, vif->irq);
+        command_arg(c, "fd=%d,mac=%s,model=%s,rom=%d,iobase=%u,irq=%u,kind=%s%s", fd,
+                    vif->mac_text, vif->model, give_boot_rom(d, vif, c), vif->iobase, vif->irq, kind,
+                    rate);
     }
     return true;
 }
@@ -467,19 +478,9 @@ static bool open_terminals(Domain *d, int *log_write, char **error)
 static bool start_helpers(Domain *d, int viewer[2], char **error)
 {
     for (unsigned i = 0; i < d->config->vifs; i++) {
-        VifConfig *v = &d->config->vif[i];
-
-        if (!domain_start_net(d, i, error)) {
+        if ((d->vif[i].mode == VIF_USER && !domain_start_net(d, i, error)) ||
+            !vif_online(&d->vif[i], error)) {
             return false;
-        }
-        if (v->bridge) {
-            g_autofree char *sys = g_strdup_printf("/sys/class/net/%s/bridge", v->bridge);
-
-            domain_note(d, "vif %u: user-mode networking (%s %s)", i,
-                        access(sys, F_OK) == 0 ? "not connected yet to bridge" : "no bridge",
-                        v->bridge);
-        } else {
-            domain_note(d, "vif %u: user-mode networking", i);
         }
     }
     if (viewer[0] >= 0) {
@@ -545,6 +546,7 @@ void domain_close(Domain *d)
     }
     pty_close(&d->console);
     for (unsigned i = 0; i < MAX_VIFS; i++) {
+        vif_close(&d->vif[i]);
         if (d->frames[i] >= 0) {
             close(d->frames[i]);
             d->frames[i] = -1;

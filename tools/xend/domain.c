@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tools/xend/host_net.h"
 #include "tools/xend/spawn.h"
 
 #define START_TIMEOUT 60        /* seconds until both processes must be ready */
@@ -181,12 +182,29 @@ static void child_free(gpointer opaque)
     g_free(c);
 }
 
+/* Somebody else's taps may have the names that a number would give ours. */
+static unsigned next_domid(Xend *x, const DomainConfig *config)
+{
+    for (;;) {
+        unsigned id = x->next_domid++, taken = 0;
+
+        for (unsigned i = 0; i < config->vifs; i++) {
+            g_autofree char *name = g_strdup_printf("vif%u.%u", id, i);
+
+            taken += link_exists(name);
+        }
+        if (!taken) {
+            return id;
+        }
+    }
+}
+
 static Domain *domain_new(Xend *x, Config *vars, DomainConfig *config)
 {
     Domain *d = g_new0(Domain, 1);
 
     d->xend = x;
-    d->id = x->next_domid++;
+    d->id = next_domid(x, config);
     d->name = g_strdup(config->name);
     d->uuid = g_strdup(config->uuid);
     d->vars = vars;
@@ -202,6 +220,7 @@ static Domain *domain_new(Xend *x, Config *vars, DomainConfig *config)
     }
     for (unsigned i = 0; i < MAX_VIFS; i++) {
         d->frames[i] = -1;
+        vif_init(&d->vif[i], d, i);
     }
     d->started = g_get_real_time() / G_USEC_PER_SEC;
     d->started_mono = g_get_monotonic_time();
@@ -267,9 +286,19 @@ static Value *creation_result(const Domain *d)
     return v;
 }
 
+static bool vifs_busy(const Domain *d)
+{
+    for (unsigned i = 0; i < MAX_VIFS; i++) {
+        if (vif_busy(&d->vif[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_ready(Domain *d)
 {
-    if (d->state != DOMAIN_BUILDING || !d->hv_ready || !d->dm_ready) {
+    if (d->state != DOMAIN_BUILDING || !d->hv_ready || !d->dm_ready || vifs_busy(d)) {
         return;
     }
     if (d->timer) {
@@ -353,11 +382,25 @@ static gboolean press_on(gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static void take_vifs_down(Domain *d)
+{
+    d->vifs_down = true;
+    for (unsigned i = 0; i < MAX_VIFS; i++) {
+        vif_offline(&d->vif[i]);
+    }
+}
+
 static void finish_death(Domain *d)
 {
     Xend *x = d->xend;
     Config *again = NULL;
 
+    if (!d->vifs_down) {
+        take_vifs_down(d);
+    }
+    if (vifs_busy(d)) {
+        return;                 /* domain_vif_changed() comes back here */
+    }
     g_info("domain %s (%u): gone", d->name, d->id);
     if (d->creating) {
         rpc_fault(g_steal_pointer(&d->creating), FAULT_ERROR, "%s",
@@ -385,6 +428,20 @@ static void finish_death(Domain *d)
     }
     if (x->stopping && x->domains->len == 0) {
         g_main_loop_quit(x->loop);
+    }
+}
+
+void domain_vif_changed(Domain *d, unsigned vif, const char *failure)
+{
+    if (d->state == DOMAIN_BUILDING && failure) {
+        domain_fail(d, "vif %u: %s", vif, failure);
+    } else if (failure) {
+        g_warning("domain %s (%u): vif %u: %s", d->name, d->id, vif, failure);
+    }
+    if (d->state == DOMAIN_BUILDING) {
+        check_ready(d);
+    } else if (d->state == DOMAIN_DYING && d->vifs_down && !living(d)) {
+        finish_death(d);
     }
 }
 
@@ -525,6 +582,7 @@ static void rename_restart(Domain *d)
             c->watch = 0;
         }
     }
+    take_vifs_down(d);          /* the new one may want the same names */
     domain_create(d->xend, again, NULL);
 }
 

@@ -8,15 +8,16 @@
 
 #include "tools/common/domain_config.h"
 #include "tools/common/paths.h"
+#include "tools/common/xend_config.h"
 #include "tools/xend/console.h"
 #include "tools/xend/control.h"
 #include "tools/xend/rpc.h"
 #include "tools/xend/store_wire.h"
-
-typedef struct Domain Domain;
+#include "tools/xend/vif.h"
 
 typedef struct Xend {
     Paths *paths;
+    XendConfig *config;         /* xend-config.sxp */
     GMainLoop *loop;
     Store *store;
     StoreServer *store_server;
@@ -68,6 +69,8 @@ struct Domain {
     Control *hv, *dm;
     int listen_fd;              /* VNC, -1: none */
     unsigned vnc_port;
+    Vif vif[MAX_VIFS];
+    bool vifs_down;             /* the end of their taps has begun */
     int frames[MAX_VIFS];       /* dm-net's end of each network card's socket; -1 */
     Pty serial[MAX_SERIAL_PORTS], console;
     ConsoleLog *console_log;
@@ -101,6 +104,8 @@ void domain_fail(Domain *d, const char *format, ...) __attribute__((format(print
 void domain_hv_event(void *opaque, const CtlMsg *msg, const char *body);
 void domain_dm_event(void *opaque, const CtlMsg *msg, const char *body);
 void domain_rename(Domain *d, const char *name);
+/* A script of a vif has ended; failure: why, or NULL. */
+void domain_vif_changed(Domain *d, unsigned vif, const char *failure);
 void domain_note(Domain *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 HostFacts *host_facts_new(Xend *x, const Domain *except);
 void host_facts_free(HostFacts *f);

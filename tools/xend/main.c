@@ -132,8 +132,36 @@ static int lock_pid_file(const Paths *paths)
     return fd;
 }
 
+/* The settings; false: a mistake in the file, with its place. */
+static bool read_settings(Xend *x, char **error)
+{
+    g_autoptr(Messages) messages = messages_new();
+    g_autofree char *path = xend_config_path(x->paths);
+    g_autoptr(GString) all = g_string_new(NULL);
+
+    x->config = xend_config_read(path, messages);
+    for (unsigned i = 0; i < messages->list->len; i++) {
+        Message *m = g_ptr_array_index(messages->list, i);
+        g_autofree char *line = message_line(m);
+
+        if (m->severity == MESSAGE_ERROR) {
+            g_string_append_printf(all, "%s%s", all->len ? "\n" : "", line);
+        } else {
+            g_warning("%s", line);
+        }
+    }
+    if (messages->errors) {
+        *error = g_strdup(g_str_has_prefix(all->str, "error: ") ? all->str + 7 : all->str);
+    }
+    return !messages->errors;
+}
+
 static bool serve_start(Xend *x, char **error)
 {
+    if (!read_settings(x, error)) {
+        return false;
+    }
+    vif_remove_stale();
     x->store = store_new();
     x->store_server = store_server_new(x->store);
     store_server_set_known(x->store_server, domain_known, x);
@@ -192,6 +220,7 @@ static int serve(Paths *paths, bool foreground, int ready)
     unlink(paths->store_socket);
     store_free(x.store);
     unlink(paths->pid_file);
+    xend_config_free(x.config);
     return 0;
 }
 
