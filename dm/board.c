@@ -194,6 +194,45 @@ static bool build_nics(Board *b, const DmOptions *o, GError **error)
     return true;
 }
 
+static bool build_card(Board *b, const char *name, GError **error)
+{
+    static const struct { const char *name; unsigned devfn; } cards[] = {
+        { "es1370", DEVFN_ES1370 }, { "ac97", DEVFN_AC97 },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cards); i++) {
+        if (!strcmp(name, cards[i].name)) {
+            Device *dev = new_pci(b, name, cards[i].devfn);
+
+            device_set_pointer(dev, "audio", b->audio);
+            return device_init(dev, error);
+        }
+    }
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: no such sound card", name);
+    return false;
+}
+
+static bool build_sound(Board *b, const DmOptions *o, GError **error)
+{
+    g_auto(GStrv) names = g_strsplit(o->sound_cards ? o->sound_cards : "", ",", -1);
+
+    if (!names[0]) {
+        return true;
+    }
+    b->audio = audio_new(&b->machine);
+    if (o->sound_file >= 0) {
+        AudioSink sink = audio_wav_sink(o->sound_file);
+
+        audio_add_sink(b->audio, &sink);
+    }
+    for (char **name = names; *name; name++) {
+        if (**name && !build_card(b, *name, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool build_platform(Board *b, const DmOptions *o, GError **error)
 {
     return !o->xen_platform || device_init(new_pci(b, "xen_platform", DEVFN_PLATFORM), error);
@@ -230,12 +269,14 @@ bool board_build(Board *b, const MachineHost *host, void *opaque, Hv *hv, const 
     }
     return build_chipset(b, o, error) && build_ide(b, o, error) && build_vga(b, o, error) &&
            build_input(b, error) && build_serials(b, o, error) && build_platform(b, o, error) &&
-           build_nics(b, o, error) && add_viewers(b, opaque, o, error);
+           build_nics(b, o, error) && build_sound(b, o, error) &&
+           add_viewers(b, opaque, o, error);
 }
 
 void board_finish(Board *b)
 {
     machine_finish(&b->machine);
+    audio_free(b->audio);
     display_free(b->display);
     input_free(b->input);
 }

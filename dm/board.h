@@ -10,6 +10,7 @@
 #include "dm/options.h"
 #include "lib/pci.h"
 #include "net/net.h"
+#include "ui/audio.h"
 #include "ui/display.h"
 #include "ui/input.h"
 #include "ui/viewer.h"
@@ -19,6 +20,7 @@ typedef struct Board {
     PciBus pci;
     Display *display;
     Input *input;
+    Audio *audio;
     ViewerRequests viewer_requests;
     Device *pm, *cmos;
     Device *ide;                /* the IDE controller: change of media */

@@ -188,7 +188,8 @@ static const Option options[] = {
     { "k", STRING, AT(keymap), "LAYOUT  keyboard layout of the viewers" },
     { "usb", FLAG, AT(usb), NULL },
     { "usbdevice", STRING, AT(usb_devices), NULL },
-    { "soundhw", IGNORED, 0, NULL, NULL },
+    { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: es1370, ac97" },
+    { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },
     { "M", IGNORED, 0, NULL, NULL },
     { "vga", IGNORED, 0, NULL, NULL },
     { "vcpu_avail", IGNORED, 0, NULL, NULL },
@@ -253,7 +254,7 @@ static bool apply(DmOptions *o, const Option *opt, const char *value, GError **e
 bool options_parse(DmOptions *o, int argc, char **argv, GError **error)
 {
     *o = (DmOptions){ .video_ram = 8, .vcpus = 1, .control_fd = -1, .hypervisor_fd = -1,
-                      .log_fd = -1, .vgabios_fd = -1 };
+                      .log_fd = -1, .vgabios_fd = -1, .sound_file = -1 };
     for (int i = 1; i < argc; i++) {
         const Option *opt = find_option(argv[i]);
 
@@ -284,6 +285,7 @@ void options_free(DmOptions *o)
     g_free(o->boot);
     g_free(o->keymap);
     g_free(o->usb_devices);
+    g_free(o->sound_cards);
     for (unsigned i = 0; i < o->nics; i++) {
         g_free(o->nic[i].model);
     }

@@ -40,6 +40,7 @@ typedef struct SerialOption {
 typedef struct DmOptions {
     unsigned domid;
     char *name, *boot, *keymap, *usb_devices;
+    char *sound_cards;          /* names with commas between; NULL: none */
     unsigned video_ram;         /* MiB */
     unsigned vcpus;
     bool std_vga, acpi, localtime, usb, xen_platform, no_vga;
@@ -51,6 +52,7 @@ typedef struct DmOptions {
     unsigned nics;
     SerialOption serial[MAX_SERIALS];
     unsigned serials;
+    int sound_file;             /* where a WAV file of all sound goes, -1: nowhere */
     int viewer[MAX_VIEWERS];
     unsigned viewers;
     bool help;

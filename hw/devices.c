@@ -21,6 +21,8 @@ const DeviceClass *const device_classes[] = {
     &stdvga_class,
     &cirrus_class,
     &i8042_class,
+    &es1370_class,
+    &ac97_class,
     NULL
 };
 

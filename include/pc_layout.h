@@ -104,6 +104,8 @@
 #define DEVFN_PM                0x0B
 #define DEVFN_VGA               0x10
 #define DEVFN_PLATFORM          0x18
+#define DEVFN_ES1370            0x60
+#define DEVFN_AC97              0x68
 #define DEVFN_NIC0              0x20            /* further NICs: + 8 each */
 
 #endif

@@ -21,7 +21,7 @@ RULES = {
     'include': (('include/',), HOST),
     'lib': (('include/', 'lib/'), HOST),
     'hw': (('include/', 'lib/', 'hw/', 'block/', 'net/net.h', 'ui/display.h', 'ui/input.h',
-            'ui/chardev.h'), DEVICE),
+            'ui/chardev.h', 'ui/audio.h'), DEVICE),
     'block': (('include/', 'lib/', 'block/'), HOST),
     'net': (('include/', 'lib/', 'net/'), HOST),
     'ui': (('include/', 'lib/', 'ui/'), HOST),

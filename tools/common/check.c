@@ -425,6 +425,14 @@ static void check_serial(Check *c)
     }
 }
 
+static void check_sound(Check *c)
+{
+    const char *cards = string(c, "soundhw", ""), *audio = string(c, "audio", "");
+
+    c->d->sound_cards = sound_parse(cards, position(c, "soundhw"), c->messages);
+    audio_parse(&c->d->audio, audio, position(c, "audio"), c->messages);
+}
+
 static void check_keymap(Check *c)
 {
     const char *keymap = string(c, "keymap", "en-us");
@@ -730,6 +738,7 @@ DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, 
     check_machine(&c);
     check_boot(&c);
     check_serial(&c);
+    check_sound(&c);
     check_display(&c);
     check_disks(&c);
     check_vifs(&c);
@@ -741,7 +750,7 @@ void domain_config_free(DomainConfig *d)
 {
     char **const strings[] = { &d->name, &d->uuid, &d->loader, &d->boot, &d->keymap, &d->cpu,
                                &d->device_model, &d->vnc_listen, &d->vnc_password, &d->display,
-                               &d->xauthority };
+                               &d->xauthority, &d->sound_cards, &d->audio.wav };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(*strings[i]);

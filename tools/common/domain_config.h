@@ -38,6 +38,10 @@ typedef struct VifConfig {
     unsigned iobase, irq;       /* ne2k_isa; 0: to be chosen */
 } VifConfig;
 
+typedef struct AudioConfig {
+    char *wav;                  /* path of a file for all sound; NULL: none */
+} AudioConfig;
+
 typedef struct DomainConfig {
     char *name, *uuid;
     char *loader;               /* path of hvmloader; NULL: our own */
@@ -55,6 +59,8 @@ typedef struct DomainConfig {
     char *vnc_listen, *vnc_password;    /* password NULL: none */
     char *serial[MAX_SERIAL_PORTS];     /* "pty", "null", "file:PATH" */
     unsigned serials;
+    char *sound_cards;          /* "es1370,ac97"; empty: none */
+    AudioConfig audio;
     DiskConfig disk[MAX_DISKS];
     unsigned disks;
     VifConfig vif[MAX_VIFS];
@@ -87,6 +93,9 @@ void vif_clear(VifConfig *vif);
 void vif_choose_mac(VifConfig *vif, const char *domain, unsigned index, unsigned attempt);
 /* tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT; what is wrong with it as a new string, NULL if nothing. */
 char *hostfwd_fault(const char *text);
+/* The names of sound cards, each once, in the order of the machine. */
+char *sound_parse(const char *text, SourcePos pos, Messages *messages);
+bool audio_parse(AudioConfig *audio, const char *text, SourcePos pos, Messages *messages);
 bool uuid_valid(const char *text);
 char *image_holder(const char *path, bool writable);    /* who locks it: text, or NULL */
 int vnc_try_listen(const char *address, unsigned port); /* a listening socket, or -1 with errno */

@@ -293,6 +293,28 @@ static int give_boot_rom(const Domain *d, const VifConfig *vif, Command *c)
     return fd;
 }
 
+static bool give_sound(Domain *d, Command *c, char **error)
+{
+    const AudioConfig *a = &d->config->audio;
+    int fd;
+
+    if (!*d->config->sound_cards) {
+        return true;
+    }
+    command_arg(c, "-soundhw");
+    command_arg(c, "%s", d->config->sound_cards);
+    if (a->wav) {
+        fd = open(a->wav, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+        if (fd < 0) {
+            *error = g_strdup_printf("sound file %s can't be written (%s)", a->wav,
+                                     g_strerror(errno));
+            return false;
+        }
+        command_fd(c, "--sound-file-fd", fd);
+    }
+    return true;
+}
+
 static bool give_nics(Domain *d, Command *c, char **error)
 {
     for (unsigned i = 0; i < d->config->vifs; i++) {
@@ -372,7 +394,7 @@ static bool start_dm(Domain *d, int hv_end, int log_write, int viewer[2], char *
     command_arg(c, "--rtc-offset");
     command_arg(c, "%" G_GINT64_FORMAT, cfg->rtc_offset);
     if (!give_disks(d, c, error) || !give_serials(d, c, log_write, error) ||
-        !give_nics(d, c, error)) {
+        !give_sound(d, c, error) || !give_nics(d, c, error)) {
         return false;
     }
     give_vga_bios(cfg, c);
