@@ -121,7 +121,7 @@ Test(es1370, pause_holds_the_position)
     cr_assert_eq(position(r, 1), at);
     fake_out32(r->f, SERIAL, 0x0c);
     fake_advance(r->f, NS_PER_S / 10);
-    cr_assert_eq(position(r, 1), at + 4400);
+    cr_assert_eq(position(r, 1), at + 4410);
     sound_rig_free(r);
 }
 

@@ -85,11 +85,25 @@ Test(check, ten_mistakes_are_ten_errors_in_order)
 
 Test(check, a_device_that_does_not_exist_yet_is_one_warning)
 {
-    Result r = check("name='a'\nusb=1\nsoundhw='sb16'\nmonitor=1\n", NULL);
+    Result r = check("name='a'\nusb=1\nvtpm=['x']\nmonitor=1\n", NULL);
 
     cr_expect_eq(r.messages->errors, 0);
     cr_expect_eq(r.messages->list->len, 3);
-    cr_expect(says(&r, "usb is ignored") && says(&r, "soundhw is ignored"));
+    cr_expect(says(&r, "usb is ignored") && says(&r, "vtpm is ignored"));
+    result_free(&r);
+}
+
+Test(check, sound_cards_are_named_once_and_known)
+{
+    Result r = check("name='a'\nsoundhw='ac97, es1370,ac97'\naudio='wav:/tmp/a.wav'\n", NULL);
+
+    cr_expect_eq(r.messages->errors, 0);
+    cr_expect_str_eq(r.d->sound_cards, "es1370,ac97");
+    cr_expect_str_eq(r.d->audio.wav, "/tmp/a.wav");
+    result_free(&r);
+    r = check("name='a'\nsoundhw='es1370,gus'\naudio='alsa'\n", NULL);
+    cr_expect_eq(r.messages->errors, 2);
+    cr_expect(says(&r, "sound card 'gus' is unknown") && says(&r, "audio='alsa' is not available"));
     result_free(&r);
 }
 
