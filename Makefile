@@ -26,7 +26,7 @@ LIBS_BASE := $(shell pkg-config --libs glib-2.0 gio-unix-2.0 libseccomp libcap-n
 
 # --- directories are libraries ---------------------------------------------------------------
 DIRS = lib hypervisor hypervisor/hvm hypervisor/kvm hypervisor/soft hypervisor/soft/jit \
-       dm hw block net net/user ui ui/common ui/vnc ui/sdl tools/common tools/xm tools/xend
+       dm hw hw/usb block net net/user ui ui/common ui/vnc ui/sdl tools/common tools/xm tools/xend
 MAINS = hypervisor/main.c dm/main.c net/user/main.c ui/vnc/main.c ui/sdl/main.c \
         tools/xm/main.c tools/xend/main.c
 libname = $(B)/lib/lib$(subst /,_,$(1)).a
@@ -58,7 +58,7 @@ $(B)/obj/%.o: %.S config.h
 # --- programs: main object, directories (leaf first), libraries ------------------------------
 PROGRAMS = hypervisor qemu-dm dm-net dm-ui dm-sdl xm xend
 hypervisor_DIRS = hypervisor hypervisor/kvm hypervisor/soft hypervisor/soft/jit hypervisor/hvm lib
-qemu-dm_DIRS = dm hw block net ui lib
+qemu-dm_DIRS = dm hw hw/usb block net ui lib
 dm-net_DIRS = net/user lib
 dm-ui_DIRS = ui/vnc ui/common lib
 dm-sdl_DIRS = ui/sdl ui/common lib

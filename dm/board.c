@@ -233,6 +233,24 @@ static bool build_sound(Board *b, const DmOptions *o, GError **error)
     return true;
 }
 
+static bool build_usb(Board *b, const DmOptions *o, GError **error)
+{
+    if (!o->usb) {
+        return true;
+    }
+    b->usb = new_pci(b, "uhci", DEVFN_USB);
+    if (!device_init(b->usb, error)) {
+        b->usb = NULL;
+        return false;
+    }
+    for (unsigned i = 0; i < o->usb_devices; i++) {
+        if (!board_usb_add(b, &o->usb_device[i], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool build_platform(Board *b, const DmOptions *o, GError **error)
 {
     return !o->xen_platform || device_init(new_pci(b, "xen_platform", DEVFN_PLATFORM), error);
@@ -269,7 +287,7 @@ bool board_build(Board *b, const MachineHost *host, void *opaque, Hv *hv, const 
     }
     return build_chipset(b, o, error) && build_ide(b, o, error) && build_vga(b, o, error) &&
            build_input(b, error) && build_serials(b, o, error) && build_platform(b, o, error) &&
-           build_nics(b, o, error) && build_sound(b, o, error) &&
+           build_nics(b, o, error) && build_sound(b, o, error) && build_usb(b, o, error) &&
            add_viewers(b, opaque, o, error);
 }
 

@@ -23,6 +23,7 @@ typedef struct Board {
     Audio *audio;
     ViewerRequests viewer_requests;
     Device *pm, *cmos;
+    Device *usb;                /* the USB controller; NULL: none */
     Device *ide;                /* the IDE controller: change of media */
     NetPort *nic_port[MAX_NICS];        /* the cards' cables; the cards own them */
 } Board;
@@ -31,5 +32,9 @@ typedef struct Board {
 bool board_build(Board *b, const MachineHost *host, void *opaque, Hv *hv, const DmOptions *o,
                  GError **error);
 void board_finish(Board *b);
+
+/* usb.c: makes the device and plugs it in, with a hub before it when the ports run out. */
+bool board_usb_add(Board *b, const UsbOption *o, GError **error);
+
 
 #endif

@@ -149,6 +149,19 @@ static bool parse_serial(DmOptions *o, const char *value, GError **error)
     return true;
 }
 
+static bool parse_usb_device(DmOptions *o, const char *value, GError **error)
+{
+    UsbOption *u = &o->usb_device[o->usb_devices];
+
+    if (o->usb_devices == MAX_USB_DEVICES) {
+        return bad(error, "-usbdevice %s: too many", value);
+    }
+    *u = (UsbOption){ g_strdup(value) };
+    o->usb = true;
+    o->usb_devices++;
+    return true;
+}
+
 static bool parse_viewer(DmOptions *o, const char *value, GError **error)
 {
     gint64 fd;
@@ -186,8 +199,8 @@ static const Option options[] = {
     { "acpi", FLAG, AT(acpi), "  power management" },
     { "localtime", FLAG, AT(localtime), "  the clock shows local time" },
     { "k", STRING, AT(keymap), "LAYOUT  keyboard layout of the viewers" },
-    { "usb", FLAG, AT(usb), NULL },
-    { "usbdevice", STRING, AT(usb_devices), NULL },
+    { "usb", FLAG, AT(usb), "  with a USB controller" },
+    { "usbdevice", PARSER, BY(parse_usb_device), "NAME  a device on it: tablet, mouse, keyboard" },
     { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: es1370, ac97" },
     { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },
     { "M", IGNORED, 0, NULL, NULL },
@@ -284,8 +297,10 @@ void options_free(DmOptions *o)
     g_free(o->name);
     g_free(o->boot);
     g_free(o->keymap);
-    g_free(o->usb_devices);
     g_free(o->sound_cards);
+    for (unsigned i = 0; i < o->usb_devices; i++) {
+        g_free(o->usb_device[i].spec);
+    }
     for (unsigned i = 0; i < o->nics; i++) {
         g_free(o->nic[i].model);
     }

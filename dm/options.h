@@ -13,6 +13,7 @@
 #define MAX_NICS 8
 #define MAX_SERIALS 4
 #define MAX_VIEWERS 8
+#define MAX_USB_DEVICES 16
 #define MAX_DRIVES 6            /* hda-hdd, fda, fdb */
 
 typedef struct DriveOption {
@@ -37,9 +38,13 @@ typedef struct SerialOption {
     bool present;
 } SerialOption;
 
+typedef struct UsbOption {
+    char *spec;                 /* the user's name for it: tablet */
+} UsbOption;
+
 typedef struct DmOptions {
     unsigned domid;
-    char *name, *boot, *keymap, *usb_devices;
+    char *name, *boot, *keymap;
     char *sound_cards;          /* names with commas between; NULL: none */
     unsigned video_ram;         /* MiB */
     unsigned vcpus;
@@ -53,6 +58,8 @@ typedef struct DmOptions {
     SerialOption serial[MAX_SERIALS];
     unsigned serials;
     int sound_file;             /* where a WAV file of all sound goes, -1: nowhere */
+    UsbOption usb_device[MAX_USB_DEVICES];
+    unsigned usb_devices;
     int viewer[MAX_VIEWERS];
     unsigned viewers;
     bool help;

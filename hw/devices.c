@@ -23,6 +23,11 @@ const DeviceClass *const device_classes[] = {
     &i8042_class,
     &es1370_class,
     &ac97_class,
+    &uhci_class,
+    &usb_tablet_class,
+    &usb_mouse_class,
+    &usb_keyboard_class,
+    &usb_hub_class,
     NULL
 };
 

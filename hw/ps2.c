@@ -423,7 +423,7 @@ void ps2_keyboard_loaded(Ps2Keyboard *k)
 void ps2_keyboard_finish(Ps2Keyboard *k)
 {
     if (k->input) {
-        input_attach_keyboard(k->input, NULL);
+        input_detach_keyboard(k->input, &k->sink);
         timer_cancel(&k->repeat);
         ps2_port_finish(&k->port);
     }

@@ -269,7 +269,7 @@ void ps2_mouse_loaded(Ps2Mouse *m)
 void ps2_mouse_finish(Ps2Mouse *m)
 {
     if (m->input) {
-        input_attach_pointer(m->input, NULL);
+        input_detach_pointer(m->input, &m->sink);
         timer_cancel(&m->sample);
         ps2_port_finish(&m->port);
     }

@@ -49,8 +49,10 @@ bool viewer_watching(const Viewer *v);
 void viewer_free(Viewer *v);
 
 struct Input {
-    const InputKeyboard *keyboard;
+    GPtrArray *keyboards;       /* const InputKeyboard*; the last is used */
     GPtrArray *pointers;        /* const InputPointer*; the last is used */
+    uint8_t held[32];           /* bits: keys down */
+    unsigned buttons;
     unsigned leds;
     unsigned x, y;              /* where relative motion has taken an absolute pointer */
     void (*changed)(void *opaque, unsigned news);   /* to the viewers */

@@ -29,9 +29,15 @@ typedef struct InputPointer {
     void *opaque;
 } InputPointer;
 
+/*
+ * Of several keyboards and pointers the one attached last is used.  What is held down at a change is
+ * released on the one that was used before.  They belong to whoever attaches them; detaching one
+ * that is not attached does nothing.
+ */
 void input_attach_keyboard(Input *in, const InputKeyboard *kbd);
-/* The one attached last is used; NULL detaches to the one before. */
+void input_detach_keyboard(Input *in, const InputKeyboard *kbd);
 void input_attach_pointer(Input *in, const InputPointer *pointer);
+void input_detach_pointer(Input *in, const InputPointer *pointer);
 void input_set_leds(Input *in, unsigned leds);      /* 1 scroll, 2 num, 4 caps */
 
 #endif

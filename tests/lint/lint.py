@@ -38,8 +38,8 @@ RULES = {
     'tools': (('include/', 'lib/', 'tools/'), HOST),
     'firmware': (('include/', 'firmware/'), HOST),
 }
-# Only board.c knows which devices a PC has.
-ONLY = {'hw/devices.h': re.compile(r'^(hw/|dm/board\.c|tests/|bench/)')}
+# Only these know which devices a PC has.
+ONLY = {'hw/devices.h': re.compile(r'^(hw/|dm/(board|usb)\.c|tests/|bench/)')}
 
 problems = []
 

@@ -5,6 +5,7 @@
 #   memtest.iso           memtest86+          grub.iso    GRUB's rescue CD
 #   ipxe.iso              iPXE                i386.iso    Debian's i386 installer kernel, on ttyS0
 #   net.iso               Debian's kernel, network drivers, and a shell on ttyS0
+#   usb.iso               Debian's USB drivers and a shell (mkusb.sh)
 # Packages are fetched once, into OUTDIR/debs.  What is there already is not made again.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -102,4 +103,5 @@ take grub.iso grub-rescue-pc usr/lib/grub-rescue/grub-rescue-cdrom.iso
 take ipxe.iso ipxe usr/lib/ipxe/ipxe.iso
 i386_installer || failed=1
 net_guest || failed=1
+"$here/mkusb.sh" "$out" "$demo" || failed=1
 exit $failed

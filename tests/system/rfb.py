@@ -166,6 +166,10 @@ class Viewer:
         for s in reversed(symbols):
             self.key(s, 0)
 
+    def point(self, x, y, buttons=0):
+        """buttons: 1 left, 2 middle, 4 right, 8 wheel up, 16 wheel down"""
+        self.sock.sendall(struct.pack('>BBHH', 5, buttons, x, y))
+
     def type(self, text, pause=0.03):
         for ch in text:
             symbol = KEYS.get(ch, ord(ch))

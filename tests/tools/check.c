@@ -85,11 +85,11 @@ Test(check, ten_mistakes_are_ten_errors_in_order)
 
 Test(check, a_device_that_does_not_exist_yet_is_one_warning)
 {
-    Result r = check("name='a'\nusb=1\nvtpm=['x']\nmonitor=1\n", NULL);
+    Result r = check("name='a'\ngfx_passthru=1\nvtpm=['x']\nvscsi=['x']\n", NULL);
 
     cr_expect_eq(r.messages->errors, 0);
     cr_expect_eq(r.messages->list->len, 3);
-    cr_expect(says(&r, "usb is ignored") && says(&r, "vtpm is ignored"));
+    cr_expect(says(&r, "gfx_passthru is ignored") && says(&r, "vtpm is ignored"));
     result_free(&r);
 }
 
@@ -104,6 +104,32 @@ Test(check, sound_cards_are_named_once_and_known)
     r = check("name='a'\nsoundhw='es1370,gus'\naudio='alsa'\n", NULL);
     cr_expect_eq(r.messages->errors, 2);
     cr_expect(says(&r, "sound card 'gus' is unknown") && says(&r, "audio='alsa' is not available"));
+    result_free(&r);
+}
+
+Test(check, usb_devices_are_named_one_or_several_and_turn_the_controller_on)
+{
+    Result r = check("name='a'\nusbdevice=['tablet', ' keyboard ']\n", NULL);
+
+    cr_expect_eq(r.messages->list->len, 0);
+    cr_expect(r.d->usb && r.d->usb_devices == 2);
+    cr_expect_str_eq(r.d->usb_device[1].spec, "keyboard");
+    result_free(&r);
+    r = check("name='a'\nusbdevice='tablet'\n", NULL);
+    cr_expect(r.d->usb && r.d->usb_devices == 1 && r.d->usb_device[0].kind == USB_KIND_TABLET);
+    result_free(&r);
+    r = check("name='a'\nusb=1\nusbdevice=''\n", NULL);
+    cr_expect(r.d->usb && !r.d->usb_devices && !r.messages->list->len);
+    result_free(&r);
+}
+
+Test(check, wrong_usb_devices_are_errors_with_their_places)
+{
+    Result r = check("name='a'\nusbdevice=['tablet', 'tabled', 7, 'wacom-tablet']\n", NULL);
+
+    cr_expect_eq(r.messages->errors, 3);
+    cr_expect(says(&r, "'tabled' is unknown") && says(&r, "write usbdevice='tablet'") &&
+              says(&r, "'wacom-tablet' is not available"));
     result_free(&r);
 }
 

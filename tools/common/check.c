@@ -728,6 +728,34 @@ static void check_vifs(Check *c)
     }
 }
 
+static void check_usb_device(Check *c, const Value *v)
+{
+    DomainConfig *d = c->d;
+
+    if (v->kind != VALUE_STR) {
+        ERROR(c, v->pos, "a usbdevice is %s; write usbdevice='tablet'", value_kind_name(v));
+    } else if (d->usb_devices == MAX_USB_DEVICES) {
+        ERROR(c, v->pos, "too many USB devices; at most %d", MAX_USB_DEVICES);
+    } else if (*v->s) {
+        usb_parse(&d->usb_device[d->usb_devices++], v->s, v->pos, c->messages);
+    }
+}
+
+/* As with Xen, naming a device turns the controller on. */
+static void check_usb(Check *c)
+{
+    Value *v = get(c, "usbdevice");
+
+    if (v && (v->kind == VALUE_LIST || v->kind == VALUE_TUPLE)) {
+        for (unsigned i = 0; i < value_len(v); i++) {
+            check_usb_device(c, value_item(v, i));
+        }
+    } else if (v) {
+        check_usb_device(c, v);
+    }
+    c->d->usb = truth(c, "usb", false) || c->d->usb_devices;
+}
+
 DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, Messages *messages)
 {
     Check c = { config, facts, messages, g_new0(DomainConfig, 1) };
@@ -742,6 +770,7 @@ DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, 
     check_display(&c);
     check_disks(&c);
     check_vifs(&c);
+    check_usb(&c);
     messages_sort(messages);
     return c.d;
 }
@@ -763,6 +792,9 @@ void domain_config_free(DomainConfig *d)
     }
     for (unsigned i = 0; i < MAX_VIFS; i++) {
         vif_clear(&d->vif[i]);
+    }
+    for (unsigned i = 0; i < MAX_USB_DEVICES; i++) {
+        usb_clear(&d->usb_device[i]);
     }
     g_free(d);
 }

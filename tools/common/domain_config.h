@@ -11,6 +11,7 @@
 #define MAX_DISKS 6
 #define MAX_VIFS 8
 #define MAX_SERIAL_PORTS 4
+#define MAX_USB_DEVICES 16
 #define MAX_VCPUS 128
 
 typedef enum Action {
@@ -42,6 +43,14 @@ typedef struct AudioConfig {
     char *wav;                  /* path of a file for all sound; NULL: none */
 } AudioConfig;
 
+typedef enum UsbKind { USB_KIND_TABLET, USB_KIND_MOUSE, USB_KIND_KEYBOARD } UsbKind;
+
+typedef struct UsbConfig {
+    SourcePos pos;
+    char *spec;                 /* as written: tablet */
+    UsbKind kind;
+} UsbConfig;
+
 typedef struct DomainConfig {
     char *name, *uuid;
     char *loader;               /* path of hvmloader; NULL: our own */
@@ -65,6 +74,8 @@ typedef struct DomainConfig {
     unsigned disks;
     VifConfig vif[MAX_VIFS];
     unsigned vifs;
+    UsbConfig usb_device[MAX_USB_DEVICES];
+    unsigned usb_devices;
 } DomainConfig;
 
 /* What only xend knows; any pointer may be NULL. */
@@ -96,6 +107,8 @@ char *hostfwd_fault(const char *text);
 /* The names of sound cards, each once, in the order of the machine. */
 char *sound_parse(const char *text, SourcePos pos, Messages *messages);
 bool audio_parse(AudioConfig *audio, const char *text, SourcePos pos, Messages *messages);
+bool usb_parse(UsbConfig *usb, const char *spec, SourcePos pos, Messages *messages);
+void usb_clear(UsbConfig *usb);
 bool uuid_valid(const char *text);
 char *image_holder(const char *path, bool writable);    /* who locks it: text, or NULL */
 int vnc_try_listen(const char *address, unsigned port); /* a listening socket, or -1 with errno */

@@ -389,6 +389,13 @@ static bool start_dm(Domain *d, int hv_end, int log_write, int viewer[2], char *
     if (cfg->localtime) {
         command_arg(c, "-localtime");
     }
+    if (cfg->usb) {
+        command_arg(c, "-usb");
+    }
+    for (unsigned i = 0; i < cfg->usb_devices; i++) {
+        command_arg(c, "-usbdevice");
+        command_arg(c, "%s", cfg->usb_device[i].spec);
+    }
     command_arg(c, "-k");
     command_arg(c, "%s", cfg->keymap);
     command_arg(c, "--rtc-offset");

@@ -52,9 +52,10 @@ static void release_keys(Window *w)
     }
 }
 
+/* The middle of the pixel, so that the guest finds that pixel however it rounds. */
 static uint32_t axis(int at, unsigned size)
 {
-    return size > 1 ? (uint64_t)CLAMP(at, 0, (int)size - 1) * AXIS_MAX / (size - 1) : 0;
+    return size ? (2 * (uint64_t)CLAMP(at, 0, (int)size - 1) + 1) * (AXIS_MAX + 1) / (2 * size) : 0;
 }
 
 static void send_pointer(Window *w, int x, int y, int dx, int dy, int wheel, bool may_drop)

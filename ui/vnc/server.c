@@ -87,9 +87,10 @@ static unsigned buttons_of(unsigned mask)
            (mask & RFB_RIGHT ? INPUT_RIGHT : 0);
 }
 
+/* The middle of the pixel, so that the guest finds that pixel however it rounds. */
 static uint32_t axis(int at, unsigned size)
 {
-    return size > 1 ? (uint64_t)CLAMP(at, 0, (int)size - 1) * AXIS_MAX / (size - 1) : 0;
+    return size ? (2 * (uint64_t)CLAMP(at, 0, (int)size - 1) + 1) * (AXIS_MAX + 1) / (2 * size) : 0;
 }
 
 static void on_pointer(int mask, int x, int y, rfbClientPtr cl)

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * usb.c - USB devices by the names that users have for them: made and plugged in at the start and
+ * while the domain runs.
+ */
+#include "dm/board.h"
+#include "hw/devices.h"
+#include "hw/usb/uhci.h"
+
+#include <string.h>
+
+static const struct { const char *name, *class_name; bool input; } kinds[] = {
+    { "tablet", "usb_tablet", true },
+    { "mouse", "usb_mouse", true },
+    { "keyboard", "usb_keyboard", true },
+    { "hub", "usb_hub", false },
+};
+
+static Device *new_usb(Board *b, const char *class_name, const char *name)
+{
+    Device *dev = device_new(&b->machine, device_class_find(class_name));
+
+    device_set_pointer(dev, "bus", uhci_bus(b->usb));
+    device_set_string(dev, "name", name);
+    return dev;
+}
+
+/* The last free port is for a hub. */
+static bool make_room(Board *b, GError **error)
+{
+    bool last;
+    UsbPort *port = usb_bus_free_port(uhci_bus(b->usb), &last);
+
+    if (!port) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOSPC, "no free USB port is left");
+        return false;
+    }
+    return !last || device_init(new_usb(b, "usb_hub", "hub"), error);
+}
+
+static Device *new_device(Board *b, const UsbOption *o, GError **error)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (!strcmp(o->spec, kinds[i].name)) {
+            Device *dev = new_usb(b, kinds[i].class_name, o->spec);
+
+            if (kinds[i].input) {
+                device_set_pointer(dev, "input", b->input);
+            }
+            return dev;
+        }
+    }
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "no USB device is called '%s'", o->spec);
+    return NULL;
+}
+
+bool board_usb_add(Board *b, const UsbOption *o, GError **error)
+{
+    Device *dev;
+
+    if (!b->usb) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NODEV,
+                    "the domain has no USB controller; write usb=1 into its config");
+        return false;
+    }
+    dev = new_device(b, o, error);
+    if (!dev) {
+        return false;
+    }
+    if (strcmp(o->spec, "hub") && !make_room(b, error)) {
+        device_free(dev);
+        return false;
+    }
+    return device_init(dev, error);
+}
