@@ -51,7 +51,7 @@ int qcow2_l2(Qcow2 *q, uint64_t offset, Slice **slice, unsigned *index)
     if (!qcow2_entry_valid(q, table)) {
         return qcow2_corrupt(q, "L1 entry", l1);
     }
-    return slice_get(q, &q->l2, table + (in_table - *index) * 8ull, false, slice);
+    return slice_get(&q->l2, table + (in_table - *index) * 8ull, false, slice);
 }
 
 static ExtentKind kind_of(const Qcow2 *q, uint64_t entry)
@@ -98,7 +98,7 @@ static int qcow2_map(BlockImage *image, uint64_t offset, uint64_t len, BlockExte
         }
         run += q->cluster;
     }
-    slice_put(q, &q->l2, s);
+    slice_put(&q->l2, s);
     e->len = MIN(run, len);
     return error;
 }
@@ -117,7 +117,7 @@ static int qcow2_read(BlockImage *image, uint64_t offset, uint64_t len, BlockVec
         return error ? error : EIO;
     }
     entry = qcow2_get(s, index);
-    slice_put(q, &q->l2, s);
+    slice_put(&q->l2, s);
     if (!(entry & QCOW2_COMPRESSED)) {
         return image_read(image, offset, len, vec, at);
     }
@@ -324,6 +324,11 @@ static unsigned slices(const Qcow2 *q, unsigned cache)
     return MAX(cache / MIN(q->cluster, SLICE_MAX), SLICES_MIN);
 }
 
+static int cache_sync(BlockImage *image)
+{
+    return qcow2_sync(image->priv);
+}
+
 static Qcow2 *qcow2_new(BlockImage *image, const Qcow2Header *h)
 {
     Qcow2 *q = g_new0(Qcow2, 1);
@@ -342,8 +347,9 @@ static Qcow2 *qcow2_new(BlockImage *image, const Qcow2Header *h)
     if (!image->file->regular) {
         q->virgin = UINT64_MAX;         /* a block device holds whatever was there */
     }
-    slice_cache_init(&q->l2, MIN(q->cluster, SLICE_MAX), slices(q, L2_CACHE));
-    slice_cache_init(&q->refs, MIN(q->cluster, SLICE_MAX), slices(q, REFS_CACHE));
+    slice_cache_init(&q->l2, image, cache_sync, MIN(q->cluster, SLICE_MAX), slices(q, L2_CACHE));
+    slice_cache_init(&q->refs, image, cache_sync, MIN(q->cluster, SLICE_MAX),
+                     slices(q, REFS_CACHE));
     q->l1_dirty = g_byte_array_new();
     q->reftable_dirty = g_byte_array_new();
     q->meta = g_array_new(FALSE, FALSE, sizeof(uint64_t));

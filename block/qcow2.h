@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * qcow2.h - the parts of the qcow2 driver: opening and address translation (qcow2.c), the cache of
- * table pieces and the order in which they are written (qcow2_cache.c), reference counts and
+ * qcow2.h - the parts of the qcow2 driver: opening and address translation (qcow2.c), the
+ * order in which tables are written (qcow2_sync.c), reference counts and
  * allocation (qcow2_refs.c), writing and discarding (qcow2_write.c), compressed clusters
  * (qcow2_zip.c).  Source of the format: "The Qcow2 image format" in QEMU's documentation.
  *
@@ -12,7 +12,7 @@
 #ifndef GH_BLOCK_QCOW2_H
 #define GH_BLOCK_QCOW2_H
 
-#include "block/image.h"
+#include "block/slices.h"
 
 #define QCOW2_MAX_L1 (2u << 20)         /* entries */
 #define QCOW2_MAX_REFTABLE (8u << 20)   /* bytes */
@@ -26,25 +26,6 @@
 
 enum { QCOW2_INCOMPAT_DIRTY = 1, QCOW2_INCOMPAT_CORRUPT = 2, QCOW2_INCOMPAT_DATA_FILE = 4,
        QCOW2_INCOMPAT_COMPRESSION = 8, QCOW2_INCOMPAT_EXTENDED_L2 = 16 };
-
-/* A piece of an L2 table or a reference count block. */
-typedef struct Slice {
-    uint64_t offset;                    /* in the file; the key */
-    uint8_t *data;
-    bool dirty, loading;
-    unsigned pins;                      /* users that may wait while they use it */
-    unsigned writing;                   /* copies of it on their way to the file */
-    GList link;                         /* in the cache's list, most recently used first */
-} Slice;
-
-typedef struct SliceCache {
-    unsigned bytes;                     /* a slice */
-    unsigned limit;                     /* slices */
-    GHashTable *by_offset;
-    GQueue all;
-    unsigned dirty;
-    TaskQueue changed;                  /* something was loaded, written, let go */
-} SliceCache;
 
 typedef struct Qcow2Drop {              /* clusters that no table in memory names any more */
     uint64_t offset, count;
@@ -95,14 +76,7 @@ typedef struct Qcow2 {
     uint8_t *zip_data;
 } Qcow2;
 
-/* qcow2_cache.c */
-void slice_cache_init(SliceCache *c, unsigned bytes, unsigned limit);
-void slice_cache_finish(SliceCache *c);
-/* The slice at offset (a multiple of its size), pinned; from the file, or blank (zeros). */
-int slice_get(Qcow2 *q, SliceCache *c, uint64_t offset, bool blank, Slice **slice);
-void slice_put(Qcow2 *q, SliceCache *c, Slice *s);
-void slice_dirty(SliceCache *c, Slice *s);
-void slice_forget(SliceCache *c, uint64_t offset, uint64_t len);    /* the cluster is free */
+/* qcow2_sync.c */
 int qcow2_sync(Qcow2 *q);               /* everything stable when it returns 0 */
 bool qcow2_dirty(const Qcow2 *q);
 void qcow2_l1_set(Qcow2 *q, uint32_t index, uint64_t entry);

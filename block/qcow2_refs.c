@@ -114,7 +114,7 @@ static int count_slice(Qcow2 *q, uint64_t cluster, Slice **slice, uint64_t *inde
     if (!qcow2_entry_valid(q, offset)) {
         return qcow2_corrupt(q, "reference count table entry", block);
     }
-    return slice_get(q, &q->refs, offset + in_block / per_slice * q->refs.bytes, false, slice);
+    return slice_get(&q->refs, offset + in_block / per_slice * q->refs.bytes, false, slice);
 }
 
 /* --- blocks of counts --- */
@@ -270,7 +270,7 @@ static int cluster_free(Qcow2 *q, uint64_t cluster, bool *yes)
     }
     *yes = (!s || count_get(q, s->data, index) == 0) && !qcow2_is_meta(q, cluster);
     if (s) {
-        slice_put(q, &q->refs, s);
+        slice_put(&q->refs, s);
     }
     return 0;
 }
@@ -287,7 +287,7 @@ static int cluster_take(Qcow2 *q, uint64_t cluster)
     }
     count_set(q, s->data, index, 1);
     slice_dirty(&q->refs, s);
-    slice_put(q, &q->refs, s);
+    slice_put(&q->refs, s);
     return 0;
 }
 
@@ -308,7 +308,7 @@ static int scan_slice(Qcow2 *q, uint64_t *cluster, bool *found)
     }
     *cluster -= *found;
     if (s) {
-        slice_put(q, &q->refs, s);
+        slice_put(&q->refs, s);
     }
     return 0;
 }
@@ -386,14 +386,14 @@ static int cluster_less(Qcow2 *q, uint64_t cluster, bool *is_free)
     count = s ? count_get(q, s->data, index) : 0;
     if (!count) {
         if (s) {
-            slice_put(q, &q->refs, s);
+            slice_put(&q->refs, s);
         }
         return qcow2_corrupt(q, "reference count of a used cluster is 0", cluster);
     }
     count_set(q, s->data, index, count - 1);
     slice_dirty(&q->refs, s);
     *is_free = count == 1;
-    slice_put(q, &q->refs, s);
+    slice_put(&q->refs, s);
     if (*is_free) {
         q->hint = MIN(q->hint, cluster);
     }
@@ -432,7 +432,7 @@ static int drop_release(Qcow2 *q, const Qcow2Drop *drop)
             }
             only &= s && count_get(q, s->data, index) == 1;
             if (s) {
-                slice_put(q, &q->refs, s);
+                slice_put(&q->refs, s);
             }
         }
         if (only) {

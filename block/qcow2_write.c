@@ -227,7 +227,7 @@ static int write_new(Qcow2 *q, Alloc *a, BlockVec *vec, uint64_t at)
         }
         if (!error) {
             enter_clusters(q, a, s, index);
-            slice_put(q, &q->l2, s);
+            slice_put(&q->l2, s);
         } else {
             task_lock(tasks, &q->alloc);
             qcow2_release(q, a->host, a->count);
@@ -274,7 +274,7 @@ static int look(Qcow2 *q, uint64_t offset, uint64_t len, uint64_t *host, uint64_
             break;
         }
     }
-    slice_put(q, &q->l2, s);
+    slice_put(&q->l2, s);
     if (in_place(q, entry)) {
         *host = (entry & QCOW2_OFFSET) + in;
         *run = MIN(((uint64_t)(i - index) << q->cluster_bits) - in, len);
@@ -345,7 +345,7 @@ static int discard_some(Qcow2 *q, uint64_t offset, uint64_t *clusters)
         return error;
     }
     if (s) {
-        slice_put(q, &q->l2, s);
+        slice_put(&q->l2, s);
     }
     error = l2_for_write(q, offset, &s, &index);
     if (error) {
@@ -363,7 +363,7 @@ static int discard_some(Qcow2 *q, uint64_t offset, uint64_t *clusters)
             qcow2_drop(q, old, true, false);
         }
     }
-    slice_put(q, &q->l2, s);
+    slice_put(&q->l2, s);
     return 0;
 }
 
