@@ -55,6 +55,43 @@ typedef struct Qcow2Header {
  * itself, and that we can do what the image asks for. */
 bool qcow2_header_parse(Qcow2Header *h, const uint8_t *buf, size_t len, GError **error);
 
+typedef enum VhdType { VHD_FIXED = 2, VHD_DYNAMIC = 3, VHD_DIFFERENCING = 4 } VhdType;
+
+#define VHD_LOCATORS 8
+
+typedef struct VhdLocator {
+    uint32_t code;                  /* W2ru and others, as big-endian letters */
+    uint32_t len;                   /* bytes */
+    uint64_t offset;
+} VhdLocator;
+
+typedef struct VhdHeader {          /* footer, and dynamic header */
+    VhdType type;
+    uint64_t size;                  /* bytes of the disk */
+    uint8_t uuid[16];
+    uint64_t header_offset;
+    uint64_t table_offset;
+    uint32_t entries, block;        /* block: bytes */
+    uint8_t parent_uuid[16];
+    char *parent_name;              /* UTF-8, as in the header; NULL: none */
+    VhdLocator locator[VHD_LOCATORS];
+} VhdHeader;
+
+/* 512 bytes that may be a footer.  Type, size, uuid, header_offset. */
+bool vhd_footer_parse(VhdHeader *h, const uint8_t *buf, GError **error);
+/* The 1024 bytes at header_offset. */
+bool vhd_header_parse(VhdHeader *h, const uint8_t *buf, GError **error);
+void vhd_header_clear(VhdHeader *h);
+uint32_t vhd_checksum(const uint8_t *buf, unsigned len, unsigned field);    /* without field */
+/* Cylinders, heads, sectors as Virtual PC computes them. */
+void vhd_geometry(uint64_t sectors, uint16_t *cylinders, uint8_t *heads, uint8_t *per_track);
+
+/* Makes an empty image in fd (an empty file): "raw", "qcow2", "vhd".  backing (may be NULL) and its
+ * format are written as they are; parent is the open backing file, for what the format copies from
+ * it. */
+bool format_create(int fd, const char *format, uint64_t size, const char *backing,
+                   const char *backing_format, int parent, GError **error);
+
 /* What an image says of itself. */
 typedef struct FormatInfo {
     uint64_t size;                  /* bytes of the disk */

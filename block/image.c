@@ -13,7 +13,7 @@
 
 const BlockDriver *block_driver_find(const char *name)
 {
-    static const BlockDriver *const drivers[] = { &block_raw, &block_qcow2 };
+    static const BlockDriver *const drivers[] = { &block_raw, &block_qcow2, &block_vhd };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(drivers); i++) {
         if (!strcmp(drivers[i]->name, name)) {
