@@ -101,8 +101,8 @@ typedef struct FormatInfo {
 
 /* format: "raw", "qcow2", "vhd".  Plain reads of fd.  False with an error: not such an image, or
  * one that can't be used. */
-bool format_info(int fd, const char *format, FormatInfo *info, GError **error);
-void format_info_clear(FormatInfo *info);
+bool format_inspect(int fd, const char *format, FormatInfo *info, GError **error);
+void format_inspect_clear(FormatInfo *info);
 /* The format that the beginning of the file looks like, or "raw".  Only to refuse or to warn, and
  * for a backing file of an image that does not say the format: never for a guest's own disk. */
 const char *format_guess(int fd);

@@ -198,7 +198,7 @@ static bool vhd_info(int fd, FormatInfo *info, GError **error)
     return ok;
 }
 
-bool format_info(int fd, const char *format, FormatInfo *info, GError **error)
+bool format_inspect(int fd, const char *format, FormatInfo *info, GError **error)
 {
     *info = (FormatInfo){ 0 };
     if (!strcmp(format, "raw")) {
@@ -209,11 +209,11 @@ bool format_info(int fd, const char *format, FormatInfo *info, GError **error)
         : bad(error, "no image format '%s'", format)) {
         return true;
     }
-    format_info_clear(info);
+    format_inspect_clear(info);
     return false;
 }
 
-void format_info_clear(FormatInfo *info)
+void format_inspect_clear(FormatInfo *info)
 {
     g_free(info->backing);
     g_free(info->backing_format);

@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "block/block.h"
 #include "dm/dm.h"
+#include "dm/drives.h"
 #include "hw/devices.h"
 #include "include/pc_layout.h"
 #include "net/net.h"
@@ -80,22 +80,21 @@ static bool build_chipset(Board *b, const DmOptions *o, GError **error)
     return device_init(dev, error);
 }
 
-static bool build_ide(Board *b, const DmOptions *o, GError **error)
+static bool build_ide(Board *b, void *opaque, const DmOptions *o, GError **error)
 {
     Device *dev = b->ide = new_pci(b, "piix_ide", DEVFN_IDE);
 
     for (unsigned i = 0; i < o->drives; i++) {
         const DriveOption *d = &o->drive[i];
-        BlockOptions options = { d->name, d->read_only };
         g_autofree char *cdrom = g_strconcat(d->name, "_cdrom", NULL);
         BlockDev *block;
 
-        if (strncmp(d->name, "hd", 2) || d->name[2] < 'a' || d->name[2] > 'd') {
+        if (drive_slot(d->name) < 0) {
             g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: no such drive", d->name);
             device_free(dev);
             return false;
         }
-        block = d->fd < 0 ? block_empty(d->name) : block_open_fd(d->fd, &options, error);
+        block = drive_open(opaque, d, error);
         if (!block) {
             device_free(dev);
             return false;
@@ -285,7 +284,7 @@ bool board_build(Board *b, const MachineHost *host, void *opaque, Hv *hv, const 
     for (unsigned i = 0; i < G_N_ELEMENTS(b->machine.isa_irq); i++) {
         irq_init(&b->machine.isa_irq[i], isa_irq, hv, i);
     }
-    return build_chipset(b, o, error) && build_ide(b, o, error) && build_vga(b, o, error) &&
+    return build_chipset(b, o, error) && build_ide(b, opaque, o, error) && build_vga(b, o, error) &&
            build_input(b, error) && build_serials(b, o, error) && build_platform(b, o, error) &&
            build_nics(b, o, error) && build_sound(b, o, error) && build_usb(b, o, error) &&
            add_viewers(b, opaque, o, error);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "dm/dm.h"
+#include "dm/drives.h"
 #include "hw/ide.h"
 #include "include/ctl_proto.h"
 #include "lib/fd.h"
@@ -43,6 +44,14 @@ static void reply(Dm *dm, const Request *r, const GError *error)
     packet_send(dm->control_fd, &m, sizeof m, text, m.len, NULL, 0);
 }
 
+static void reply_errno(Dm *dm, uint32_t id, int error)
+{
+    const char *text = error ? g_strerror(error) : NULL;
+    CtlMsg m = { .type = CTL_REPLY, .id = id, .a = error, .len = text ? strlen(text) : 0 };
+
+    packet_send(dm->control_fd, &m, sizeof m, text, m.len, NULL, 0);
+}
+
 static bool wants_fd(const Request *r, GError **error)
 {
     if (r->fd < 0) {
@@ -56,7 +65,7 @@ static bool change_medium(Dm *dm, Request *r, GError **error)
     BlockOptions options = { r->body, true };
     BlockDev *medium, *old;
 
-    if (strlen(r->body) != 3 || strncmp(r->body, "hd", 2) || r->body[2] < 'a' || r->body[2] > 'd') {
+    if (drive_slot(r->body) < 0) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%.16s: no such drive", r->body);
         return false;
     }
@@ -166,6 +175,12 @@ static void serve(Dm *dm, Request *r)
     case CTL_NIC_DUMP:
         nic_dump(dm, r, &error);
         break;
+    case CTL_RETRY_DISKS:
+        drives_retry(dm);
+        break;
+    case CTL_RESIZE_DISK:
+        drive_resize(dm, r->body, r->msg.a, reply_errno, r->msg.id);
+        return;                 /* it replies */
     default:
         g_set_error(&error, G_FILE_ERROR, G_FILE_ERROR_NOSYS, "unknown request %u", r->msg.type);
     }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "block/block.h"
 
 typedef bool (*OptionParser)(DmOptions *o, const char *value, GError **error);
 
@@ -48,18 +49,43 @@ static bool sub_number(const char *text, const char *key, gint64 missing, gint64
     return !v || number(v, -1, G_MAXINT, value);
 }
 
+/* "qcow2:6/raw:7" */
+static bool parse_backing(DriveOption *d, const char *text)
+{
+    g_auto(GStrv) parts = g_strsplit(text ? text : "", "/", -1);
+    unsigned n = g_strv_length(parts);
+
+    d->backing = g_new0(DriveLayer, n + 1);
+    for (unsigned i = 0; i < n; i++) {
+        char *colon = strchr(parts[i], ':');
+        gint64 fd;
+
+        if (!colon || n >= BLOCK_CHAIN_MAX || !number(colon + 1, 0, G_MAXINT, &fd)) {
+            return false;
+        }
+        d->backing[d->backings++] = (DriveLayer){ fd, g_strndup(parts[i], colon - parts[i]) };
+    }
+    return true;
+}
+
 static bool parse_drive(DmOptions *o, const char *value, GError **error)
 {
     g_autofree char *name = sub_option(value, "name"), *kind = sub_option(value, "kind");
+    g_autofree char *backing = sub_option(value, "backing");
+    g_autofree char *errors = sub_option(value, "errors");
     DriveOption *d = &o->drive[o->drives];
     gint64 fd, ro;
 
     if (o->drives == MAX_DRIVES || !name || strlen(name) != 3 || !kind ||
-        !sub_number(value, "fd", -1, &fd) || !sub_number(value, "ro", 0, &ro)) {
-        return bad(error, "--drive %s: want name=hda,fd=N,kind=disk|cdrom,ro=0|1", value);
+        !sub_number(value, "fd", -1, &fd) || !sub_number(value, "ro", 0, &ro) ||
+        !parse_backing(d, backing)) {
+        return bad(error, "--drive %s: want name=hda,fd=N,kind=disk|cdrom,ro=0|1,format=NAME,"
+                   "backing=FORMAT:FD/...,errors=report|hold", value);
     }
     g_strlcpy(d->name, name, sizeof d->name);
     d->fd = fd;
+    d->format = sub_option(value, "format");
+    d->hold_errors = errors && !strcmp(errors, "hold");
     d->read_only = ro;
     d->cdrom = !strcmp(kind, "cdrom");
     o->drives++;
@@ -208,7 +234,7 @@ static const Option options[] = {
     { "vcpu_avail", IGNORED, 0, NULL, NULL },
     { "rtc-offset", INT64, AT(rtc_offset), "SECONDS  added to the host's clock" },
     { "xen-platform", FLAG, AT(xen_platform), "  with the Xen platform PCI device" },
-    { "drive", PARSER, BY(parse_drive), "name=hda,fd=N,kind=disk|cdrom,ro=0|1  an image (fd=-1: empty)" },
+    { "drive", PARSER, BY(parse_drive), "name=hda,fd=N,kind=disk|cdrom,ro=0|1,format=NAME  an image (fd=-1: empty)" },
     { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=NAME,kind=socket|tap|vnet,"
       "rate=BYTES/MICROSECONDS,rom=N,iobase=N,irq=N  a network card" },
     { "serial", PARSER, BY(parse_serial), "fd=N,log=N|null  what a serial port is connected to" },
@@ -303,6 +329,13 @@ void options_free(DmOptions *o)
     }
     for (unsigned i = 0; i < o->nics; i++) {
         g_free(o->nic[i].model);
+    }
+    for (unsigned i = 0; i < o->drives; i++) {
+        for (unsigned j = 0; j < o->drive[i].backings; j++) {
+            g_free(o->drive[i].backing[j].format);
+        }
+        g_free(o->drive[i].backing);
+        g_free(o->drive[i].format);
     }
 }
 

@@ -16,10 +16,19 @@
 #define MAX_USB_DEVICES 16
 #define MAX_DRIVES 6            /* hda-hdd, fda, fdb */
 
+typedef struct DriveLayer {
+    int fd;
+    char *format;
+} DriveLayer;
+
 typedef struct DriveOption {
     char name[8];               /* hda */
     int fd;                     /* -1: empty drive */
+    char *format;               /* of block/block.h; NULL: raw */
+    DriveLayer *backing;        /* what the image is based on, in order */
+    unsigned backings;
     bool cdrom, read_only;
+    bool hold_errors;           /* requests that the host fails wait for xend */
 } DriveOption;
 
 typedef struct NicOption {

@@ -20,6 +20,10 @@
  */
 BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool force,
                             GError **error);
+/* The image or medium of a slot; NULL: no drive there. */
+BlockDev *ide_medium(Device *ide, unsigned slot);
+/* A disk's image has grown: IDENTIFY DEVICE says so from now on. */
+void ide_medium_resized(Device *ide, unsigned slot);
 /* Xen's unplug protocol: takes the disks off (not CD-ROMs) until reset; keep_first leaves hda. */
 void ide_unplug_disks(Device *ide, bool keep_first);
 

@@ -202,6 +202,22 @@ BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool f
     return old;
 }
 
+BlockDev *ide_medium(Device *ide, unsigned slot)
+{
+    IdeDrive *d = piix_ide_slot(ide, slot);
+
+    return d ? d->block : NULL;
+}
+
+void ide_medium_resized(Device *ide, unsigned slot)
+{
+    IdeDrive *d = piix_ide_slot(ide, slot);
+
+    if (d && d->block && !d->cdrom) {
+        d->sectors = MAX(d->sectors, block_size(d->block) / IDE_SECTOR);
+    }
+}
+
 void ide_unplug_disks(Device *ide, bool keep_first)
 {
     for (unsigned slot = keep_first ? 1 : 0; slot < IDE_SLOTS; slot++) {

@@ -35,6 +35,8 @@ enum CtlType {
                                    b = CtlCable */
     CTL_NIC_DUMP,               /* a = card, b = bytes at most; with a file that gets a capture of
                                    its frames, or none: no more */
+    CTL_RETRY_DISKS,            /* requests that the host failed run again */
+    CTL_RESIZE_DISK,            /* a = bytes, body: device name; replies when it is done */
     /* any direction */
     CTL_REPLY = 128,            /* a = 0 or errno; body: data, or a message for people */
     /* hypervisor -> xend */
@@ -46,6 +48,7 @@ enum CtlType {
     CTL_EVENT_DM_READY,         /* it answers requests */
     CTL_EVENT_EJECTED,          /* body: device name: the guest opened the tray */
     CTL_EVENT_TIMEOFFSET,       /* a, as signed seconds: the sum since start */
+    CTL_EVENT_DISK_ERROR,       /* a = errno, body: text: a request is held (--drive errors=hold) */
     CTL_EVENT_VIEWER,           /* body: "power" or "reset" or "quit" from a viewer */
 };
 

@@ -129,10 +129,10 @@ Test(vhd, differencing_images_over_three_layers, .timeout = 120)
     base = g_memdup2(shadow, len);
     make(dir, "b.vhd", "vhd", len, "a.vhd");
     fd = open(path, O_RDONLY);
-    cr_assert(format_info(fd, "vhd", &info, NULL));
+    cr_assert(format_inspect(fd, "vhd", &info, NULL));
     cr_assert_str_eq(info.backing, "./a.vhd");
     cr_assert_eq(info.size, len);
-    format_info_clear(&info);
+    format_inspect_clear(&info);
     close(fd);
     b = images_open(dir, false, NULL, "vhd:b.vhd", "vhd:a.vhd", NULL);
     images_compare(b, shadow);

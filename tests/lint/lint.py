@@ -35,7 +35,7 @@ RULES = {
     'hypervisor/kvm': (('include/', 'lib/', 'hypervisor/kvm/', 'hypervisor/engine.h',
                         'hypervisor/soft/assist.h',
                         'hypervisor/cpu_policy.h'), ()),
-    'tools': (('include/', 'lib/', 'tools/'), HOST),
+    'tools': (('include/', 'lib/', 'tools/', 'block/block.h', 'block/format.h'), HOST),
     'firmware': (('include/', 'firmware/'), HOST),
 }
 # Only these know which devices a PC has.

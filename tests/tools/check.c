@@ -201,6 +201,10 @@ Test(check, disks_are_parsed_in_all_spellings)
         { "hdc:cdrom,r", "file", "", "hdc", true, false },
         { "file:/a.img, hda , w!", "file", "/a.img", "hda", false, true },
         { "file:/a.img,hda,w,0", "file", "/a.img", "hda", false, true },
+        { "tap:qcow2:/a.q,hda,w", "tap", "/a.q", "hda", false, true },
+        { "tap2:qcow2:/a.q,hdb,r", "tap2", "/a.q", "hdb", false, false },
+        { "tap2:tapdisk:vhd:/a.v,hda,w", "tap2", "/a.v", "hda", false, true },
+        { "tap:vmdk:/a.v,hda,w", "tap", "/a.v", "hda", false, true },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(good); i++) {
@@ -221,7 +225,7 @@ Test(check, wrong_disks_are_refused)
 {
     static const char *const bad[] = { "", "file:/a", "file:/a,hda", "file:/a,hda,x", "/a,hda,w",
         "file:/a,hde,w", "file:/a,sda,w", "file:/a,hda1,w", "file:,hda,w", "file:/a,hda:tape,w",
-        "tap:qcow2:/a,hda,w", "http:/a,hda,w", "file:/a,hda,w,dom1", "a,b,c,d,e,f" };
+        "tap:cow:/a,hda,w", "tap:qcow2:/a,hda,w!", "http:/a,hda,w", "file:/a,hda,w,dom1", "a,b,c,d,e,f" };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(Messages) m = messages_new();

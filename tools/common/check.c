@@ -563,6 +563,21 @@ static void check_display(Check *c)
     }
 }
 
+static void check_disk_errors(Check *c)
+{
+    static const char *const names[] = { "report", "pause", "stop" };
+    const char *text = string(c, "on_disk_error", "report");
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (!*text || !strcmp(text, names[i])) {
+            c->d->on_disk_error = *text ? i : DISK_ERRORS_REPORT;
+            return;
+        }
+    }
+    ERROR(c, position(c, "on_disk_error"), "on_disk_error='%s' is unknown; use report (the guest "
+          "sees an error), pause (until xm unpause) or stop (as a crash)", text);
+}
+
 static void check_disks(Check *c)
 {
     Value *list = get(c, "disk");
@@ -769,6 +784,7 @@ DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, 
     check_sound(&c);
     check_display(&c);
     check_disks(&c);
+    check_disk_errors(&c);
     check_vifs(&c);
     check_usb(&c);
     messages_sort(messages);

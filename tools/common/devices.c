@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include "block/format.h"
 
 #define MIN_DISK_BYTES (16 * 63 * 512)      /* one cylinder */
 #define MIN_CDROM_BYTES (17 * 2048)         /* up to ISO 9660's first descriptor */
@@ -35,6 +36,43 @@ void disk_clear(DiskConfig *d)
     *d = (DiskConfig){ 0 };
 }
 
+/* Formats as tap: names them, and what they are here. */
+static const struct {
+    const char *name, *format;
+    bool foreign;
+} tap_formats[] = {
+    { "aio", "raw", false }, { "raw", "raw", false }, { "sync", "raw", false },
+    { "qcow2", "qcow2", false }, { "vhd", "vhd", false }, { "vpc", "vhd", false },
+    { "qcow", "qcow", true }, { "vmdk", "vmdk", true }, { "vdi", "vdi", true },
+    { "qed", "qed", true }, { "vhdx", "vhdx", true }, { "parallels", "parallels", true },
+};
+
+/* "qcow2:/a" of "tap:qcow2:/a"; gives the path. */
+static const char *parse_tap(DiskConfig *d, const char *rest, SourcePos pos, Messages *messages)
+{
+    const char *colon;
+
+    if (g_str_has_prefix(rest, "tapdisk:")) {
+        rest += 8;
+    }
+    colon = strchr(rest, ':');
+    if (!colon) {
+        BAD(pos, "disk '%s' has no format; write tap:aio:%s", d->uname, rest);
+        return NULL;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(tap_formats); i++) {
+        if (strlen(tap_formats[i].name) == (size_t)(colon - rest) &&
+            !strncmp(tap_formats[i].name, rest, colon - rest)) {
+            d->format = tap_formats[i].format;
+            d->foreign = tap_formats[i].foreign;
+            return colon + 1;
+        }
+    }
+    BAD(pos, "disk format '%.*s' does not exist; use aio (raw), qcow2, vhd, or through qemu-nbd: "
+        "qcow, vmdk, vdi, qed, vhdx, parallels", (int)(colon - rest), rest);
+    return NULL;
+}
+
 /* Splits "file:/a", "tap:aio:/a", "tap:tapdisk:aio:/a", "phy:sda1" into type and path. */
 static bool parse_uname(DiskConfig *d, SourcePos pos, Messages *messages)
 {
@@ -42,6 +80,7 @@ static bool parse_uname(DiskConfig *d, SourcePos pos, Messages *messages)
     g_autofree char *type = NULL;
     char *path;
 
+    d->format = "raw";
     if (!*d->uname) {
         d->type = g_strdup("file");
         d->path = g_strdup("");
@@ -54,24 +93,13 @@ static bool parse_uname(DiskConfig *d, SourcePos pos, Messages *messages)
     type = g_strndup(d->uname, rest - d->uname);
     rest++;
     if (!strcmp(type, "tap") || !strcmp(type, "tap2")) {
-        const char *colon;
-
-        if (g_str_has_prefix(rest, "tapdisk:")) {
-            rest += 8;
-        }
-        colon = strchr(rest, ':');
-        if (!colon) {
-            BAD(pos, "disk '%s' has no format; write %s:aio:%s", d->uname, type, rest);
+        rest = parse_tap(d, rest, pos, messages);
+        if (!rest) {
             return false;
         }
-        if (strncmp(rest, "aio:", 4) && strncmp(rest, "raw:", 4) && strncmp(rest, "sync:", 5)) {
-            BAD(pos, "disk format '%.*s' is not available yet; convert the image with "
-                "'qemu-img convert -O raw' and use file:", (int)(colon - rest), rest);
-            return false;
-        }
-        rest = colon + 1;
     } else if (strcmp(type, "file") && strcmp(type, "phy")) {
-        BAD(pos, "disk type '%s:' is not available; use file:PATH or phy:DEVICE", type);
+        BAD(pos, "disk type '%s:' is not available; use file:PATH, phy:DEVICE or tap:FORMAT:PATH",
+            type);
         return false;
     }
     d->type = g_steal_pointer(&type);
@@ -161,6 +189,10 @@ bool disk_parse(DiskConfig *d, const char *spec, SourcePos pos, Messages *messag
     if (parse_uname(d, pos, messages) && !*d->path && !d->cdrom) {
         BAD(pos, "disk '%s' has no image; write file:PATH,%s,w", spec, f[1]);
     }
+    if (d->shared && d->writable && d->format && strcmp(d->format, "raw")) {
+        BAD(pos, "mode w! is for raw images: two writers of a %s image destroy it; use w",
+            d->format);
+    }
     if (n > 3 && *f[3] && strcmp(f[3], "0") && strcmp(f[3], "Domain-0")) {
         BAD(pos, "backend domain '%s' does not exist; leave the field out", f[3]);
     }
@@ -232,22 +264,14 @@ char *image_holder(const char *path, bool writable)
     return holder;
 }
 
-static bool check_content(const DiskConfig *d, int fd, uint64_t size, Messages *messages)
+static bool check_size(const DiskConfig *d, uint64_t size, Messages *messages)
 {
-    char magic[8] = "";
-
     if (d->cdrom ? size < MIN_CDROM_BYTES : size < MIN_DISK_BYTES) {
         BAD(d->pos, "image %s is too small: %" G_GUINT64_FORMAT " bytes, and %s has at least %d; "
             "%s",
             d->path, size, d->cdrom ? "a CD-ROM" : "a disk",
             d->cdrom ? MIN_CDROM_BYTES : MIN_DISK_BYTES,
-            d->cdrom ? "download the ISO again" : "make one with 'truncate -s 2G'");
-        return false;
-    }
-    if (pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
-        !memcmp(magic, "QFI\xfb", 4)) {
-        BAD(d->pos, "image %s is in qcow2 format, which is not available yet; convert it with "
-            "'qemu-img convert -O raw'", d->path);
+            d->cdrom ? "download the ISO again" : "make one with 'xm disk-create FILE 2G'");
         return false;
     }
     if (!d->cdrom && size % 512) {
@@ -257,13 +281,40 @@ static bool check_content(const DiskConfig *d, int fd, uint64_t size, Messages *
     return true;
 }
 
+/* A raw image that looks like another format is used as it is: its guest may have written that. */
+static void check_guess(const DiskConfig *d, int fd, Messages *messages)
+{
+    const char *guess = format_guess(fd);
+
+    if ((d->format && strcmp(d->format, "raw")) || !strcmp(guess, "raw") || d->cdrom) {
+        return;
+    }
+    message_add(messages, MESSAGE_WARNING, d->pos, "image %s looks like %s, but is used as raw; "
+                "if it is one, write 'tap:%s:%s'", d->path, guess, guess, d->path);
+}
+
+static bool check_chain(const DiskConfig *d, Messages *messages)
+{
+    g_autofree char *error = NULL;
+    DiskChain chain;
+    bool ok;
+
+    if (!disk_chain_open(d, false, &chain, &error)) {
+        BAD(d->pos, "%s", error);
+        return false;
+    }
+    ok = d->foreign || check_size(d, chain.size, messages);
+    if (ok) {
+        check_guess(d, chain.layer[0].fd, messages);
+    }
+    disk_chain_close(&chain);
+    return ok;
+}
+
 bool disk_check_image(const DiskConfig *d, Messages *messages)
 {
     g_autofree char *holder = NULL;
     struct stat st;
-    uint64_t size;
-    bool ok;
-    int fd;
 
     if (!d->path || !*d->path) {
         return true;
@@ -271,7 +322,7 @@ bool disk_check_image(const DiskConfig *d, Messages *messages)
     if (stat(d->path, &st) != 0) {
         BAD(d->pos, "image %s can't be used (%s)%s", d->path, g_strerror(errno),
             errno != ENOENT ? "" : d->cdrom ? "; check the path"
-            : "; check the path, or make it with 'truncate -s 2G'");
+            : "; check the path, or make it with 'xm disk-create FILE 2G'");
         return false;
     }
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
@@ -279,25 +330,21 @@ bool disk_check_image(const DiskConfig *d, Messages *messages)
             S_ISDIR(st.st_mode) ? "directory" : "special file");
         return false;
     }
-    fd = open(d->path, (d->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
+    if (access(d->path, d->writable ? R_OK | W_OK : R_OK) != 0) {
         BAD(d->pos, "image %s can't be opened for %s (%s); %s", d->path,
             d->writable ? "writing" : "reading", g_strerror(errno),
             d->writable ? "change its permissions, or use mode r" : "change its permissions");
         return false;
     }
-    size = st.st_size;
-    if (S_ISBLK(st.st_mode) && ioctl(fd, BLKGETSIZE64, &size) != 0) {
-        size = 0;
+    if (!check_chain(d, messages)) {
+        return false;
     }
-    ok = check_content(d, fd, size, messages);
-    close(fd);
-    if (ok && !d->shared && (holder = image_holder(d->path, d->writable))) {
+    if (!d->shared && (holder = image_holder(d->path, d->writable))) {
         BAD(d->pos, "image %s is in use by %s; end it first, or share with mode w!", d->path,
             holder);
-        ok = false;
+        return false;
     }
-    return ok;
+    return true;
 }
 
 int vnc_try_listen(const char *address, unsigned port)

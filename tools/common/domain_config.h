@@ -19,11 +19,16 @@ typedef enum Action {
     ACTION_COREDUMP_DESTROY, ACTION_COREDUMP_RESTART
 } Action;
 
+/* What happens when the host can't read or write an image. */
+typedef enum DiskErrors { DISK_ERRORS_REPORT, DISK_ERRORS_PAUSE, DISK_ERRORS_STOP } DiskErrors;
+
 typedef struct DiskConfig {
     SourcePos pos;
     char *uname;                /* as written: file:/images/a.img */
     char *type;                 /* file, phy, tap, tap2 */
     char *path;                 /* empty: no medium */
+    const char *format;         /* raw, qcow2, vhd; others: what qemu-nbd calls them */
+    bool foreign;               /* a format of qemu-nbd's */
     char *dev;                  /* hda */
     unsigned vdev;              /* Xen's virtual device number */
     bool cdrom, writable, shared;
@@ -72,6 +77,7 @@ typedef struct DomainConfig {
     AudioConfig audio;
     DiskConfig disk[MAX_DISKS];
     unsigned disks;
+    DiskErrors on_disk_error;
     VifConfig vif[MAX_VIFS];
     unsigned vifs;
     UsbConfig usb_device[MAX_USB_DEVICES];
@@ -98,6 +104,22 @@ void domain_config_free(DomainConfig *d);
 bool disk_parse(DiskConfig *disk, const char *spec, SourcePos pos, Messages *messages);
 void disk_clear(DiskConfig *disk);
 bool disk_check_image(const DiskConfig *disk, Messages *messages);
+
+/* The open files of an image: itself, what it is based on, and so on. */
+typedef struct DiskLayer {
+    int fd;
+    const char *format;         /* of block/block.h */
+    char *path;
+} DiskLayer;
+typedef struct DiskChain {
+    DiskLayer *layer;
+    unsigned layers;
+    uint64_t size;              /* bytes of the guest's disk */
+} DiskChain;
+/* Opens all files with the caller's rights, names in images relative to the image that has them;
+ * lock: against use by others, as the mode wants it.  On failure a message and nothing open. */
+bool disk_chain_open(const DiskConfig *disk, bool lock, DiskChain *chain, char **error);
+void disk_chain_close(DiskChain *chain);
 bool vif_parse(VifConfig *vif, const char *spec, SourcePos pos, Messages *messages);
 void vif_clear(VifConfig *vif);
 /* A mac in 00:16:3e that is the same each time for this host, user, domain name and index. */

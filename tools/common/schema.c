@@ -38,6 +38,7 @@ static const SchemaKey keys[] = {
     { "on_reboot", S, "restart", KEY_WORKS, "the same" },
     { "on_crash", S, "restart", KEY_WORKS, "the same, coredump-destroy, coredump-restart" },
     { "disk", L, "[]", KEY_WORKS, "disks: 'file:PATH,hda,w'" },
+    { "on_disk_error", S, "report", KEY_WORKS, "when the host can't read or write an image: report, pause, stop" },
     { "vif", L, "[]", KEY_WORKS, "network cards: 'type=ioemu, bridge=xenbr0'" },
     { "hostfwd", S | L, "", KEY_WORKS, "ports to the first card: 'tcp:127.0.0.1:2222-:22'" },
     { "tftp", S, "", KEY_WORKS, "folder for the first card's network boot" },

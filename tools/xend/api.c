@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "config.h"
@@ -111,6 +112,7 @@ static void do_unpause(Xend *x, Domain *d, RpcCall *call, const Value *params)
     if (must_live(d, call)) {
         f = forward_new(d, call, "unpause");
         f->done = set_unpaused;
+        control_request(d->dm, CTL_RETRY_DISKS, 0, 0, NULL, -1, NULL, NULL);
         control_request(d->hv, CTL_UNPAUSE, 0, 0, NULL, -1, forwarded, f);
     }
 }
@@ -305,6 +307,65 @@ static void do_change_medium(Xend *x, Domain *d, RpcCall *call, const Value *par
     control_request(d->dm, CTL_CHANGE_MEDIUM, 1, 1, drive->dev, fd, forwarded, f);
     if (fd >= 0) {
         close(fd);
+    }
+}
+
+/* --- larger disks ---------------------------------------------------------------------------- */
+
+/* A raw file is made larger here, because qemu-dm may not; other formats grow by themselves. */
+static bool grow_file(const DiskConfig *disk, uint64_t size, char **error)
+{
+    g_autofree char *path = NULL;
+    struct stat st;
+    int fd;
+
+    if (strcmp(disk->format, "raw") || stat(disk->path, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return true;            /* a block device is as large as it is */
+    }
+    if ((uint64_t)st.st_size >= size) {
+        return true;            /* grown before, but never told */
+    }
+    fd = open(disk->path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, size) != 0) {
+        *error = g_strdup_printf("image %s can't be made larger (%s)", disk->path,
+                                 g_strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return !*error;
+}
+
+static void do_resize_disk(Xend *x, Domain *d, RpcCall *call, const Value *params)
+{
+    const char *dev = text_param(params, 1);
+    uint64_t size = g_ascii_strtoull(text_param(params, 2), NULL, 10);
+    g_autofree char *error = NULL;
+    DiskConfig *disk = NULL;
+
+    (void)x;
+    if (!must_live(d, call)) {
+        return;
+    }
+    for (unsigned i = 0; i < d->config->disks; i++) {
+        if (!d->config->disk[i].cdrom && !strcmp(d->config->disk[i].dev, dev)) {
+            disk = &d->config->disk[i];
+        }
+    }
+    if (!disk) {
+        rpc_fault(call, FAULT_ERROR, "Domain '%s' has no disk %s", d->name, dev);
+    } else if (!disk->writable) {
+        rpc_fault(call, FAULT_ERROR, "%s is read only", dev);
+    } else if (disk->foreign) {
+        rpc_fault(call, FAULT_ERROR, "%s: images in format %s can't be made larger", dev,
+                  disk->format);
+    } else if (!size || size % 512) {
+        rpc_fault(call, FAULT_ERROR, "a disk is a whole number of 512-byte sectors");
+    } else if (!grow_file(disk, size, &error)) {
+        rpc_fault(call, FAULT_ERROR, "%s", error);
+    } else {
+        control_request(d->dm, CTL_RESIZE_DISK, size, 0, dev, -1, forwarded,
+                        forward_new(d, call, "resize"));
     }
 }
 
@@ -709,6 +770,7 @@ static const Method methods[] = {
     { "xend.domain.dump_core", 2, true, do_dump_core },
     { "xend.domain.dump_state", 2, true, do_dump_state },
     { "xend.domain.change_medium", 3, true, do_change_medium },
+    { "xend.domain.resize_disk", 3, true, do_resize_disk },
     { "xend.domain.devices", 2, true, do_devices },
     { "xend.host_facts", 0, false, do_host_facts },
     { "xend.node.info", 0, false, do_info },

@@ -47,25 +47,15 @@ static int open_file(const char *path, const char *what, char **error)
 
 int disk_open(const DiskConfig *disk, char **error)
 {
-    struct flock lock = { .l_type = disk->writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
-    int mode = (disk->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;
-    int fd = open(disk->path, mode | O_DIRECT);
+    DiskChain chain;
+    int fd;
 
-    if (fd < 0 && errno == EINVAL) {
-        fd = open(disk->path, mode);    /* a file system without direct I/O */
-    }
-    if (fd < 0) {
-        *error = g_strdup_printf("image %s can't be opened (%s)", disk->path, g_strerror(errno));
+    if (!disk_chain_open(disk, true, &chain, error)) {
         return -1;
     }
-    if (!disk->shared && fcntl(fd, F_OFD_SETLK, &lock) != 0) {
-        g_autofree char *holder = image_holder(disk->path, disk->writable);
-
-        *error = g_strdup_printf("image %s is in use by %s", disk->path,
-                                 holder ? holder : "another process");
-        close(fd);
-        return -1;
-    }
+    fd = chain.layer[0].fd;
+    chain.layer[0].fd = -1;
+    disk_chain_close(&chain);
     return fd;
 }
 
@@ -230,22 +220,48 @@ static bool start_hypervisor(Domain *d, int dm_end, char **error)
     return start(d, CHILD_HYPERVISOR, 0, c, d->hv_log, error);
 }
 
+/* The descriptors of an image as an option: "fd=5,format=qcow2,backing=qcow2:6/raw:7". */
+static bool give_image(const DiskConfig *disk, Command *c, GString *option, char **error)
+{
+    DiskChain chain;
+
+    if (!*disk->path) {
+        g_string_append(option, ",fd=-1");
+        return true;
+    }
+    if (!disk_chain_open(disk, true, &chain, error)) {
+        return false;
+    }
+    for (unsigned i = 0; i < chain.layers; i++) {
+        const DiskLayer *l = &chain.layer[i];
+
+        if (i == 0) {
+            g_string_append_printf(option, ",fd=%d,format=%s", l->fd, l->format);
+        } else {
+            g_string_append_printf(option, "%s%s:%d", i == 1 ? ",backing=" : "/", l->format,
+                                   l->fd);
+        }
+        command_give(c, l->fd);
+        chain.layer[i].fd = -1;         /* the command's now */
+    }
+    disk_chain_close(&chain);
+    return true;
+}
+
 static bool give_disks(Domain *d, Command *c, char **error)
 {
     for (unsigned i = 0; i < d->config->disks; i++) {
-        DiskConfig *disk = &d->config->disk[i];
-        int fd = -1;
+        const DiskConfig *disk = &d->config->disk[i];
+        g_autoptr(GString) option = g_string_new(NULL);
 
-        if (*disk->path) {
-            fd = disk_open(disk, error);
-            if (fd < 0) {
-                return false;
-            }
-            command_give(c, fd);
+        g_string_printf(option, "name=%s,kind=%s,ro=%d,errors=%s", disk->dev,
+                        disk->cdrom ? "cdrom" : "disk", !disk->writable,
+                        d->config->on_disk_error == DISK_ERRORS_REPORT ? "report" : "hold");
+        if (!give_image(disk, c, option, error)) {
+            return false;
         }
         command_arg(c, "--drive");
-        command_arg(c, "name=%s,fd=%d,kind=%s,ro=%d", disk->dev, fd,
-                    disk->cdrom ? "cdrom" : "disk", !disk->writable);
+        command_arg(c, "%s", option->str);
     }
     return true;
 }

@@ -341,6 +341,7 @@ static void unpaused(void *opaque, int error, const CtlMsg *msg, const char *bod
 void domain_unpause(Domain *d)
 {
     d->paused = false;
+    control_request(d->dm, CTL_RETRY_DISKS, 0, 0, NULL, -1, NULL, NULL);
     control_request(d->hv, CTL_UNPAUSE, 0, 0, NULL, -1, unpaused, d);
 }
 
@@ -812,6 +813,31 @@ static void ejected(Domain *d, const char *dev)
     }
 }
 
+static void stopped_for_disk(void *opaque, int error, const CtlMsg *msg, const char *body)
+{
+    Domain *d = opaque;
+
+    (void)msg, (void)body;
+    d->paused |= !error;
+}
+
+/* The host can't read or write an image, and on_disk_error is not report: the request waits in
+ * qemu-dm, the guest has not been told. */
+static void disk_failed(Domain *d, const char *what)
+{
+    if (d->state != DOMAIN_ALIVE) {
+        return;
+    }
+    xend_dmesg(d->xend, "%s (%u): %s", d->name, d->id, what);
+    if (d->config->on_disk_error == DISK_ERRORS_STOP) {
+        g_warning("domain %s (%u): stopped: %s", d->name, d->id, what);
+        control_request(d->hv, CTL_SHUTDOWN, SHUTDOWN_CRASH, 0, NULL, -1, NULL, NULL);
+        return;
+    }
+    g_warning("domain %s (%u): paused: %s; xm unpause tries again", d->name, d->id, what);
+    control_request(d->hv, CTL_PAUSE, 0, 0, NULL, -1, stopped_for_disk, d);
+}
+
 void domain_dm_event(void *opaque, const CtlMsg *msg, const char *body)
 {
     Domain *d = opaque;
@@ -836,6 +862,9 @@ void domain_dm_event(void *opaque, const CtlMsg *msg, const char *body)
         d->rtc_delta = (int64_t)msg->a;
         node = g_strdup_printf("/vm/%s/rtc/timeoffset", d->uuid);
         store_put_int(d->xend->store, node, d->config->rtc_offset + d->rtc_delta);
+        break;
+    case CTL_EVENT_DISK_ERROR:
+        disk_failed(d, body);
         break;
     case CTL_EVENT_VIEWER:
         viewer_wish(d, body);

@@ -68,6 +68,14 @@ static const XmCommand commands[] = {
       xm_cd_insert, NULL, "" },
     { "cd-eject", "<Domain> [<Device>]", "Eject the medium of a CD-ROM drive.", 1, 2, xm_cd_eject,
       NULL, "" },
+    { "disk-create", "<File> <Size> [options]", "Make an empty disk image.", 1, -1, xm_disk_create,
+      "  --format raw|qcow2|vhd         What kind of image [raw].\n"
+      "  --backing FILE                 What the image is based on (qcow2, vhd); Size may be\n"
+      "                                 left out then.\n"
+      "  --backing-format raw|qcow2|vhd What kind of image that is.\n"
+      "  --force                        Overwrite an existing file.\n", "" },
+    { "disk-resize", "<Domain> <Device> <Size>", "Make a domain's disk larger while it runs.", 3, 3,
+      xm_disk_resize, NULL, "" },
     { "network-list", "<Domain> [--long]", "List virtual network interfaces for a domain.", 1, 2,
       xm_network_list, NULL, "" },
     { "info", "[-n|--numa] [-c|--config]", "Get information about the host.", 0, 2, xm_info, NULL,

@@ -76,5 +76,8 @@ int xm_cd_eject(Xm *, int, char **);
 int xm_screenshot(Xm *, int, char **);
 int xm_dump_core(Xm *, int, char **);
 int xm_help(Xm *, int, char **);
+/* disk.c */
+int xm_disk_create(Xm *, int, char **);
+int xm_disk_resize(Xm *, int, char **);
 
 #endif
