@@ -216,6 +216,7 @@ static void start_vcpu0(Domain *d, uint32_t entry, uint64_t start_info)
 
     vcpu_reset_state(s, 0);
     s->tsc_offset = d->tsc_offset;
+    s->tsc_aux = d->tsc_aux;
     s->rip = entry;
     s->gpr[3] = start_info;     /* ebx */
     s->cr0 = 0x11;              /* protected mode, paging off */

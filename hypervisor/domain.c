@@ -5,6 +5,7 @@
  */
 #include "hypervisor/domain.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -230,6 +231,48 @@ static void *service_main(void *opaque)
     return NULL;
 }
 
+/* --- the time stamp counter --- */
+
+uint64_t domain_tsc(const Domain *d)
+{
+    if (d->tsc_emulated) {
+        return (unsigned __int128)monotonic_ns() * d->tsc_per_ns >> 32;
+    }
+    return pvtime_host_tsc();
+}
+
+/* Invariant by its own word, or good enough for the host's kernel to tell the time by. */
+static bool host_tsc_safe(void)
+{
+    g_autofree char *clock = NULL;
+    uint32_t a, b, c, d = 0;
+
+    if (__get_cpuid(0x80000007, &a, &b, &c, &d) && d & 1u << 8) {
+        return true;
+    }
+    return g_file_get_contents("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+                               &clock, NULL, NULL) && g_str_has_prefix(clock, "tsc");
+}
+
+/* Xen's tsc_mode (docs/misc/tscmode.txt): 1 always made of the system's time, 2 never, 0 and 3 where
+ * the host's counter is no good; 3 besides shows the incarnation in TSC_AUX. */
+static void choose_tsc(Domain *d)
+{
+    bool wanted;
+
+    d->tsc_safe = host_tsc_safe();
+    wanted = d->opt.tsc_mode == 1 || (d->opt.tsc_mode != 2 && !d->tsc_safe);
+    d->tsc_emulated = wanted && d->caps.emulates_tsc;
+    d->tsc_per_ns = ((unsigned __int128)d->tsc_khz << 32) / 1000000;
+    if (wanted && !d->tsc_emulated) {
+        g_warning("tsc_mode=%u: the %s engine shows the host's TSC all the same", d->opt.tsc_mode,
+                  d->ops->name);
+    }
+    d->tsc_offset = -(int64_t)domain_tsc(d);
+    d->incarnation = 1;
+    d->tsc_aux = d->opt.tsc_mode == 3 ? d->incarnation : 0;
+}
+
 /* --- life --- */
 
 static bool create_parts(Domain *d, GError **error)
@@ -245,11 +288,11 @@ static bool create_parts(Domain *d, GError **error)
         return false;
     }
     d->tsc_khz = pvtime_measure_tsc_khz();
-    d->tsc_offset = -(int64_t)pvtime_host_tsc();
     if (!mem_create(&d->mem, o->memory_mb, o->max_memory_mb, error) || !ioreq_create(d, error) ||
         !dm_channel_create(d, o->dm_fd, error) || !engines_create(d, error)) {
         return false;
     }
+    choose_tsc(d);
     d->mem.ops = d->ops;
     d->mem.engine = d->engine;
     machine_init(&d->machine, &machine_host, d);

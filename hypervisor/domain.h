@@ -54,6 +54,11 @@ typedef struct Domain {
     int64_t wall_base;              /* UTC seconds at guest time 0, the domain's offset included */
     uint32_t wall_base_ns;
     uint64_t tsc_khz;
+    bool tsc_safe;                  /* the host's TSC ticks evenly, on all processors alike */
+    bool tsc_emulated;              /* the guest's is made of CLOCK_MONOTONIC */
+    uint64_t tsc_per_ns;            /* ticks * 2^32, for that */
+    uint32_t incarnation;           /* counts restores, from 1 */
+    uint32_t tsc_aux;               /* of every vCPU at its start */
     int64_t tsc_offset;             /* of every vCPU at its start: the guest's TSC begins at 0 */
 
     /* guest-visible state of the Xen interface */
@@ -106,6 +111,7 @@ static inline bool domain_dying(const Domain *d)
 }
 
 int64_t domain_now(const Domain *d);            /* ns of guest time */
+uint64_t domain_tsc(const Domain *d);           /* the guest's TSC but for its vCPU's offset */
 int64_t monotonic_ns(void);
 
 /* A line the guest caused; rate-limited. */

@@ -123,7 +123,8 @@ typedef struct EngineHost {
      * engine always calls).  regs: the vCPU's 16 GPRs, to be read and changed in place. */
     void (*hypercall)(Vcpu *v, uint64_t *gpr, bool long_mode, unsigned cpl);
     void (*cpuid)(Vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-    /* MSRs the engine does not keep in VcpuState.  false: #GP(0). */
+    /* MSRs the engine does not keep in VcpuState.  false: #GP(0).  Also asked for writes of
+     * TSC_AUX: true means that the write is to be forgotten, false that it is done. */
     bool (*msr_read)(Vcpu *v, uint32_t index, uint64_t *value);
     bool (*msr_write)(Vcpu *v, uint32_t index, uint64_t value);
     /* Task priority: MOV to/from CR8 (bits 3:0). */
@@ -157,6 +158,8 @@ typedef struct EngineCaps {
     uint64_t xcr0;
     unsigned phys_bits;             /* guest-physical address width, 36..52 */
     bool     vendor_amd;            /* host vendor: which of VMCALL/VMMCALL is native */
+    bool     emulates_tsc;          /* RDTSC is EngineHost.tsc, whatever that makes its value of;
+                                     * else the host's counter */
     bool     bare_hypercalls;       /* VMCALL/VMMCALL anywhere in the guest, not only in its
                                      * hypercall page, get to EngineHost.hypercall */
 } EngineCaps;

@@ -10,7 +10,8 @@
 #define MEMORY_MAX_MB (1 << 20)
 
 typedef struct Raw {
-    char *cpu, *uuid, *avail;
+    char *cpu, *uuid, *avail, *model;
+    char **cpuid;
     int domid, memory, max_memory, video, vcpus, hpet, acpi, apic, pae, viridian, timer_mode;
     int tsc_mode;
     gint64 rtc_offset;
@@ -59,6 +60,27 @@ static bool take_mask(const char *text, uint64_t *mask)
     return true;
 }
 
+static bool take_cpuid(Options *o, const Raw *r, GError **error)
+{
+    bool known;
+
+    o->cpu_model = cpu_model_find(r->model, &known);
+    if (!known) {
+        return bad(error, "--cpu-model is unknown");
+    }
+    o->cpuid = g_array_new(FALSE, FALSE, sizeof(CpuidRule));
+    for (char **text = r->cpuid; text && *text; text++) {
+        g_autofree char *why = NULL;
+        unsigned at;
+
+        if (!cpuid_rules_parse(o->cpuid, *text, &why, &at)) {
+            g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--cpuid: %s", why);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool take(Options *o, const Raw *r, GError **error)
 {
     static const char *const cpus[] = { "auto", "kvm", "soft", "interp" };
@@ -90,6 +112,9 @@ static bool take(Options *o, const Raw *r, GError **error)
     }
     if (!take_mask(r->avail, &o->vcpu_avail)) {
         return bad(error, "--vcpu-avail must be a number with a bit for each processor");
+    }
+    if (!take_cpuid(o, r, error)) {
+        return false;
     }
     o->cpu = (CpuChoice)cpu;
     o->domid = r->domid;
@@ -129,6 +154,10 @@ bool options_parse(Options *o, int argc, char **argv, bool *help, GError **error
         { "vcpu-avail", 0, 0, G_OPTION_ARG_STRING, &r.avail, "bit mask of those online at start",
           "MASK" },
         { "cpu", 0, 0, G_OPTION_ARG_STRING, &r.cpu, "auto, kvm, soft or interp [auto]", "ENGINE" },
+        { "cpu-model", 0, 0, G_OPTION_ARG_STRING, &r.model, "what CPUID shows at most [host]",
+          "MODEL" },
+        { "cpuid", 0, 0, G_OPTION_ARG_STRING_ARRAY, &r.cpuid, "bits of CPUID, as in a config",
+          "RULE" },
         { "hpet", 0, 0, G_OPTION_ARG_INT, &r.hpet, "offer an HPET [1]", "0|1" },
         { "acpi", 0, 0, G_OPTION_ARG_INT, &r.acpi, "offer ACPI [1]", "0|1" },
         { "apic", 0, 0, G_OPTION_ARG_INT, &r.apic, "announce the APICs [1]", "0|1" },
@@ -176,6 +205,8 @@ bool options_parse(Options *o, int argc, char **argv, bool *help, GError **error
     g_free(r.avail);
     g_free(r.cpu);
     g_free(r.uuid);
+    g_free(r.model);
+    g_strfreev(r.cpuid);
     return ok;
 }
 
@@ -183,4 +214,5 @@ void options_free(Options *o)
 {
     g_free(o->name);
     o->name = NULL;
+    g_clear_pointer(&o->cpuid, g_array_unref);
 }

@@ -6,6 +6,8 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "lib/cpu_models.h"
+#include "lib/cpuid_rules.h"
 
 typedef enum CpuChoice { CPU_AUTO, CPU_KVM, CPU_SOFT, CPU_INTERPRETER } CpuChoice;
 
@@ -18,6 +20,8 @@ typedef struct Options {
     CpuChoice cpu;
     bool hpet, acpi, apic, pae, paused, verbose;
     uint32_t timer_mode, tsc_mode;
+    const CpuModel *cpu_model;  /* NULL: the host */
+    GArray *cpuid;              /* CpuidRule; owned */
     int64_t rtc_offset;         /* seconds added to UTC */
     uint8_t uuid[16];
     /* Descriptors; -1 when not given: the feature is off. */

@@ -52,13 +52,13 @@ static uint64_t on_guest_tsc(void *opaque, unsigned n)
     Vcpu *v = vcpu_of(opaque, n);
 
     if (!v) {
-        return pvtime_host_tsc();
+        return 0;
     }
     if (v->dom->ops->tsc_offset) {
-        return pvtime_host_tsc() + v->dom->ops->tsc_offset(v->ev);
+        return domain_tsc(v->dom) + v->dom->ops->tsc_offset(v->ev);
     }
     v->state_valid = false;     /* the guest may have moved it since */
-    return pvtime_host_tsc() + vcpu_state(v)->tsc_offset;
+    return domain_tsc(v->dom) + vcpu_state(v)->tsc_offset;
 }
 
 static int on_upcall_vector(void *opaque, unsigned n)
@@ -91,10 +91,24 @@ bool glue_create(Domain *d, GError **error)
 {
     PlatformConfig c = { .nvcpus = d->opt.vcpus, .domid = d->opt.domid, .tsc_khz = d->tsc_khz,
                          .hpet = d->opt.hpet, .acpi = d->opt.acpi, .apic = d->opt.apic,
-                         .caps = d->caps };
+                         .no_pae = !d->opt.pae, .caps = d->caps, .model = d->opt.cpu_model,
+                         .tsc_mode = d->opt.tsc_mode, .tsc_emulated = d->tsc_emulated,
+                         .tsc_safe = d->tsc_safe, .incarnation = d->incarnation };
+    g_autofree char *refused = NULL;
 
+    if (d->opt.cpuid) {
+        c.rules = &g_array_index(d->opt.cpuid, CpuidRule, 0);
+        c.rule_count = d->opt.cpuid->len;
+    }
     d->platform = platform_new(&d->machine, &c, &host, d, error);
-    return d->platform != NULL;
+    if (!d->platform) {
+        return false;
+    }
+    refused = platform_cpuid_refused(d->platform);
+    if (refused) {
+        g_warning("cpuid: the %s engine on this host can't offer %s", d->ops->name, refused);
+    }
+    return true;
 }
 
 void glue_destroy(Domain *d)
@@ -281,6 +295,5 @@ bool glue_msr_write(Vcpu *v, uint32_t index, uint64_t value)
 
 uint64_t glue_tsc(Vcpu *v)
 {
-    (void)v;
-    return pvtime_host_tsc();
+    return domain_tsc(v->dom);
 }

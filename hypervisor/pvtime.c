@@ -79,7 +79,7 @@ void pvtime_update(Vcpu *v)
     uint32_t mul;
     int8_t shift;
 
-    tsc = pvtime_host_tsc() + offset;
+    tsc = domain_tsc(d) + offset;
     ns = domain_now(d);
     pvtime_scale(d->tsc_khz, &mul, &shift);
     write_time(v->info + TIME_OFFSET, tsc, ns, mul, shift);

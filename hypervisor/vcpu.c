@@ -36,10 +36,12 @@ void vcpu_reset_state(VcpuState *s, int sipi)
 {
     static const uint8_t fcw_init[2] = { 0x7f, 0x03 };
     int64_t tsc_offset = s->tsc_offset;
+    uint64_t tsc_aux = s->tsc_aux;
     uint32_t mxcsr = 0x1f80;
 
     memset(s, 0, sizeof *s);
     s->tsc_offset = tsc_offset;
+    s->tsc_aux = tsc_aux;
     for (unsigned i = 0; i < SEG_COUNT; i++) {
         s->seg[i] = (SegState){ .limit = 0xffff, .attr = ATTR_DATA };
     }
@@ -413,6 +415,7 @@ Vcpu *vcpu_new(Domain *d, unsigned id, GError **error)
     d->ops->get_state(v->ev, v->state);
     vcpu_reset_state(v->state, -1);
     v->state->tsc_offset = d->tsc_offset;
+    v->state->tsc_aux = d->tsc_aux;
     d->ops->set_state(v->ev, v->state);
     return v;
 }

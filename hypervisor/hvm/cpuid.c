@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cpuid.c - the CPUID policy: the host's vendor, family and caches, the features that both the
- * engine and our chips really have, our own topology (one thread a core, one package, APIC ids
- * 2 * vCPU), and Xen's leaves at 0x40000000 (xen/arch-x86/cpuid.h).  Never shown: virtualisation
- * extensions, MONITOR, performance counters, speculation controls.
+ * cpuid.c - the CPUID policy: the host's vendor, family and caches, or those of a named model; the
+ * features that both the engine and our chips really have; our own topology (one thread a core,
+ * one package, APIC ids 2 * vCPU); the config's rules on top; and Xen's leaves at 0x40000000
+ * (xen/arch-x86/cpuid.h).  Never shown: virtualisation extensions, MONITOR, performance counters,
+ * speculation controls.
  */
 #include "hypervisor/hvm/cpuid.h"
 
@@ -13,8 +14,9 @@
 
 #define XEN_BASE 0x40000000u
 #define XEN_LEAVES 5
-#define HOST_CACHE 64
+#define HOST_CACHE 128
 #define MAX_EXTENDED 0x80000008u
+#define MAX_EXTENDED_AMD 0x8000001eu
 
 /* leaf 1 ecx: DTES64 MONITOR DS-CPL VMX SMX EIST TM2 CNXT-ID SDBG xTPR PDCM DCA OSXSAVE */
 #define NOT_1C (1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 10 | \
@@ -38,13 +40,24 @@
 #define NOT_E1C (7u << 1 | 1u << 9 | 1u << 10 | 1u << 12 | 1u << 13 | 1u << 15 | \
                  1u << 19 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 27 | 1u << 28 | 1u << 29)
 #define CMP_LEGACY_E1C (1u << 1)
+#define TOPOEXT_E1C (1u << 22)
 #define ALIASES_E1D 0x0183f3ffu                     /* AMD repeats these of leaf 1 edx */
 #define XSAVES_D1 (1u << 3)
 #define CR4_OSXSAVE (1u << 18)
+#define PAE_D (1u << 6)                             /* of leaf 1 and 0x80000001 */
+#define NX_LM_E1D (1u << 20 | 1u << 29)
+
+/* What is shown before the rules: with the model, and for their limits without it. */
+typedef struct View {
+    const CpuModel *model;      /* NULL: the host */
+    EngineCaps caps;
+    bool intel, amd;
+    bool named;                 /* the model has leaves and a name of its own */
+} View;
 
 struct CpuidPolicy {
     PlatformConfig c;
-    bool intel, amd;
+    View shown, all;
     unsigned id_bits;           /* of an APIC id */
     uint32_t tsc_mul;
     int8_t tsc_shift;
@@ -94,6 +107,42 @@ static void tsc_scale(CpuidPolicy *p)
     p->tsc_shift = shift;
 }
 
+#define GENU 0x756e6547u        /* "GenuineIntel" */
+#define INEI 0x49656e69u
+#define NTEL 0x6c65746eu
+
+/* caps without what the model lacks. */
+static void model_cut(const CpuModel *m, EngineCaps *caps)
+{
+    caps->leaf1_ecx &= m->leaf1_ecx;
+    caps->leaf1_edx &= m->leaf1_edx;
+    caps->leaf7_ebx &= m->leaf7_ebx;
+    caps->leaf7_ecx &= m->leaf7_ecx;
+    caps->leaf7_edx &= m->leaf7_edx;
+    caps->ext1_ecx &= m->ext1_ecx;
+    caps->ext1_edx &= m->ext1_edx;
+    caps->xsave_eax1 &= m->xsave_eax1;
+    caps->xcr0 &= m->xcr0;
+    caps->phys_bits = m->phys_bits ? MIN(m->phys_bits, caps->phys_bits) : caps->phys_bits;
+}
+
+static void take_model(View *w, const PlatformConfig *config)
+{
+    w->model = config->model;
+    if (w->model) {
+        model_cut(w->model, &w->caps);
+        w->named = w->model->signature;
+    }
+    if (w->named) {
+        w->intel = true;
+        w->amd = false;
+    }
+    if (config->no_pae) {
+        w->caps.leaf1_edx &= ~PAE_D;
+        w->caps.ext1_edx &= ~(PAE_D | NX_LM_E1D);
+    }
+}
+
 CpuidPolicy *cpuid_policy_new(const PlatformConfig *config)
 {
     CpuidPolicy *p = g_new0(CpuidPolicy, 1);
@@ -101,8 +150,11 @@ CpuidPolicy *cpuid_policy_new(const PlatformConfig *config)
 
     p->c = *config;
     o = host(p, 0, 0);
-    p->intel = o[1] == 0x756e6547;          /* "Genu" */
-    p->amd = o[1] == 0x68747541 || o[1] == 0x6f677948;  /* "Auth", "Hygo" */
+    p->all.caps = config->caps;
+    p->all.intel = o[1] == GENU;
+    p->all.amd = o[1] == 0x68747541 || o[1] == 0x6f677948;  /* "Auth", "Hygo" */
+    p->shown = p->all;
+    take_model(&p->shown, config);
     while ((1u << p->id_bits) < 2 * config->nvcpus) {
         p->id_bits++;
     }
@@ -113,6 +165,25 @@ CpuidPolicy *cpuid_policy_new(const PlatformConfig *config)
 void cpuid_policy_free(CpuidPolicy *p)
 {
     g_free(p);
+}
+
+/* Flags, mode, frequency and incarnation; how to make ns of the guest's TSC; the host's kHz. */
+static void xen_time_leaf(const CpuidPolicy *p, uint32_t sub, uint32_t *o)
+{
+    enum { EMULATED = 1, HOST_SAFE = 2, HOST_RDTSCP = 4 };
+
+    if (sub == 0) {
+        o[0] = (p->c.tsc_emulated ? EMULATED : 0) | (p->c.tsc_safe ? HOST_SAFE : 0) |
+               (p->all.caps.ext1_edx & 1u << 27 ? HOST_RDTSCP : 0);
+        o[1] = p->c.tsc_mode;
+        o[2] = p->c.tsc_khz;
+        o[3] = p->c.incarnation;
+    } else if (sub == 1) {
+        o[2] = p->tsc_mul;
+        o[3] = (uint8_t)p->tsc_shift;
+    } else if (sub == 2) {
+        o[0] = p->c.tsc_khz;
+    }
 }
 
 static void xen_leaf(const CpuidPolicy *p, unsigned vcpu, uint32_t n, uint32_t sub, uint32_t *o)
@@ -132,15 +203,7 @@ static void xen_leaf(const CpuidPolicy *p, unsigned vcpu, uint32_t n, uint32_t s
         o[1] = XEN_BASE;        /* MSR */
         break;
     case 3:
-        if (sub == 0) {
-            o[0] = 1u << 1;     /* the host's TSC is safe to use */
-            o[2] = p->c.tsc_khz;
-        } else if (sub == 1) {
-            o[2] = p->tsc_mul;
-            o[3] = (uint8_t)p->tsc_shift;
-        } else if (sub == 2) {
-            o[0] = p->c.tsc_khz;
-        }
+        xen_time_leaf(p, sub, o);
         break;
     case 4:
         o[0] = 1u << 3 | 1u << 4 | 1u << 6;     /* vCPU id, domain id, per-vCPU upcall vector */
@@ -152,37 +215,60 @@ static void xen_leaf(const CpuidPolicy *p, unsigned vcpu, uint32_t n, uint32_t s
     }
 }
 
-static void leaf_1(CpuidPolicy *p, unsigned vcpu, bool apic_on, uint64_t cr4, uint32_t *o)
+static void leaf_1(CpuidPolicy *p, const View *w, unsigned vcpu, bool apic_on, uint64_t cr4,
+                   uint32_t *o)
 {
-    const EngineCaps *c = &p->c.caps;
+    const EngineCaps *c = &w->caps;
+    uint32_t x2apic = X2APIC_1C | DEADLINE_1C, ours = OURS_1D | APIC_1D | HTT_1D;
     bool apic = p->c.apic && apic_on;
 
-    o[0] = host(p, 1, 0)[0];
-    o[1] = 2 * vcpu << 24 | MIN(2 * p->c.nvcpus, 255) << 16 | (host(p, 1, 0)[1] & 0xff00);
+    if (w->model) {
+        x2apic &= w->model->leaf1_ecx;
+        ours &= w->model->leaf1_edx;
+    }
+    /* The number of ids with room between them; AMD counts the threads that there are. */
+    o[0] = w->named ? w->model->signature : host(p, 1, 0)[0];
+    o[1] = 2 * vcpu << 24 | MIN((w->amd ? 1 : 2) * p->c.nvcpus, 255) << 16 |
+           (host(p, 1, 0)[1] & 0xff00);
     o[2] = (c->leaf1_ecx & ~(NOT_1C | X2APIC_1C | DEADLINE_1C)) | HYPERVISOR_1C;
-    o[3] = (c->leaf1_edx & ~NOT_1D) | OURS_1D;
+    o[3] = (c->leaf1_edx & ~NOT_1D) | (ours & OURS_1D);
     if (p->c.apic) {
-        o[2] |= X2APIC_1C | DEADLINE_1C;
+        o[2] |= x2apic;
     }
     if (apic) {
-        o[3] |= APIC_1D;
+        o[3] |= ours & APIC_1D;
     }
     if (p->c.nvcpus > 1) {
-        o[3] |= HTT_1D;
+        o[3] |= ours & HTT_1D;
     }
     if ((o[2] & XSAVE_1C) && (cr4 & CR4_OSXSAVE)) {
         o[2] |= OSXSAVE_1C;
     }
 }
 
-static void leaf_4(CpuidPolicy *p, uint32_t sub, uint32_t *o)
+/* A cache as leaf 4 and 0x8000001D tell it, in lines of 64 bytes. */
+static void model_cache(const CpuModel *m, uint32_t sub, uint32_t *o)
+{
+    if (sub >= G_N_ELEMENTS(m->cache) || !m->cache[sub].level) {
+        return;
+    }
+    o[0] = m->cache[sub].type | (uint32_t)m->cache[sub].level << 5 | 1u << 8;
+    o[1] = (m->cache[sub].ways - 1u) << 22 | (64 - 1);
+    o[2] = m->cache[sub].kib * 1024u / 64 / m->cache[sub].ways - 1;
+}
+
+static void leaf_4(CpuidPolicy *p, const View *w, uint32_t sub, uint32_t *o)
 {
     unsigned level;
 
-    if (!p->intel || sub > 7) {
+    if (!w->intel || sub > 7) {
         return;
     }
-    memcpy(o, host(p, 4, sub), 16);
+    if (w->named) {
+        model_cache(w->model, sub, o);
+    } else {
+        memcpy(o, host(p, 4, sub), 16);
+    }
     if (!(o[0] & 31)) {
         memset(o, 0, 16);
         return;
@@ -229,11 +315,11 @@ static uint32_t xsave_size(CpuidPolicy *p, uint64_t mask, bool compact)
     return size;
 }
 
-static void leaf_d(CpuidPolicy *p, uint32_t sub, uint64_t xcr0, uint32_t *o)
+static void leaf_d(CpuidPolicy *p, const View *w, uint32_t sub, uint64_t xcr0, uint32_t *o)
 {
-    uint64_t all = p->c.caps.xcr0;
+    uint64_t all = w->caps.xcr0;
 
-    if (!(p->c.caps.leaf1_ecx & XSAVE_1C) || !all) {
+    if (!(w->caps.leaf1_ecx & XSAVE_1C) || !all) {
         return;
     }
     if (sub == 0) {
@@ -242,7 +328,7 @@ static void leaf_d(CpuidPolicy *p, uint32_t sub, uint64_t xcr0, uint32_t *o)
         o[2] = xsave_size(p, all, false);
         o[3] = all >> 32;
     } else if (sub == 1) {
-        o[0] = p->c.caps.xsave_eax1 & ~XSAVES_D1;
+        o[0] = w->caps.xsave_eax1 & ~XSAVES_D1;
         o[1] = o[0] & 2 ? xsave_size(p, xcr0 & all, true) : 0;
     } else if (sub < 63 && (all >> sub & 1)) {
         const uint32_t *h = host(p, 0xd, sub);
@@ -253,33 +339,43 @@ static void leaf_d(CpuidPolicy *p, uint32_t sub, uint64_t xcr0, uint32_t *o)
     }
 }
 
-static void basic_leaf(CpuidPolicy *p, unsigned vcpu, bool apic_on, uint32_t leaf, uint32_t sub,
-                       uint64_t cr4, uint64_t xcr0, uint32_t *o)
+static uint32_t max_basic(const View *w)
 {
-    const EngineCaps *c = &p->c.caps;
+    return w->named ? w->model->max_basic : w->intel ? 0x16 : 0xd;
+}
+
+static void basic_leaf(CpuidPolicy *p, const View *w, unsigned vcpu, bool apic_on, uint32_t leaf,
+                       uint32_t sub, uint64_t cr4, uint64_t xcr0, uint32_t *o)
+{
+    const EngineCaps *c = &w->caps;
 
     switch (leaf) {
     case 0:
         memcpy(o, host(p, 0, 0), 16);
-        o[0] = p->intel ? 0x16 : 0xd;
-        break;
-    case 1: leaf_1(p, vcpu, apic_on, cr4, o); break;
-    case 2:
-        if (p->intel) {
-            memcpy(o, host(p, 2, 0), 16);
+        o[0] = max_basic(w);
+        if (w->named) {
+            o[1] = GENU;
+            o[2] = NTEL;
+            o[3] = INEI;
         }
         break;
-    case 4: leaf_4(p, sub, o); break;
+    case 1: leaf_1(p, w, vcpu, apic_on, cr4, o); break;
+    case 2:
+        if (w->intel) {
+            memcpy(o, w->named ? w->model->leaf2 : host(p, 2, 0), 16);
+        }
+        break;
+    case 4: leaf_4(p, w, sub, o); break;
     case 6: o[0] = 1u << 2; break;      /* the APIC timer never stops */
     case 7:
         if (sub == 0) {
-            o[1] = (c->leaf7_ebx & ~NOT_7B) | TSC_ADJUST_7B;
+            o[1] = (c->leaf7_ebx & ~NOT_7B) | (w->model ? 0 : TSC_ADJUST_7B);
             o[2] = c->leaf7_ecx & ~NOT_7C;
             o[3] = c->leaf7_edx & ~NOT_7D;
         }
         break;
     case 0xb: leaf_b(p, vcpu, sub, o); break;
-    case 0xd: leaf_d(p, sub, xcr0, o); break;
+    case 0xd: leaf_d(p, w, sub, xcr0, o); break;
     case 0x15:                          /* the crystal is the APIC timer's clock */
         o[0] = 100000;
         o[1] = p->c.tsc_khz;
@@ -293,48 +389,152 @@ static void basic_leaf(CpuidPolicy *p, unsigned vcpu, bool apic_on, uint32_t lea
     }
 }
 
-static void extended_leaf(CpuidPolicy *p, bool apic_on, uint32_t leaf, uint32_t *o)
+static void brand(const char *text, unsigned n, uint32_t *o)
 {
-    const EngineCaps *c = &p->c.caps;
+    char name[48] = { 0 };
 
+    g_strlcpy(name, text, sizeof name);
+    memcpy(o, name + 16 * n, 16);
+}
+
+static uint32_t max_extended(CpuidPolicy *p, const View *w)
+{
+    if (w->named) {
+        return w->model->max_ext;
+    }
+    return w->amd && host(p, 0x80000000, 0)[0] >= MAX_EXTENDED_AMD ? MAX_EXTENDED_AMD
+                                                                   : MAX_EXTENDED;
+}
+
+static void extended_features(CpuidPolicy *p, const View *w, bool apic_on, uint32_t *o)
+{
+    uint32_t one[4] = { 0 };
+
+    o[0] = w->named ? 0 : host(p, 0x80000001, 0)[0];
+    o[2] = w->caps.ext1_ecx & ~NOT_E1C;
+    o[3] = w->caps.ext1_edx & ~APIC_1D;
+    if (w->amd) {
+        leaf_1(p, w, 0, apic_on, 0, one);
+        o[3] = (o[3] & ~ALIASES_E1D) | (one[3] & ALIASES_E1D);
+        o[2] |= p->c.nvcpus > 1 ? CMP_LEGACY_E1C : 0;
+        o[2] |= max_extended(p, w) >= MAX_EXTENDED_AMD ? TOPOEXT_E1C : 0;
+    }
+}
+
+/* AMD's caches: those above the second level are shared by all. */
+static void leaf_8000001d(CpuidPolicy *p, uint32_t sub, uint32_t *o)
+{
+    memcpy(o, host(p, 0x8000001d, MIN(sub, 7)), 16);
+    if (!(o[0] & 31)) {
+        memset(o, 0, 16);
+        return;
+    }
+    o[0] &= 0x3fff;
+    o[0] |= ((o[0] >> 5 & 7) < 3 ? 0 : MIN(p->c.nvcpus, 4096) - 1) << 14;
+}
+
+static void extended_leaf(CpuidPolicy *p, const View *w, unsigned vcpu, bool apic_on, uint32_t leaf,
+                          uint32_t sub, uint32_t *o)
+{
+    if (leaf > max_extended(p, w)) {
+        return;
+    }
     switch (leaf) {
     case 0x80000000:
-        if (p->amd) {
+        if (w->amd) {
             memcpy(o, host(p, 0, 0), 16);
         }
-        o[0] = MAX_EXTENDED;
+        o[0] = max_extended(p, w);
         break;
-    case 0x80000001:
-        o[0] = host(p, leaf, 0)[0];
-        o[2] = c->ext1_ecx & ~NOT_E1C;
-        o[3] = c->ext1_edx & ~APIC_1D;
-        if (p->amd) {
-            uint32_t one[4] = { 0 };
-
-            leaf_1(p, 0, apic_on, 0, one);
-            o[3] = (o[3] & ~ALIASES_E1D) | (one[3] & ALIASES_E1D);
-            o[2] |= p->c.nvcpus > 1 ? CMP_LEGACY_E1C : 0;
+    case 0x80000001: extended_features(p, w, apic_on, o); break;
+    case 0x80000002 ... 0x80000004:
+        if (w->named) {
+            brand(w->model->brand ? w->model->brand : "", leaf - 0x80000002, o);
+        } else {
+            memcpy(o, host(p, leaf, 0), 16);
         }
         break;
-    case 0x80000002 ... 0x80000004:     /* brand */
     case 0x80000006:
-        memcpy(o, host(p, leaf, 0), 16);
+        if (!w->named) {
+            memcpy(o, host(p, leaf, 0), 16);
+        }
         break;
     case 0x80000005:
-        if (p->amd) {
+        if (w->amd) {
             memcpy(o, host(p, leaf, 0), 16);
         }
         break;
     case 0x80000007:
-        o[3] = host(p, leaf, 0)[3] & 1u << 8;   /* invariant TSC */
+        o[3] = w->named ? 0 : host(p, leaf, 0)[3] & 1u << 8;    /* invariant TSC */
         break;
     case 0x80000008:
-        o[0] = c->phys_bits | 48 << 8;
-        if (p->amd && p->c.nvcpus > 1) {
-            o[2] = p->id_bits << 12 | (MIN(2 * p->c.nvcpus, 256) - 1);
+        o[0] = w->caps.phys_bits | 48 << 8;
+        if (w->amd && p->c.nvcpus > 1) {
+            o[2] = p->id_bits << 12 | (MIN(p->c.nvcpus, 256) - 1);
         }
         break;
+    case 0x8000001d: leaf_8000001d(p, sub, o); break;
+    case 0x8000001e:                    /* one thread a core, one node */
+        o[0] = 2 * vcpu;
+        o[1] = vcpu & 0xff;
+        break;
     default: break;
+    }
+}
+
+static void view_get(CpuidPolicy *p, const View *w, unsigned vcpu, bool apic_on, uint32_t leaf,
+                     uint32_t sub, uint64_t cr4, uint64_t xcr0, uint32_t out[4])
+{
+    memset(out, 0, 16);
+    if (leaf >= 0x80000000u) {
+        extended_leaf(p, w, vcpu, apic_on, leaf, sub, out);
+    } else if (leaf <= max_basic(w)) {
+        basic_leaf(p, w, vcpu, apic_on, leaf, sub, cr4, xcr0, out);
+    }
+}
+
+/* --- the config's rules --- */
+
+/* Of features, no rule can show more than there is. */
+static bool is_features(uint32_t leaf, uint32_t sub, unsigned reg)
+{
+    switch (leaf) {
+    case 1: return reg >= CPUID_ECX;
+    case 7: return sub == 0 && reg >= CPUID_EBX;
+    case 0xd: return sub <= 1;
+    case 0x80000001: return reg >= CPUID_ECX;
+    default: return false;
+    }
+}
+
+static void apply(CpuidPolicy *p, const CpuidRule *r, uint32_t sub, const uint32_t all[4],
+                  uint32_t out[4])
+{
+    uint32_t may = is_features(r->leaf, sub, r->reg) ? all[r->reg] : ~0u;
+    uint32_t h = host(p, r->leaf, sub)[r->reg];
+    uint32_t v = out[r->reg];
+
+    v = (v & ~r->zero) | (r->one & may);
+    out[r->reg] = (v & ~r->host) | (h & r->host & may);
+}
+
+static void apply_rules(CpuidPolicy *p, unsigned vcpu, bool apic_on, uint32_t leaf, uint32_t sub,
+                        uint64_t cr4, uint64_t xcr0, uint32_t out[4])
+{
+    uint32_t all[4];
+    bool have = false;
+
+    for (unsigned i = 0; i < p->c.rule_count; i++) {
+        const CpuidRule *r = &p->c.rules[i];
+
+        if (r->leaf != leaf || (r->subleaf != CPUID_ANY_SUBLEAF && r->subleaf != sub)) {
+            continue;
+        }
+        if (!have) {
+            view_get(p, &p->all, vcpu, apic_on, leaf, sub, cr4, xcr0, all);
+            have = true;
+        }
+        apply(p, r, sub, all, out);
     }
 }
 
@@ -344,12 +544,28 @@ void cpuid_policy_get(CpuidPolicy *p, unsigned vcpu, bool apic_on, uint32_t leaf
     memset(out, 0, 16);
     if (leaf >= XEN_BASE && leaf <= XEN_BASE + XEN_LEAVES) {
         xen_leaf(p, vcpu, leaf - XEN_BASE, subleaf, out);
-    } else if (leaf >= 0x80000000u) {
-        extended_leaf(p, apic_on, leaf, out);
-    } else if (leaf < XEN_BASE) {
-        if (leaf > (p->intel ? 0x16u : 0xdu)) {
-            return;
-        }
-        basic_leaf(p, vcpu, apic_on, leaf, subleaf, cr4, xcr0, out);
+    } else if (leaf < XEN_BASE || leaf >= 0x80000000u) {
+        view_get(p, &p->shown, vcpu, apic_on, leaf, subleaf, cr4, xcr0, out);
     }
+    apply_rules(p, vcpu, apic_on, leaf, subleaf, cr4, xcr0, out);
+}
+
+char *cpuid_policy_refused(CpuidPolicy *p)
+{
+    GString *s = g_string_new(NULL);
+
+    for (unsigned i = 0; i < p->c.rule_count; i++) {
+        const CpuidRule *r = &p->c.rules[i];
+        uint32_t sub = r->subleaf == CPUID_ANY_SUBLEAF ? 0 : r->subleaf, all[4], lost;
+
+        view_get(p, &p->all, 0, true, r->leaf, sub, CR4_OSXSAVE, p->all.caps.xcr0, all);
+        lost = is_features(r->leaf, sub, r->reg) ? r->one & ~all[r->reg] : 0;
+        for (unsigned bit = 0; bit < 32; bit++) {
+            if (lost >> bit & 1) {
+                g_string_append_printf(s, "%s%#x e%cx bit %u", s->len ? ", " : "", r->leaf,
+                                       "abcd"[r->reg & 3], bit);
+            }
+        }
+    }
+    return g_string_free(s, !s->len);
 }

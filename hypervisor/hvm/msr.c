@@ -15,6 +15,7 @@ enum {
     MSR_TSC_DEADLINE = 0x6e0, MSR_X2APIC = 0x800, MSR_X2APIC_END = 0xc00,
 };
 
+#define MSR_TSC_AUX 0xc0000103u
 #define MTRR_VARIABLE 8
 #define MTRRCAP (MTRR_VARIABLE | 1u << 8 | 1u << 10)    /* fixed ranges, write combining */
 #define MC_BANKS 2
@@ -24,7 +25,7 @@ struct Msrs {
     Device dev;
     Lapic *lapic;
     uint32_t phys_bits;
-    bool amd;
+    bool amd, tsc_aux_fixed;
     uint64_t mtrr_def, mtrr_fixed[11], mtrr_variable[2 * MTRR_VARIABLE];
     uint64_t mc_ctl[MC_BANKS];
     int64_t tsc_adjust, tsc_adjust_taken;
@@ -168,6 +169,7 @@ bool msrs_write(Msrs *s, uint32_t index, uint64_t value)
     switch (index) {
     case MSR_APIC_BASE: return lapic_set_base(s->lapic, value);
     case MSR_TSC_ADJUST: s->tsc_adjust = value; return true;
+    case MSR_TSC_AUX: return s->tsc_aux_fixed;
     case MSR_MTRR_DEF:
         if ((value & ~(uint64_t)(MTRR_DEF_ENABLES | 0xff)) || !memory_type(value)) {
             return false;
@@ -233,6 +235,7 @@ static const ConfigField msrs_config[] = {
     CONFIG_FIELD(Msrs, lapic, CONFIG_POINTER, NULL, "the vCPU's LAPIC"),
     CONFIG_FIELD(Msrs, phys_bits, CONFIG_U32, "40", "physical address width"),
     CONFIG_FIELD(Msrs, amd, CONFIG_BOOL, "0", "the CPU is an AMD"),
+    CONFIG_FIELD(Msrs, tsc_aux_fixed, CONFIG_BOOL, "0", "TSC_AUX is not the guest's to write"),
     CONFIG_END
 };
 

@@ -266,6 +266,11 @@ void platform_cpuid(Platform *p, unsigned vcpu, uint32_t leaf, uint32_t subleaf,
                      out);
 }
 
+char *platform_cpuid_refused(Platform *p)
+{
+    return cpuid_policy_refused(p->cpuid);
+}
+
 /* --- ACPI, CMOS --- */
 
 void platform_acpi_ports(Platform *p, unsigned version)
@@ -316,7 +321,9 @@ static bool make_vcpu(Platform *p, unsigned n, GError **error)
     msrs = device_new(p->machine, &msrs_class);
     device_set_pointer(msrs, "lapic", lapic);
     device_set_u64(msrs, "phys_bits", p->bus.phys_bits);
-    device_set_u64(msrs, "amd", p->config.caps.vendor_amd);
+    device_set_u64(msrs, "amd", p->config.model && p->config.model->signature
+                   ? false : p->config.caps.vendor_amd);
+    device_set_u64(msrs, "tsc_aux_fixed", p->config.tsc_mode == 3);
     p->msrs[n] = (Msrs *)msrs;
     return device_init(msrs, error);
 }

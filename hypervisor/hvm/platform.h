@@ -12,6 +12,8 @@
 #define GH_HVM_PLATFORM_H
 
 #include "hypervisor/engine.h"
+#include "lib/cpu_models.h"
+#include "lib/cpuid_rules.h"
 #include "lib/device.h"
 
 #define PLATFORM_MAX_VCPUS 128
@@ -39,7 +41,14 @@ typedef struct PlatformConfig {
     uint64_t tsc_khz;           /* of the guest */
     bool hpet, acpi;
     bool apic;                  /* false: CPUID hides the APIC's presence; the chips stay */
+    bool no_pae;                /* CPUID hides PAE and what builds on it */
     EngineCaps caps;
+    const CpuModel *model;      /* what CPUID shows at most; NULL: all of the host */
+    const CpuidRule *rules;     /* applied last; the caller's for the platform's life */
+    unsigned rule_count;
+    unsigned tsc_mode;          /* 0-3, as Xen's */
+    bool tsc_emulated, tsc_safe;        /* made of the system's clock; host's fit for guests */
+    uint32_t incarnation;       /* counts the restores of this domain, from 1 */
 } PlatformConfig;
 
 /* Makes the devices on m; they are m's and go with machine_finish().  Sets m->isa_irq[] to lines
@@ -47,6 +56,8 @@ typedef struct PlatformConfig {
 Platform *platform_new(Machine *m, const PlatformConfig *config, const PlatformHost *host,
                        void *opaque, GError **error);
 void platform_free(Platform *p);
+/* The CPUID bits that config->rules would set in vain, as new text; NULL: none. */
+char *platform_cpuid_refused(Platform *p);
 
 /* --- interrupt wires; numbers out of range are ignored --- */
 /* Wires keep their own level and lines count the wires, so a repeated level is a no-op. */

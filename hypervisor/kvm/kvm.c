@@ -43,10 +43,11 @@ static bool filter_msrs(Engine *e)
         { 0x79, 0x79 }, { 0x8b, 0x8b }, { 0xcd, 0xce }, { 0xfe, 0xfe }, { 0x119, 0x119 },
         { 0x11e, 0x11e }, { 0x140, 0x140 }, { 0x179, 0x17b }, { 0x198, 0x199 },
         { 0x200, 0x276 }, { 0x278, 0x2ff }, { 0x400, 0x47f }, { 0x6e0, 0x6e0 },
-        { 0x40000000, 0x400001ff }, { 0xc0010000, 0xc0010fff }, { 0xc0011000, 0xc00110ff },
+        { 0x40000000, 0x400001ff }, { KVM_TSC_AUX, KVM_TSC_AUX },
+        { 0xc0010000, 0xc0010fff }, { 0xc0011000, 0xc00110ff },
     };
     static const struct { uint32_t base, count; } window[] = {
-        { 0, 0x800 }, { 0x40000000, 0x200 }, { 0xc0010000, 0x1100 },
+        { 0, 0x800 }, { 0x40000000, 0x200 }, { 0xc0000100, 8 }, { 0xc0010000, 0x1100 },
     };
     struct kvm_msr_filter f = { .flags = KVM_MSR_FILTER_DEFAULT_ALLOW };
     uint8_t bits[G_N_ELEMENTS(window)][0x1100 / 8];
@@ -410,9 +411,16 @@ static void exit_msr(EngineVcpu *ev, bool write)
     run->msr.error = 0;         /* the callback may look at the state after the instruction */
     if (write) {
         ok = host->msr_write(ev->v, run->msr.index, value);
+        if (!ok && run->msr.index == KVM_TSC_AUX && !(value >> 32)) {
+            kvm_set_msr(ev, KVM_TSC_AUX, value);
+            ok = true;
+        }
         if (ok && run->msr.index == MSR_HYPERCALL_PAGE) {
             patch_hypercall_page(ev->e, value & ~0xfffULL);
         }
+    } else if (run->msr.index == KVM_TSC_AUX) {
+        run->msr.data = kvm_get_msr(ev, KVM_TSC_AUX);
+        ok = true;
     } else {
         ok = host->msr_read(ev->v, run->msr.index, &value);
         run->msr.data = value;

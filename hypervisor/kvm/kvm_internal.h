@@ -87,6 +87,9 @@ void kvm_put_changes(EngineVcpu *ev, const VcpuState *s, const VcpuState *old);
 int64_t kvm_tsc_offset(EngineVcpu *ev);
 void kvm_read_caps(Engine *e);
 void kvm_set_cpuid(EngineVcpu *ev);
+#define KVM_TSC_AUX 0xc0000103u         /* the MSR */
+uint64_t kvm_get_msr(EngineVcpu *ev, uint32_t index);
+void kvm_set_msr(EngineVcpu *ev, uint32_t index, uint64_t value);
 void kvm_regs_to_gpr(const struct kvm_regs *r, uint64_t gpr[16]);
 void kvm_gpr_to_regs(const uint64_t gpr[16], struct kvm_regs *r);
 

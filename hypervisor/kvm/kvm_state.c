@@ -61,7 +61,7 @@ static void msr_list(EngineVcpu *ev, unsigned long req, struct kvm_msr_entry *en
     }
 }
 
-static uint64_t get_msr(EngineVcpu *ev, uint32_t index)
+uint64_t kvm_get_msr(EngineVcpu *ev, uint32_t index)
 {
     struct kvm_msr_entry entry = { .index = index };
 
@@ -69,7 +69,7 @@ static uint64_t get_msr(EngineVcpu *ev, uint32_t index)
     return entry.data;
 }
 
-static void set_msr(EngineVcpu *ev, uint32_t index, uint64_t value)
+void kvm_set_msr(EngineVcpu *ev, uint32_t index, uint64_t value)
 {
     struct kvm_msr_entry entry = { .index = index, .data = value };
 
@@ -185,7 +185,7 @@ int64_t kvm_tsc_offset(EngineVcpu *ev)
     if (tsc_attr(ev, KVM_GET_DEVICE_ATTR, &offset)) {
         return offset;
     }
-    return get_msr(ev, MSR_TSC) - ev->e->host->tsc(ev->v);
+    return kvm_get_msr(ev, MSR_TSC) - ev->e->host->tsc(ev->v);
 }
 
 static void set_tsc_offset(EngineVcpu *ev, int64_t offset)
@@ -197,8 +197,8 @@ static void set_tsc_offset(EngineVcpu *ev, int64_t offset)
     }
     if (!tsc_attr(ev, KVM_SET_DEVICE_ATTR, &offset)) {
         /* KVM takes a value within a second of the old for an attempt to keep vCPUs in step. */
-        set_msr(ev, MSR_TSC, ev->e->host->tsc(ev->v) + offset + TSC_FAR);
-        set_msr(ev, MSR_TSC, ev->e->host->tsc(ev->v) + offset);
+        kvm_set_msr(ev, MSR_TSC, ev->e->host->tsc(ev->v) + offset + TSC_FAR);
+        kvm_set_msr(ev, MSR_TSC, ev->e->host->tsc(ev->v) + offset);
     }
 }
 

@@ -123,7 +123,7 @@ static uint64_t cr4_allowed(Cpu *c)
         { 7, CR4_MCE }, { 13, CR4_PGE }, { 24, CR4_OSFXSR }, { 25, CR4_OSXMMEXCPT },
     };
     uint32_t one[4], seven[4], ext[4];
-    uint64_t mask = CR4_PCE;
+    uint64_t mask = 0;
 
     leaf(c, 1, 0, one);
     leaf(c, 7, 0, seven);
@@ -131,6 +131,7 @@ static uint64_t cr4_allowed(Cpu *c)
     for (unsigned n = 0; n < sizeof by_edx / sizeof by_edx[0]; n++)
         if ((one[3] | (by_edx[n].bit == 24 ? ext[3] : 0)) >> by_edx[n].bit & 1)
             mask |= by_edx[n].cr4;
+    mask |= one[3] & 1u << 23 || (one[0] >> 8 & 15) >= 6 ? CR4_PCE : 0;
     mask |= one[2] & 1u << 17 ? CR4_PCIDE : 0;
     mask |= one[2] & 1u << 26 ? CR4_OSXSAVE : 0;
     mask |= seven[1] & 1u ? CR4_FSGSBASE : 0;
@@ -385,7 +386,8 @@ OP(wrmsr)
     } else if (msr) {
         if (!msr_value_ok(index, v))
             raise_gp0(c, i);
-        *msr = v;
+        if (index != MSR_TSC_AUX || !c->host->msr_write(c->vcpu, index, v))
+            *msr = v;
     } else if (index == MSR_TSC) {
         c->tsc_offset = (int64_t)(v - c->host->tsc(c->vcpu));
     } else if (!c->host->msr_write(c->vcpu, index, v)) {

@@ -273,6 +273,7 @@ static void soft_caps(Engine *e, EngineCaps *caps)
     caps->phys_bits = SOFT_PHYS_BITS;
     caps->vendor_amd = __builtin_cpu_is("amd");
     caps->bare_hypercalls = true;
+    caps->emulates_tsc = true;
     simd_caps(caps);
 }
 

@@ -32,20 +32,31 @@ static const PlatformHost host = {
     .upcall_vector = on_upcall, .console_char = on_char,
 };
 
-Rig *rig_new(unsigned nvcpus)
+PlatformConfig rig_config(unsigned nvcpus)
 {
-    PlatformConfig c = {
+    return (PlatformConfig){
         .nvcpus = nvcpus, .domid = 7, .tsc_khz = RIG_TSC_KHZ, .hpet = true, .acpi = true,
         .apic = true, .caps = { .leaf1_edx = ~0u, .leaf1_ecx = ~0u, .leaf7_ebx = ~0u,
                                 .ext1_ecx = ~0u, .ext1_edx = ~0u, .xcr0 = 7, .phys_bits = 40 },
     };
+}
+
+Rig *rig_new(unsigned nvcpus)
+{
+    PlatformConfig c = rig_config(nvcpus);
+
+    return rig_new_with(&c);
+}
+
+Rig *rig_new_with(const PlatformConfig *c)
+{
     Rig *r = g_new0(Rig, 1);
     GError *error = NULL;
 
     r->upcall = -1;
     memset(r->sipi, 0xff, sizeof r->sipi);
     r->f = fake_machine_new();
-    r->p = platform_new(&r->f->m, &c, &host, r, &error);
+    r->p = platform_new(&r->f->m, c, &host, r, &error);
     cr_assert(r->p, "%s", error ? error->message : "");
     return r;
 }

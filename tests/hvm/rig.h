@@ -21,6 +21,8 @@ typedef struct Rig {
 } Rig;
 
 Rig *rig_new(unsigned nvcpus);
+PlatformConfig rig_config(unsigned nvcpus);     /* what rig_new() takes */
+Rig *rig_new_with(const PlatformConfig *config);
 void rig_free(Rig *r);
 
 /* LAPIC registers of a vCPU through its MMIO page. */

@@ -358,3 +358,35 @@ Test(check, vfb_is_another_way_to_say_vnc)
     cr_expect_not(r.d->vnc_unused);
     result_free(&r);
 }
+
+Test(check, cpuid_keys_are_read_and_their_mistakes_have_places)
+{
+    Result r = check("name='a'\ncpu_model='pentium3'\n"
+                     "cpuid=['1:ecx=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0', 'host,avx=0']\n"
+                     "cpuid_check='1:edx=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx1'\n", NULL);
+
+    cr_expect_eq(r.messages->list->len, 0);
+    cr_expect_str_eq(r.d->cpu_model, "pentium3");
+    cr_expect_eq(r.d->cpuid->len, 1);
+    result_free(&r);
+    r = check("name='a'\ncpu_model='8086'\ncpuid='host,avx=2'\ncpuid_check=[3]\n", NULL);
+    cr_expect_eq(r.messages->errors, 3);
+    cr_expect(says(&r, "486, pentium") && says(&r, "avx must be"));
+    for (unsigned i = 0; i < r.messages->list->len; i++) {
+        const Message *m = g_ptr_array_index(r.messages->list, i);
+        if (strstr(m->text, "avx must be")) {
+            cr_expect_eq(m->pos.line, 3);
+            cr_expect_eq(m->pos.col, 17);
+        }
+    }
+    result_free(&r);
+}
+
+Test(check, cpuid_check_looks_at_the_host)
+{
+    static const HostFacts here = { .default_name = "t", .check_host = true };
+    Result r = check("name='a'\ncpuid_check=['1:edx=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0']\n", &here);
+
+    cr_expect(says(&r, "bit 0 of leaf 0x1 edx is 1 on this host"));
+    result_free(&r);
+}

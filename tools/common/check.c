@@ -6,10 +6,13 @@
 #include "tools/common/domain_config.h"
 
 #include <arpa/inet.h>
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "lib/cpu_models.h"
+#include "lib/cpuid_rules.h"
 
 #define MAX_MEMORY_MB (1 << 20)
 #define MIN_MEMORY_MB 8         /* hvmloader's own tables and SeaBIOS need this much */
@@ -327,6 +330,76 @@ static void check_cpu(Check *c)
     c->d->cpu = g_strdup(cpu);
 }
 
+static void check_cpu_model(Check *c)
+{
+    const char *name = string(c, "cpu_model", "host");
+    g_autoptr(GString) names = g_string_new("host");
+    bool known;
+
+    cpu_model_find(name, &known);
+    for (unsigned n = 0; cpu_model_nth(n); n++) {
+        g_string_append_printf(names, ", %s", cpu_model_nth(n)->name);
+    }
+    if (!known) {
+        ERROR(c, position(c, "cpu_model"), "cpu_model='%s' is unknown; use one of %s", name,
+              names->str);
+    }
+    c->d->cpu_model = g_strdup(*name ? name : "host");
+}
+
+static void cpuid_text(Check *c, const char *key, const Value *v, GArray *rules)
+{
+    g_autofree char *why = NULL;
+    SourcePos pos = v->pos;
+    unsigned at = 0;
+
+    if (v->kind != VALUE_STR) {
+        ERROR(c, pos, "%s holds %s; write strings such as '1:ecx=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0' "
+              "or 'host,avx=0'", key, value_kind_name(v));
+    } else if (!cpuid_rules_parse(rules, v->s, &why, &at)) {
+        pos.col += pos.col ? 1 + (int)at : 0;
+        ERROR(c, pos, "%s='%s': %s", key, v->s, why);
+    }
+}
+
+/* One string, or a list of them. */
+static GArray *cpuid_rules(Check *c, const char *key)
+{
+    GArray *rules = g_array_new(FALSE, FALSE, sizeof(CpuidRule));
+    Value *v = get(c, key);
+
+    if (v && (v->kind == VALUE_LIST || v->kind == VALUE_TUPLE)) {
+        for (unsigned i = 0; i < value_len(v); i++) {
+            cpuid_text(c, key, value_item(v, i), rules);
+        }
+    } else if (v && !(v->kind == VALUE_STR && !*v->s)) {
+        cpuid_text(c, key, v, rules);
+    }
+    return rules;
+}
+
+/* The bits that cpuid_check wants to be 0 or 1 must be so on this host. */
+static void check_cpuid_check(Check *c)
+{
+    g_autoptr(GArray) rules = cpuid_rules(c, "cpuid_check");
+
+    for (unsigned i = 0; c->facts->check_host && i < rules->len; i++) {
+        const CpuidRule *r = &g_array_index(rules, CpuidRule, i);
+        uint32_t out[4] = { 0 }, sub = r->subleaf == CPUID_ANY_SUBLEAF ? 0 : r->subleaf, wrong;
+
+        if (r->leaf <= __get_cpuid_max(r->leaf & 0x80000000u, NULL)) {
+            __cpuid_count(r->leaf, sub, out[0], out[1], out[2], out[3]);
+        }
+        wrong = (out[r->reg] & r->zero) | (~out[r->reg] & r->one);
+        for (unsigned bit = 0; bit < 32; bit++) {
+            if (wrong >> bit & 1) {
+                ERROR(c, position(c, "cpuid_check"), "cpuid_check: bit %u of leaf %#x e%cx is %u on "
+                      "this host", bit, r->leaf, "abcd"[r->reg], out[r->reg] >> bit & 1);
+            }
+        }
+    }
+}
+
 static void check_machine(Check *c)
 {
     DomainConfig *d = c->d;
@@ -362,6 +435,9 @@ static void check_machine(Check *c)
     d->on_reboot = action(c, "on_reboot", ACTION_RESTART, 4);
     d->on_crash = action(c, "on_crash", ACTION_RESTART, 6);
     check_cpu(c);
+    check_cpu_model(c);
+    d->cpuid = cpuid_rules(c, "cpuid");
+    check_cpuid_check(c);
 }
 
 static void check_boot(Check *c)
@@ -795,7 +871,7 @@ void domain_config_free(DomainConfig *d)
 {
     char **const strings[] = { &d->name, &d->uuid, &d->loader, &d->boot, &d->keymap, &d->cpu,
                                &d->device_model, &d->vnc_listen, &d->vnc_password, &d->display,
-                               &d->xauthority, &d->sound_cards, &d->audio.wav };
+                               &d->xauthority, &d->sound_cards, &d->audio.wav, &d->cpu_model };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(*strings[i]);
@@ -806,6 +882,7 @@ void domain_config_free(DomainConfig *d)
     for (unsigned i = 0; i < MAX_DISKS; i++) {
         disk_clear(&d->disk[i]);
     }
+    g_clear_pointer(&d->cpuid, g_array_unref);
     for (unsigned i = 0; i < MAX_VIFS; i++) {
         vif_clear(&d->vif[i]);
     }

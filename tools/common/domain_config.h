@@ -65,6 +65,8 @@ typedef struct DomainConfig {
     uint64_t vcpu_avail;
     bool pae, acpi, apic, hpet, localtime, std_vga, usb;
     int timer_mode, tsc_mode;
+    char *cpu_model;            /* of lib/cpu_models.h */
+    GArray *cpuid;              /* CpuidRule */
     int64_t rtc_offset;         /* seconds */
     Action on_poweroff, on_reboot, on_crash;
     bool vnc, sdl, vnc_unused, full_screen;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "config.h"
 #include "tools/common/netspec.h"
+#include "lib/cpuid_rules.h"
 #include "tools/xend/spawn.h"
 
 /* --- things to open -------------------------------------------------------------------------- */
@@ -164,6 +165,14 @@ static bool start_hypervisor(Domain *d, int dm_end, char **error)
     command_arg(c, "%u", cfg->vcpus);
     command_arg(c, "--cpu");
     command_arg(c, "%s", cfg->cpu);
+    command_arg(c, "--cpu-model");
+    command_arg(c, "%s", cfg->cpu_model);
+    for (unsigned i = 0; i < cfg->cpuid->len; i++) {
+        g_autofree char *rule = cpuid_rule_text(&g_array_index(cfg->cpuid, CpuidRule, i));
+
+        command_arg(c, "--cpuid");
+        command_arg(c, "%s", rule);
+    }
     command_fd(c, "--dm-fd", dm_end);
     control = give_socket(c, "--control-fd", SOCK_SEQPACKET, error);
     if (control < 0) {
