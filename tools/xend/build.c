@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "config.h"
-#include "tools/common/netspec.h"
 #include "lib/cpuid_rules.h"
+#include "tools/common/netspec.h"
 #include "tools/xend/spawn.h"
 
 /* --- things to open -------------------------------------------------------------------------- */
