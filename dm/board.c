@@ -137,7 +137,7 @@ static bool build_serials(Board *b, const DmOptions *o, GError **error)
 {
     for (unsigned i = 0; i < o->serials; i++) {
         const SerialOption *s = &o->serial[i];
-        Chardev *c = chardev_new(s->fd, s->fd, s->log_fd, true, error);
+        Chardev *c = chardev_new(s->fd, error);
         Device *dev;
 
         if (!c) {

@@ -163,14 +163,13 @@ static bool parse_nic(DmOptions *o, const char *value, GError **error)
 static bool parse_serial(DmOptions *o, const char *value, GError **error)
 {
     SerialOption *s = &o->serial[o->serials];
-    gint64 fd = -1, log = -1;
+    gint64 fd = -1;
 
     if (o->serials == MAX_SERIALS ||
-        (strcmp(value, "null") && (!sub_number(value, "fd", -1, &fd) ||
-                                   !sub_number(value, "log", -1, &log)))) {
-        return bad(error, "--serial %s: want fd=N,log=N or null, at most four times", value);
+        (strcmp(value, "null") && !sub_number(value, "fd", -1, &fd))) {
+        return bad(error, "--serial %s: want fd=N or null, at most four times", value);
     }
-    *s = (SerialOption){ fd, log, true };
+    *s = (SerialOption){ fd, true };
     o->serials++;
     return true;
 }
@@ -237,7 +236,7 @@ static const Option options[] = {
     { "drive", PARSER, BY(parse_drive), "name=hda,fd=N,kind=disk|cdrom,ro=0|1,format=NAME  an image (fd=-1: empty)" },
     { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=NAME,kind=socket|tap|vnet,"
       "rate=BYTES/MICROSECONDS,rom=N,iobase=N,irq=N  a network card" },
-    { "serial", PARSER, BY(parse_serial), "fd=N,log=N|null  what a serial port is connected to" },
+    { "serial", PARSER, BY(parse_serial), "fd=N|null  cable of a serial port (include/line_proto.h)" },
     { "viewer-fd", PARSER, BY(parse_viewer), "N  socket to a dm-ui or dm-sdl (include/ui_proto.h)" },
     { "vgabios-fd", INT, AT(vgabios_fd), "N  VGA BIOS image" },
     { "help", FLAG, AT(help), "  this text" },

@@ -43,7 +43,7 @@ typedef struct NicOption {
 } NicOption;
 
 typedef struct SerialOption {
-    int fd, log_fd;             /* -1: not connected */
+    int fd;                     /* its cable (include/line_proto.h); -1: not connected */
     bool present;
 } SerialOption;
 

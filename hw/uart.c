@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * uart.c - 16550A serial port (National PC16550D data sheet).  Characters take their real time on
- * the line for the interrupts' sake, up to the speed of the chardev behind it; FIFO timeouts and
- * modem lines as in the data sheet.  Left out: framing and parity errors, which a byte stream does
- * not have.  Addresses and interrupts of COM1..4 are pc_layout.h's.
+ * uart.c - 16550A serial port (National PC16550D data sheet).  The transmitter is empty again after
+ * the time of one character at the programmed speed, however much was in its FIFO, so that a console
+ * is not slow; the receiver takes a FIFO at a time, and the next when the characters of the last have
+ * had their time, so that no driver gets more than the line could carry.  FIFO timeouts, breaks and modem lines as in the data sheet.  Left out:
+ * framing and parity errors, which a byte stream does not have.
  */
 #include <glib.h>
 #include "hw/uart.h"
 #include "lib/device.h"
+#include "line_proto.h"
 #include "ui/chardev.h"
 
 #define FIFO_SIZE 16
+#define STALL_NS NS_PER_S       /* a cable that takes nothing holds the guest up so long, once */
 #define CLOCK_HZ 115200         /* of the divisor: 1.8432 MHz / 16 */
 
 enum { RBR = 0, THR = 0, DLL = 0, IER = 1, DLM = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5,
@@ -22,7 +25,7 @@ enum { FCR_ENABLE = 1, FCR_CLEAR_RX = 2, FCR_CLEAR_TX = 4, FCR_TRIGGER = 0xc0 };
 enum { LCR_DLAB = 0x80, LCR_BREAK = 0x40 };
 enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 16 };
 enum { LSR_DR = 1, LSR_OE = 2, LSR_PE = 4, LSR_FE = 8, LSR_BI = 0x10, LSR_THRE = 0x20,
-       LSR_TEMT = 0x40, LSR_ERRORS = 0x1e };
+       LSR_TEMT = 0x40, LSR_FIFO_ERROR = 0x80, LSR_ERRORS = 0x1e };
 enum { MSR_DCTS = 1, MSR_DDSR = 2, MSR_TERI = 4, MSR_DDCD = 8, MSR_CTS = 0x10, MSR_DSR = 0x20,
        MSR_RI = 0x40, MSR_DCD = 0x80 };
 
@@ -35,9 +38,13 @@ typedef struct Uart {
     bool thr_pending;           /* the THRE interrupt has not been read off IIR */
     bool timeout_pending;       /* characters have waited in the FIFO for four character times */
     Ring rx, tx;
+    uint16_t rx_break;          /* bit n: character n of rx, from the oldest, came of a break */
+    uint8_t lines;              /* the cable's inputs: MSR bits 4-7 */
     bool tx_stalled;            /* the chardev took nothing: wait for writable */
-    Timer tx_timer;             /* next character leaves */
+    bool tx_lost;               /* it did for too long: what does not go at once is lost */
+    Timer tx_timer;             /* next character leaves, or patience ends */
     Timer rx_timer;             /* FIFO timeout */
+    Timer rx_pace;              /* the characters received have had their time */
 } Uart;
 
 static bool fifo_on(const Uart *u)
@@ -89,7 +96,7 @@ static void uart_update_irq(Uart *u)
     irq_set(&u->dev.machine->isa_irq[u->irq], open && interrupt_id(u) != IIR_NONE);
 }
 
-static void receive_byte(Uart *u, uint8_t byte)
+static void receive_byte(Uart *u, uint8_t byte, bool is_break)
 {
     if (ring_used(&u->rx) >= (fifo_on(u) ? FIFO_SIZE : 1u)) {
         u->lsr |= LSR_OE;
@@ -97,9 +104,11 @@ static void receive_byte(Uart *u, uint8_t byte)
             return;             /* the shift register is overwritten, the FIFO is kept */
         }
         ring_clear(&u->rx);
+        u->rx_break = 0;
     }
+    u->rx_break |= (unsigned)is_break << ring_used(&u->rx);
     ring_push(&u->rx, byte);
-    u->lsr |= LSR_DR;
+    u->lsr |= LSR_DR | (u->rx_break & 1 ? LSR_BI : 0);
     u->timeout_pending = false;
     if (fifo_on(u)) {
         timer_at(&u->rx_timer, vm_now(&u->dev) + 4 * character_ns(u));
@@ -111,7 +120,17 @@ static size_t uart_can_receive(void *opaque)
     Uart *u = opaque;
     uint32_t room = fifo_on(u) ? FIFO_SIZE : 1;
 
-    return u->mcr & MCR_LOOP || ring_used(&u->rx) >= room ? 0 : room - ring_used(&u->rx);
+    return u->mcr & MCR_LOOP || timer_armed(&u->rx_pace) || ring_used(&u->rx) >= room
+               ? 0 : room - ring_used(&u->rx);
+}
+
+static void rx_paced(void *opaque)
+{
+    Uart *u = opaque;
+
+    if (u->chardev) {
+        chardev_receive_ready(u->chardev);
+    }
 }
 
 static void uart_receive(void *opaque, const uint8_t *buf, size_t len)
@@ -119,9 +138,21 @@ static void uart_receive(void *opaque, const uint8_t *buf, size_t len)
     Uart *u = opaque;
 
     for (size_t i = 0; i < len; i++) {
-        receive_byte(u, buf[i]);
+        receive_byte(u, buf[i], false);
     }
+    timer_at(&u->rx_pace, vm_now(&u->dev) + len * character_ns(u));
     uart_update_irq(u);
+}
+
+/* A break is one zero character with its mark, however long it lasts. */
+static void uart_line_break(void *opaque, bool on)
+{
+    Uart *u = opaque;
+
+    if (on && !(u->mcr & MCR_LOOP)) {
+        receive_byte(u, 0, true);
+        uart_update_irq(u);
+    }
 }
 
 static void rx_timeout(void *opaque)
@@ -150,18 +181,23 @@ static void tx_fire(void *opaque)
         uint32_t n = ring_contiguous(&u->tx, &bytes);
 
         if (u->mcr & MCR_LOOP) {
-            receive_byte(u, bytes[0]);
+            receive_byte(u, bytes[0], false);
             n = 1;
         } else if (u->chardev) {
-            n = chardev_write(u->chardev, bytes, n);
-            if (n == 0) {
+            uint32_t taken = chardev_write(u->chardev, bytes, n);
+
+            if (taken == 0 && !u->tx_stalled && !u->tx_lost) {
                 u->tx_stalled = true;
+                timer_at(&u->tx_timer, vm_now(&u->dev) + STALL_NS);
                 break;
             }
+            u->tx_lost = taken == 0;
+            n = taken ? taken : n;
         }
         ring_drop(&u->tx, n);
     }
     if (ring_used(&u->tx) == 0) {
+        u->tx_stalled = false;
         u->lsr |= LSR_THRE | LSR_TEMT;
         u->thr_pending = true;
     }
@@ -172,8 +208,12 @@ static void uart_writable(void *opaque)
 {
     Uart *u = opaque;
 
-    u->tx_stalled = false;
-    tx_start(u);
+    u->tx_lost = false;
+    if (u->tx_stalled) {
+        u->tx_stalled = false;
+        timer_cancel(&u->tx_timer);
+        tx_start(u);
+    }
 }
 
 static void write_thr(Uart *u, uint8_t byte)
@@ -198,6 +238,7 @@ static void write_fcr(Uart *u, uint8_t value)
         ring_clear(&u->rx);
         timer_cancel(&u->rx_timer);
         u->lsr &= ~LSR_DR;
+        u->rx_break = 0;
         u->timeout_pending = false;
     }
     if (value & FCR_CLEAR_TX) {
@@ -212,7 +253,7 @@ static void write_fcr(Uart *u, uint8_t value)
 /* In loopback the outputs are wired to the inputs. */
 static void update_modem(Uart *u)
 {
-    uint8_t lines = MSR_CTS | MSR_DSR | MSR_DCD, changed;
+    uint8_t lines = u->lines, changed;
 
     if (u->mcr & MCR_LOOP) {
         lines = (u->mcr & MCR_RTS ? MSR_CTS : 0) | (u->mcr & MCR_DTR ? MSR_DSR : 0) |
@@ -226,11 +267,43 @@ static void update_modem(Uart *u)
     u->msr = (u->msr & 0x0f) | lines;
 }
 
+static void uart_modem(void *opaque, unsigned lines)
+{
+    Uart *u = opaque;
+
+    u->lines = lines & (MSR_CTS | MSR_DSR | MSR_RI | MSR_DCD);
+    update_modem(u);
+    uart_update_irq(u);
+}
+
+/* What the registers do to the cable; in loopback the outputs rest. */
+static void update_line(Uart *u)
+{
+    bool loop = u->mcr & MCR_LOOP;
+    unsigned divisor = u->divisor ? u->divisor : 1;
+    unsigned format = 5 + (u->lcr & 3);
+
+    if (!u->chardev) {
+        return;
+    }
+    format |= (u->lcr & 4 ? LINE_TWO_STOPS : 0) | (u->lcr & 8 ? LINE_PARITY : 0) |
+              (u->lcr & 16 ? LINE_EVEN : 0) | (u->lcr & 32 ? LINE_STICK : 0);
+    if (!(u->lcr & LCR_DLAB)) {
+        chardev_params(u->chardev, CLOCK_HZ / divisor, format);
+    }
+    chardev_break(u->chardev, !loop && (u->lcr & LCR_BREAK));
+    chardev_modem(u->chardev, loop ? 0 : (u->mcr & MCR_DTR ? LINE_DTR : 0) |
+                                         (u->mcr & MCR_RTS ? LINE_RTS : 0));
+}
+
 static uint8_t read_rbr(Uart *u)
 {
     uint8_t byte = 0;
 
-    ring_pop(&u->rx, &byte);
+    if (ring_pop(&u->rx, &byte)) {
+        u->rx_break >>= 1;
+        u->lsr |= u->rx_break & 1 ? LSR_BI : 0;
+    }
     u->timeout_pending = false;
     if (ring_used(&u->rx) == 0) {
         u->lsr &= ~LSR_DR;
@@ -271,7 +344,7 @@ static uint64_t uart_read(void *opaque, uint64_t offset, unsigned width)
         value = u->mcr;
         break;
     case LSR:
-        value = u->lsr;
+        value = u->lsr | (fifo_on(u) && u->rx_break ? LSR_FIFO_ERROR : 0);
         u->lsr &= ~LSR_ERRORS;
         break;
     case MSR:
@@ -314,10 +387,12 @@ static void uart_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
         break;
     case LCR:
         u->lcr = value;
+        update_line(u);
         break;
     case MCR:
         u->mcr = value & 0x1f;
         update_modem(u);
+        update_line(u);
         if (u->chardev) {
             chardev_receive_ready(u->chardev);
         }
@@ -338,25 +413,31 @@ static void uart_reset(Device *dev)
 
     u->ier = u->fcr = u->lcr = u->mcr = u->scr = 0;
     u->lsr = LSR_THRE | LSR_TEMT;
-    u->msr = MSR_CTS | MSR_DSR | MSR_DCD;
+    u->msr = u->lines;
+    u->rx_break = 0;
     u->divisor = 12;
-    u->thr_pending = u->timeout_pending = u->tx_stalled = false;
+    u->thr_pending = u->timeout_pending = u->tx_stalled = u->tx_lost = false;
     ring_clear(&u->rx);
     ring_clear(&u->tx);
     timer_cancel(&u->tx_timer);
     timer_cancel(&u->rx_timer);
+    timer_cancel(&u->rx_pace);
+    update_line(u);
     uart_update_irq(u);
 }
 
 static bool uart_init(Device *dev, GError **error)
 {
     Uart *u = (Uart *)dev;
-    ChardevClient client = { uart_can_receive, uart_receive, uart_writable, u };
+    ChardevClient client = { uart_can_receive, uart_receive, uart_writable, uart_line_break,
+                             uart_modem, u };
 
+    u->lines = MSR_CTS | MSR_DSR | MSR_DCD;
     ring_init(&u->rx, FIFO_SIZE);
     ring_init(&u->tx, FIFO_SIZE);
     timer_init(&u->tx_timer, &dev->machine->timers, tx_fire, u);
     timer_init(&u->rx_timer, &dev->machine->timers, rx_timeout, u);
+    timer_init(&u->rx_pace, &dev->machine->timers, rx_paced, u);
     if (u->irq > 15) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "irq %u", u->irq);
         return false;
@@ -375,8 +456,9 @@ static bool uart_loaded(Device *dev, GError **error)
     Uart *u = (Uart *)dev;
 
     (void)error;
-    u->tx_stalled = false;
+    u->tx_stalled = u->tx_lost = false;
     tx_start(u);
+    update_line(u);
     uart_update_irq(u);
     return true;
 }
@@ -391,6 +473,7 @@ static void uart_finish(Device *dev)
     if (u->tx_timer.queue) {
         timer_cancel(&u->tx_timer);
         timer_cancel(&u->rx_timer);
+        timer_cancel(&u->rx_pace);
     }
     ring_finish(&u->rx);
     ring_finish(&u->tx);
@@ -407,12 +490,13 @@ static const StateField uart_state[] = {
     STATE_U8_MAX(Uart, ier, 0x0f), STATE_U8(Uart, fcr), STATE_U8(Uart, lcr),
     STATE_U8_MAX(Uart, mcr, 0x1f), STATE_U8(Uart, lsr), STATE_U8(Uart, msr), STATE_U8(Uart, scr),
     STATE_U16(Uart, divisor), STATE_BOOL(Uart, thr_pending), STATE_BOOL(Uart, timeout_pending),
-    STATE_RING(Uart, rx), STATE_RING(Uart, tx), STATE_TIMER(Uart, tx_timer),
-    STATE_TIMER(Uart, rx_timer), STATE_END
+    STATE_RING(Uart, rx), STATE_U16(Uart, rx_break), STATE_U8(Uart, lines),
+    STATE_RING(Uart, tx), STATE_TIMER(Uart, tx_timer),
+    STATE_TIMER(Uart, rx_timer), STATE_TIMER(Uart, rx_pace), STATE_END
 };
 
 const DeviceClass uart_class = {
-    .name = "uart", .summary = "16550A serial port", .size = sizeof(Uart), .version = 1,
+    .name = "uart", .summary = "16550A serial port", .size = sizeof(Uart), .version = 2,
     .config = uart_config, .state = uart_state, .init = uart_init, .reset = uart_reset,
     .loaded = uart_loaded, .finish = uart_finish,
 };

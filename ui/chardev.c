@@ -1,67 +1,85 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chardev.c - descriptors as byte streams in the main loop.  Nobody at the other end of a pty must
- * never stop the guest: with drop set, output that would block is swallowed.  A pty whose reader
- * went away reports POLLHUP until somebody opens it again, so input is then looked for once in a
- * while instead of at once.
+ * chardev.c - packets of line_proto.h in the main loop.  One packet of input is held until the port
+ * has taken its bytes; states of the line are kept as what to say and what was said, so that a full
+ * socket costs nothing but time.
  */
 #include "ui/chardev.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib-unix.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
+#include "line_proto.h"
 
-#define CHUNK 1024
-#define REOPEN_MS 200
+enum { STATE_PARAMS, STATE_BREAK, STATE_MODEM, STATES };
+static const uint32_t state_type[STATES] = { LINE_PARAMS, LINE_BREAK, LINE_MODEM };
 
 struct Chardev {
     ChardevClient client;
-    int in_fd, out_fd, log_fd;
-    bool drop;
+    int sock;                   /* -1: nothing connected */
     guint in_source, out_source;
+    bool stalled;               /* the client waits for room */
+    uint8_t held[LINE_DATA_MAX];
+    size_t held_at, held_len;
+    struct { uint32_t a, b; } wanted[STATES], said[STATES];
 };
 
-static void watch_input(Chardev *c);
+static void watch_output(Chardev *c);
 
-static gboolean retry_input(gpointer opaque)
+static void gone(Chardev *c)
 {
-    Chardev *c = opaque;
-
-    c->in_source = 0;
-    watch_input(c);
-    return G_SOURCE_REMOVE;
+    if (c->in_source) {
+        g_source_remove(c->in_source);
+        c->in_source = 0;
+    }
+    if (c->out_source) {
+        g_source_remove(c->out_source);
+        c->out_source = 0;
+    }
+    close(c->sock);
+    c->sock = -1;
 }
 
-static gboolean input_ready(gint fd, GIOCondition condition, gpointer opaque)
+/* False: no room now. */
+static bool send_message(Chardev *c, uint32_t type, uint32_t a, uint32_t b, const void *data,
+                         size_t len)
 {
-    Chardev *c = opaque;
-    uint8_t buf[CHUNK];
-    size_t room = c->client.can_receive ? c->client.can_receive(c->client.opaque) : 0;
-    ssize_t n;
+    LineMsg m = { type, a, b };
+    struct iovec v[2] = { { &m, sizeof m }, { (void *)(uintptr_t)data, len } };
+    struct msghdr h = { .msg_iov = v, .msg_iovlen = 2 };
 
-    if (room == 0) {
-        c->in_source = 0;       /* chardev_receive_ready() starts it again */
-        return G_SOURCE_REMOVE;
+    if (c->sock < 0 || sendmsg(c->sock, &h, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+        return true;
     }
-    n = read(fd, buf, MIN(room, sizeof buf));
-    if (n > 0) {
-        c->client.receive(c->client.opaque, buf, n);
-        return G_SOURCE_CONTINUE;
+    if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
+        gone(c);
+        return true;
     }
-    if (n < 0 && (errno == EAGAIN || errno == EINTR) && !(condition & G_IO_HUP)) {
-        return G_SOURCE_CONTINUE;
-    }
-    c->in_source = g_timeout_add(REOPEN_MS, retry_input, c);
-    return G_SOURCE_REMOVE;
+    watch_output(c);
+    return false;
 }
 
-static void watch_input(Chardev *c)
+/* Says what is new of the line's states; false: no room. */
+static bool say_states(Chardev *c)
 {
-    if (c->in_fd >= 0 && !c->in_source && c->client.receive) {
-        c->in_source = g_unix_fd_add(c->in_fd, G_IO_IN | G_IO_HUP, input_ready, c);
+    for (unsigned i = 0; i < STATES; i++) {
+        if (memcmp(&c->wanted[i], &c->said[i], sizeof c->said[i])) {
+            if (!send_message(c, state_type[i], c->wanted[i].a, c->wanted[i].b, NULL, 0)) {
+                return false;
+            }
+            c->said[i] = c->wanted[i];
+        }
     }
+    return true;
+}
+
+static void want_state(Chardev *c, unsigned i, uint32_t a, uint32_t b)
+{
+    c->wanted[i].a = a;
+    c->wanted[i].b = b;
+    say_states(c);
 }
 
 static gboolean output_ready(gint fd, GIOCondition condition, gpointer opaque)
@@ -71,24 +89,108 @@ static gboolean output_ready(gint fd, GIOCondition condition, gpointer opaque)
     (void)fd;
     (void)condition;
     c->out_source = 0;
-    if (c->client.writable) {
-        c->client.writable(c->client.opaque);
+    if (say_states(c) && c->stalled) {
+        c->stalled = false;
+        if (c->client.writable) {
+            c->client.writable(c->client.opaque);
+        }
     }
     return G_SOURCE_REMOVE;
 }
 
-Chardev *chardev_new(int in_fd, int out_fd, int log_fd, bool drop, GError **error)
+static void watch_output(Chardev *c)
 {
-    Chardev *c = g_new0(Chardev, 1);
-    int fds[2] = { in_fd, out_fd };
-
-    *c = (Chardev){ .in_fd = in_fd, .out_fd = out_fd, .log_fd = log_fd, .drop = drop };
-    for (unsigned i = 0; i < 2; i++) {
-        if (fds[i] >= 0 && !g_unix_set_fd_nonblocking(fds[i], TRUE, error)) {
-            g_free(c);
-            return NULL;
-        }
+    if (!c->out_source) {
+        c->out_source = g_unix_fd_add(c->sock, G_IO_OUT | G_IO_HUP | G_IO_ERR, output_ready, c);
     }
+}
+
+/* --- from the line ------------------------------------------------------------------------------ */
+
+/* True: all that was held has been taken. */
+static bool deliver(Chardev *c)
+{
+    while (c->held_at < c->held_len) {
+        size_t room = c->client.can_receive ? c->client.can_receive(c->client.opaque) : 0;
+        size_t n = MIN(room, c->held_len - c->held_at);
+
+        if (n == 0) {
+            return false;
+        }
+        c->held_at += n;
+        c->client.receive(c->client.opaque, c->held + c->held_at - n, n);
+    }
+    return true;
+}
+
+static void handle(Chardev *c, const LineMsg *m, const uint8_t *data, size_t len)
+{
+    switch (m->type) {
+    case LINE_DATA:
+        memcpy(c->held, data, len);
+        c->held_at = 0;
+        c->held_len = len;
+        deliver(c);
+        break;
+    case LINE_BREAK:
+        if (c->client.line_break) {
+            c->client.line_break(c->client.opaque, m->a != 0);
+        }
+        break;
+    case LINE_MODEM:
+        if (c->client.modem) {
+            c->client.modem(c->client.opaque, m->a);
+        }
+        break;
+    }
+}
+
+static gboolean input_ready(gint fd, GIOCondition condition, gpointer opaque)
+{
+    Chardev *c = opaque;
+    uint8_t buf[sizeof(LineMsg) + LINE_DATA_MAX];
+    LineMsg m;
+    ssize_t n;
+
+    (void)condition;
+    if (!deliver(c)) {
+        c->in_source = 0;       /* chardev_receive_ready() starts it again */
+        return G_SOURCE_REMOVE;
+    }
+    n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return G_SOURCE_CONTINUE;
+    }
+    if (n <= 0) {
+        c->in_source = 0;
+        gone(c);
+        return G_SOURCE_REMOVE;
+    }
+    if (n >= (ssize_t)sizeof m) {
+        memcpy(&m, buf, sizeof m);
+        handle(c, &m, buf + sizeof m, n - sizeof m);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void watch_input(Chardev *c)
+{
+    if (c->sock >= 0 && !c->in_source && c->client.receive) {
+        c->in_source = g_unix_fd_add(c->sock, G_IO_IN | G_IO_HUP | G_IO_ERR, input_ready, c);
+    }
+}
+
+/* --- interface ---------------------------------------------------------------------------------- */
+
+Chardev *chardev_new(int sock, GError **error)
+{
+    Chardev *c;
+
+    if (sock >= 0 && !g_unix_set_fd_nonblocking(sock, TRUE, error)) {
+        return NULL;
+    }
+    c = g_new0(Chardev, 1);
+    c->sock = sock;
     return c;
 }
 
@@ -103,14 +205,8 @@ void chardev_free(Chardev *c)
     if (c->out_source) {
         g_source_remove(c->out_source);
     }
-    if (c->in_fd >= 0) {
-        close(c->in_fd);
-    }
-    if (c->out_fd >= 0 && c->out_fd != c->in_fd) {
-        close(c->out_fd);
-    }
-    if (c->log_fd >= 0) {
-        close(c->log_fd);
+    if (c->sock >= 0) {
+        close(c->sock);
     }
     g_free(c);
 }
@@ -123,30 +219,33 @@ void chardev_attach(Chardev *c, const ChardevClient *client)
 
 size_t chardev_write(Chardev *c, const void *buf, size_t len)
 {
-    ssize_t n = len;
+    size_t n = MIN(len, LINE_DATA_MAX);
 
-    if (c->out_fd >= 0) {
-        do {
-            n = write(c->out_fd, buf, len);
-        } while (n < 0 && errno == EINTR);
-        if (n < 0 && errno == EAGAIN && !c->drop) {
-            if (!c->out_source) {
-                c->out_source = g_unix_fd_add(c->out_fd, G_IO_OUT, output_ready, c);
-            }
-            return 0;
-        }
-        if (n < 0 || c->drop) {
-            n = len;            /* nobody there: the line is not connected */
-        }
-    }
-    if (c->log_fd >= 0 && n > 0 && write(c->log_fd, buf, n) < 0 && errno != EAGAIN) {
-        close(c->log_fd);
-        c->log_fd = -1;
+    if (!say_states(c) || !send_message(c, LINE_DATA, 0, 0, buf, n)) {
+        c->stalled = true;
+        return 0;
     }
     return n;
 }
 
 void chardev_receive_ready(Chardev *c)
 {
-    watch_input(c);
+    if (!c->in_source) {        /* else it is delivered in the loop, in order */
+        watch_input(c);
+    }
+}
+
+void chardev_params(Chardev *c, unsigned bits_per_second, unsigned format)
+{
+    want_state(c, STATE_PARAMS, bits_per_second, format);
+}
+
+void chardev_break(Chardev *c, bool on)
+{
+    want_state(c, STATE_BREAK, on, 0);
+}
+
+void chardev_modem(Chardev *c, unsigned lines)
+{
+    want_state(c, STATE_MODEM, lines, 0);
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "hw/uart.h"
+#include "line_proto.h"
 #include "tests/fake_machine.h"
 #include "ui/chardev.h"
 
@@ -18,25 +19,55 @@ static Line line_new(void)
     int fds[2];
     Device *dev = device_new(&l.f->m, &uart_class);
 
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
     l.far = fds[1];
-    device_set_pointer(dev, "chardev", chardev_new(fds[0], fds[0], -1, true, NULL));
+    device_set_pointer(dev, "chardev", chardev_new(fds[0], NULL));
     cr_assert(device_init(dev, NULL));
     fake_out8(l.f, COM1 + 4, 0x0b);     /* DTR, RTS, OUT2 */
     return l;
+}
+
+/* Bytes that came out, and the last state of each kind. */
+static ssize_t line_read(Line *l, char *buf, size_t size, LineMsg state[5])
+{
+    uint8_t packet[sizeof(LineMsg) + LINE_DATA_MAX];
+    size_t used = 0;
+    LineMsg m;
+    ssize_t n;
+
+    while ((n = recv(l->far, packet, sizeof packet, MSG_DONTWAIT)) >= (ssize_t)sizeof m) {
+        memcpy(&m, packet, sizeof m);
+        cr_assert_lt(m.type, 5);
+        if (state) {
+            state[m.type] = m;
+        }
+        if (m.type == LINE_DATA) {
+            cr_assert_leq(used + n - sizeof m, size);
+            memcpy(buf + used, packet + sizeof m, n - sizeof m);
+            used += n - sizeof m;
+        }
+    }
+    return used;
+}
+
+static void line_write(Line *l, uint32_t type, uint32_t a, const char *text)
+{
+    uint8_t packet[sizeof(LineMsg) + LINE_DATA_MAX];
+    LineMsg m = { type, a, 0 };
+    size_t len = text ? strlen(text) : 0;
+
+    memcpy(packet, &m, sizeof m);
+    memcpy(packet + sizeof m, text ? text : "", len);
+    cr_assert_eq(send(l->far, packet, sizeof m + len, 0), (ssize_t)(sizeof m + len));
+    for (unsigned i = 0; i < 20; i++) {
+        g_main_context_iteration(NULL, FALSE);
+    }
 }
 
 static void line_free(Line *l)
 {
     close(l->far);
     fake_machine_free(l->f);
-}
-
-static void pump(void)
-{
-    for (unsigned i = 0; i < 20; i++) {
-        g_main_context_iteration(NULL, FALSE);
-    }
 }
 
 Test(uart, sends_what_is_written)
@@ -48,7 +79,7 @@ Test(uart, sends_what_is_written)
     fake_out8(l.f, COM1, 'A');
     cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x20, 0, "transmitter is busy for a character time");
     fake_advance(l.f, NS_PER_S / 100);
-    cr_assert_eq(read(l.far, buf, sizeof buf), 1);
+    cr_assert_eq(line_read(&l, buf, sizeof buf, NULL), 1);
     cr_assert_eq(buf[0], 'A');
     cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x60, 0x60);
     line_free(&l);
@@ -64,7 +95,7 @@ Test(uart, fifo_takes_sixteen)
         fake_out8(l.f, COM1, 'a' + i);
     }
     fake_advance(l.f, NS_PER_S / 100);
-    cr_assert_eq(read(l.far, buf, sizeof buf), 16);
+    cr_assert_eq(line_read(&l, buf, sizeof buf, NULL), 16);
     cr_assert_str_eq(buf, "abcdefghijklmnop");
     line_free(&l);
 }
@@ -74,8 +105,7 @@ Test(uart, receive_interrupt_and_identification)
     Line l = line_new();
 
     fake_out8(l.f, COM1 + 1, 0x01);
-    cr_assert_eq(write(l.far, "x", 1), 1);
-    pump();
+    line_write(&l, LINE_DATA, 0, "x");
     cr_assert(l.f->isa[4]);
     cr_assert_eq(fake_in8(l.f, COM1 + 2), 0x04);
     cr_assert_eq(fake_in8(l.f, COM1), 'x');
@@ -90,8 +120,7 @@ Test(uart, fifo_timeout_after_four_characters)
 
     fake_out8(l.f, COM1 + 2, 0xc1);     /* trigger at 14 */
     fake_out8(l.f, COM1 + 1, 0x01);
-    cr_assert_eq(write(l.far, "xy", 2), 2);
-    pump();
+    line_write(&l, LINE_DATA, 0, "xy");
     cr_assert_not(l.f->isa[4]);
     fake_advance(l.f, NS_PER_S / 10);
     cr_assert(l.f->isa[4]);
@@ -159,10 +188,144 @@ Test(uart, no_reader_never_stops_the_guest)
 {
     Line l = line_new();
 
-    for (unsigned i = 0; i < 300000; i++) {
+    unsigned held = 0;
+    char buf[8];
+
+    for (unsigned i = 0; i < 100000; i++) {
         fake_out8(l.f, COM1, i);
         fake_advance(l.f, NS_PER_S / 1000);
-        cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x20, 0x20);
+        held += !(fake_in8(l.f, COM1 + 5) & 0x20);
     }
+    cr_assert_leq(held, 1001, "held up for a second, once");
+    while (recv(l.far, buf, sizeof buf, MSG_DONTWAIT) > 0) {
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        g_main_context_iteration(NULL, FALSE);
+    }
+    fake_out8(l.f, COM1, 'z');
+    fake_advance(l.f, NS_PER_S / 1000);
+    cr_assert_eq(line_read(&l, buf, sizeof buf, NULL), 1, "and goes on when there is room");
+    line_free(&l);
+}
+
+Test(uart, a_break_is_a_marked_zero_in_its_place)
+{
+    Line l = line_new();
+
+    fake_out8(l.f, COM1 + 2, 0x41);     /* FIFO, trigger at 4 */
+    fake_out8(l.f, COM1 + 1, 0x05);
+    line_write(&l, LINE_DATA, 0, "a");
+    fake_advance(l.f, NS_PER_MS);
+    line_write(&l, LINE_BREAK, 1, NULL);
+    line_write(&l, LINE_BREAK, 0, NULL);
+    line_write(&l, LINE_DATA, 0, "b");
+    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x9f, 0x81, "data, an error further down the FIFO");
+    cr_assert_eq(fake_in8(l.f, COM1), 'a');
+    cr_assert(l.f->isa[4]);
+    cr_assert_eq(fake_in8(l.f, COM1 + 2) & 0x0f, 0x06, "line status");
+    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x9f, 0x91, "now it is on top");
+    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x1e, 0, "reading clears it");
+    cr_assert_eq(fake_in8(l.f, COM1), 0);
+    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x9f, 0x01);
+    cr_assert_eq(fake_in8(l.f, COM1), 'b');
+    line_free(&l);
+}
+
+Test(uart, modem_inputs_follow_the_cable_and_interrupt)
+{
+    Line l = line_new();
+
+    cr_assert_eq(fake_in8(l.f, COM1 + 6) & 0xf0, 0xb0);
+    fake_in8(l.f, COM1 + 6);
+    fake_out8(l.f, COM1 + 1, 0x08);
+    line_write(&l, LINE_MODEM, LINE_CTS | LINE_DSR | LINE_RI, NULL);
+    cr_assert(l.f->isa[4]);
+    cr_assert_eq(fake_in8(l.f, COM1 + 2), 0x00);
+    cr_assert_eq(fake_in8(l.f, COM1 + 6), 0x78, "carrier lost; ringing began");
+    cr_assert_not(l.f->isa[4]);
+    line_write(&l, LINE_MODEM, LINE_CTS | LINE_DSR, NULL);
+    cr_assert_eq(fake_in8(l.f, COM1 + 6), 0x34, "trailing edge of the ring");
+    line_free(&l);
+}
+
+Test(uart, the_cable_learns_speed_format_break_and_outputs)
+{
+    Line l = line_new();
+    LineMsg state[5] = { 0 };
+    char buf[8];
+
+    fake_out8(l.f, COM1 + 3, 0x9f);     /* DLAB, 8 bits, 2 stops, even parity */
+    fake_out8(l.f, COM1, 12);
+    fake_out8(l.f, COM1 + 3, 0x5f);     /* and break */
+    fake_out8(l.f, COM1 + 4, 0x01);
+    line_read(&l, buf, sizeof buf, state);
+    cr_assert_eq(state[LINE_PARAMS].a, 9600);
+    cr_assert_eq(state[LINE_PARAMS].b, 8 | LINE_TWO_STOPS | LINE_PARITY | LINE_EVEN);
+    cr_assert_eq(state[LINE_BREAK].a, 1);
+    cr_assert_eq(state[LINE_MODEM].a, LINE_DTR);
+    fake_out8(l.f, COM1 + 4, 0x11);     /* loopback lets go of the outputs */
+    line_read(&l, buf, sizeof buf, state);
+    cr_assert_eq(state[LINE_BREAK].a, 0);
+    cr_assert_eq(state[LINE_MODEM].a, 0);
+    line_free(&l);
+}
+
+Test(uart, overrun_keeps_the_fifo_and_says_so)
+{
+    Line l = line_new();
+
+    fake_out8(l.f, COM1 + 2, 0x01);
+    fake_out8(l.f, COM1 + 4, 0x1b);
+    for (unsigned i = 0; i < 17; i++) {
+        fake_out8(l.f, COM1, 'a' + i);
+        fake_advance(l.f, NS_PER_S / 100);
+    }
+    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x1f, 0x03, "overrun");
+    for (unsigned i = 0; i < 16; i++) {
+        cr_assert_eq(fake_in8(l.f, COM1), 'a' + i);
+    }
+    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x1f, 0);
+    line_free(&l);
+}
+
+Test(uart, the_receiver_is_no_faster_than_the_line)
+{
+    Line l = line_new();
+    unsigned got = 0;
+
+    fake_out8(l.f, COM1 + 2, 0x01);
+    fake_out8(l.f, COM1 + 3, 0x83);
+    fake_out8(l.f, COM1, 12);           /* 9600, 8N1: 960 a second */
+    fake_out8(l.f, COM1 + 3, 0x03);
+    for (unsigned i = 0; i < 10; i++) {
+        line_write(&l, LINE_DATA, 0, "0123456789012345678901234567890123456789");
+    }
+    for (unsigned ms = 0; ms < 200; ms++) {
+        while (fake_in8(l.f, COM1 + 5) & 1) {
+            cr_assert_eq(fake_in8(l.f, COM1), '0' + got++ % 40 % 10);
+        }
+        fake_advance(l.f, NS_PER_MS);
+        for (unsigned i = 0; i < 5; i++) {
+            g_main_context_iteration(NULL, FALSE);
+        }
+    }
+    cr_assert_leq(got, 192 + 16);
+    cr_assert_geq(got, 150);
+    line_free(&l);
+}
+
+/* The other end says nothing sensible. */
+Test(uart, odd_packets_are_ignored)
+{
+    Line l = line_new();
+    uint8_t junk[2000];
+
+    memset(junk, 0xff, sizeof junk);
+    for (size_t n = 1; n < sizeof junk; n += 37) {
+        cr_assert_eq(send(l.far, junk, n, 0), (ssize_t)n);
+        g_main_context_iteration(NULL, FALSE);
+    }
+    line_write(&l, LINE_DATA, 0, "ok");
+    cr_assert_eq(fake_in8(l.f, COM1), 'o');
     line_free(&l);
 }

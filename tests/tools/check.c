@@ -60,7 +60,7 @@ Test(check, the_tutorials_config_is_accepted)
     cr_expect(r.d->disk[1].cdrom && !r.d->disk[1].writable);
     cr_expect(r.d->disk[0].writable && r.d->disk[0].vdev == 768 && r.d->disk[1].vdev == 5632);
     cr_expect_str_eq(r.d->vif[0].bridge, "xenbr0");
-    cr_expect_str_eq(r.d->serial[0], "pty");
+    cr_expect_eq(r.d->serial[0].kind, LINE_PTY);
     cr_expect_eq(r.d->on_crash, ACTION_RESTART);
     result_free(&r);
 }
@@ -388,5 +388,25 @@ Test(check, cpuid_check_looks_at_the_host)
     Result r = check("name='a'\ncpuid_check=['1:edx=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0']\n", &here);
 
     cr_expect(says(&r, "bit 0 of leaf 0x1 edx is 1 on this host"));
+    result_free(&r);
+}
+
+Test(check, serial_ports_are_terminals_files_sockets_and_devices)
+{
+    Result r = check("name='a'\nserial=['telnet::4000,server,nowait', 'unix:/tmp/s', '/dev/ttyS0',\n"
+                     "  'file:/tmp/f']\n", NULL);
+
+    cr_assert_eq(r.messages->errors, 0);
+    cr_assert_eq(r.d->serials, 4);
+    cr_expect(r.d->serial[0].telnet && r.d->serial[0].server && r.d->serial[0].port == 4000);
+    cr_expect_eq(r.d->serial[1].kind, LINE_UNIX);
+    cr_expect_str_eq(r.d->serial[2].path, "/dev/ttyS0");
+    cr_expect_str_eq(r.d->serial[3].path, "/tmp/f");
+    result_free(&r);
+    r = check("name='a'\nserial=['tcp:1', 'tcp:h:0', 'file:x', 'unix:s']\n", NULL);
+    cr_expect_eq(r.messages->errors, 4);
+    result_free(&r);
+    r = check("name='a'\nserial=['tcp:h:70000', 'tcp:h:1,wait', 'fd:3', 'tcp:h:1x']\n", NULL);
+    cr_expect_eq(r.messages->errors, 4);
     result_free(&r);
 }

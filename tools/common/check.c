@@ -478,14 +478,7 @@ static void check_serial_port(Check *c, const Value *v)
         ERROR(c, pos, "the machine has only %d serial ports; remove one", MAX_SERIAL_PORTS);
         return;
     }
-    if (!strcmp(s, "none")) {
-        s = "null";
-    }
-    if (strcmp(s, "pty") && strcmp(s, "null") && !g_str_has_prefix(s, "file:/")) {
-        ERROR(c, pos, "serial='%s' is not available; use pty, null or file:/PATH", s);
-        return;
-    }
-    c->d->serial[c->d->serials++] = g_strdup(s);
+    line_parse(&c->d->serial[c->d->serials++], "serial", s, pos, c->messages);
 }
 
 static void check_serial(Check *c)
@@ -877,7 +870,7 @@ void domain_config_free(DomainConfig *d)
         g_free(*strings[i]);
     }
     for (unsigned i = 0; i < d->serials; i++) {
-        g_free(d->serial[i]);
+        line_clear(&d->serial[i]);
     }
     for (unsigned i = 0; i < MAX_DISKS; i++) {
         disk_clear(&d->disk[i]);

@@ -44,6 +44,16 @@ typedef struct VifConfig {
     unsigned iobase, irq;       /* ne2k_isa; 0: to be chosen */
 } VifConfig;
 
+/* What a serial or parallel port is connected to. */
+typedef enum LineKind { LINE_NULL, LINE_PTY, LINE_FILE, LINE_HOST_DEVICE, LINE_TCP, LINE_UNIX } LineKind;
+typedef struct LineConfig {
+    LineKind kind;
+    char *spec;                 /* as written */
+    char *path, *host;          /* host empty: this one */
+    unsigned port;
+    bool server, telnet;
+} LineConfig;
+
 typedef struct AudioConfig {
     char *wav;                  /* path of a file for all sound; NULL: none */
 } AudioConfig;
@@ -73,7 +83,7 @@ typedef struct DomainConfig {
     char *display, *xauthority; /* of the window; NULL: xend's own */
     int vnc_display;            /* -1: the domain's number */
     char *vnc_listen, *vnc_password;    /* password NULL: none */
-    char *serial[MAX_SERIAL_PORTS];     /* "pty", "null", "file:PATH" */
+    LineConfig serial[MAX_SERIAL_PORTS];
     unsigned serials;
     char *sound_cards;          /* "es1370,ac97"; empty: none */
     AudioConfig audio;
@@ -128,6 +138,9 @@ void vif_clear(VifConfig *vif);
 void vif_choose_mac(VifConfig *vif, const char *domain, unsigned index, unsigned attempt);
 /* tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT; what is wrong with it as a new string, NULL if nothing. */
 char *hostfwd_fault(const char *text);
+bool line_parse(LineConfig *line, const char *key, const char *text, SourcePos pos,
+                Messages *messages);
+void line_clear(LineConfig *line);
 /* The names of sound cards, each once, in the order of the machine. */
 char *sound_parse(const char *text, SourcePos pos, Messages *messages);
 bool audio_parse(AudioConfig *audio, const char *text, SourcePos pos, Messages *messages);

@@ -10,6 +10,84 @@
 
 #define BAD(pos, ...) message_add(messages, MESSAGE_ERROR, pos, __VA_ARGS__)
 
+/* HOST:PORT */
+static bool parse_address(LineConfig *l, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    guint64 port = colon && g_ascii_isdigit(colon[1]) ? g_ascii_strtoull(colon + 1, &end, 10) : 0;
+
+    if (!end || *end || port == 0 || port > 65535) {
+        return false;
+    }
+    l->host = g_strndup(text, colon - text);
+    l->port = port;
+    return true;
+}
+
+static bool parse_socket(LineConfig *l, const char *address, LineKind kind)
+{
+    g_auto(GStrv) parts = g_strsplit(address, ",", -1);
+
+    l->kind = kind;
+    for (char **p = parts[0] ? parts + 1 : parts; *p; p++) {
+        if (!strcmp(*p, "server") || !strcmp(*p, "server=on")) {
+            l->server = true;
+        } else if (strcmp(*p, "nowait") && strcmp(*p, "wait=off") && strcmp(*p, "nodelay")) {
+            return false;
+        }
+    }
+    if (kind == LINE_UNIX) {
+        l->path = g_strdup(parts[0] ? parts[0] : "");
+        return *l->path == '/';
+    }
+    return parts[0] && parse_address(l, parts[0]);
+}
+
+static bool parse_line(LineConfig *l, const char *text)
+{
+    if (!strcmp(text, "pty") || !strcmp(text, "stdio")) {
+        l->kind = LINE_PTY;
+    } else if (!strcmp(text, "null") || !strcmp(text, "none")) {
+        l->kind = LINE_NULL;
+    } else if (g_str_has_prefix(text, "file:/")) {
+        l->kind = LINE_FILE;
+        l->path = g_strdup(text + 5);
+    } else if (g_str_has_prefix(text, "/dev/")) {
+        l->kind = LINE_HOST_DEVICE;
+        l->path = g_strdup(text);
+    } else if (g_str_has_prefix(text, "unix:")) {
+        return parse_socket(l, text + 5, LINE_UNIX);
+    } else if (g_str_has_prefix(text, "tcp:")) {
+        return parse_socket(l, text + 4, LINE_TCP);
+    } else if (g_str_has_prefix(text, "telnet:")) {
+        l->telnet = true;
+        return parse_socket(l, text + 7, LINE_TCP);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool line_parse(LineConfig *l, const char *key, const char *text, SourcePos pos, Messages *messages)
+{
+    *l = (LineConfig){ .spec = g_strdup(text) };
+    if (parse_line(l, text)) {
+        return true;
+    }
+    BAD(pos, "%s='%s' is not available; use pty, stdio, null, file:/PATH, /dev/DEVICE, "
+        "tcp:HOST:PORT[,server], telnet:HOST:PORT[,server] or unix:/PATH[,server]", key, text);
+    return false;
+}
+
+void line_clear(LineConfig *l)
+{
+    g_free(l->spec);
+    g_free(l->path);
+    g_free(l->host);
+    *l = (LineConfig){ 0 };
+}
+
 static const char *const sound_cards[] = { "es1370", "ac97" };
 
 char *sound_parse(const char *text, SourcePos pos, Messages *messages)

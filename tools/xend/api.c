@@ -423,7 +423,7 @@ static void state_letters(const Domain *d, char out[7])
 
 static Value *domain_entry(const Domain *d, bool want_sxp)
 {
-    Value *v = value_new(VALUE_DICT), *vcpus = value_list();
+    Value *v = value_new(VALUE_DICT), *vcpus = value_list(), *serials = value_list();
     char state[7];
 
     state_letters(d, state);
@@ -436,7 +436,11 @@ static Value *domain_entry(const Domain *d, bool want_sxp)
     value_set(v, "cpu_time", value_float(d->info.cpu_ns / 1e9));
     value_set_int(v, "start_time", d->started);
     value_set_str(v, "engine", d->engine ? d->engine : "");
-    value_set_str(v, "serial", d->serial[0].name ? d->serial[0].name : "");
+    value_set_str(v, "serial", d->serial[0] ? line_tty(d->serial[0]) : "");
+    for (unsigned i = 0; i < MAX_SERIAL_PORTS; i++) {
+        value_append(serials, value_str(d->serial[i] ? line_tty(d->serial[i]) : ""));
+    }
+    value_set(v, "serials", serials);
     value_set_str(v, "console", d->console.name ? d->console.name : "");
     value_set_str(v, "vnc_listen", d->config->vnc_listen);
     value_set_int(v, "vnc_port", d->vnc_port);

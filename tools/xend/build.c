@@ -275,33 +275,34 @@ static bool give_disks(Domain *d, Command *c, char **error)
     return true;
 }
 
-static bool give_serials(Domain *d, Command *c, int log_write, char **error)
+/* The cable of a port: its one end goes to qemu-dm, the other stays here. */
+static Line *give_line(Command *c, const LineConfig *config, const char *what, ConsoleLog *log,
+                       int *fd, char **error)
+{
+    int ends[2];
+
+    if (!socket_pair(SOCK_SEQPACKET, ends)) {
+        *error = g_strdup_printf("no socket (%s)", g_strerror(errno));
+        return NULL;
+    }
+    command_give(c, ends[1]);
+    *fd = ends[1];
+    return line_new(ends[0], config, what, log, error);
+}
+
+static bool give_serials(Domain *d, Command *c, char **error)
 {
     for (unsigned i = 0; i < d->config->serials; i++) {
-        const char *kind = d->config->serial[i];
-        int fd, log = -1;
+        g_autofree char *what = g_strdup_printf("serial port %u", i);
+        ConsoleLog *log = i ? d->serial_log[i] : d->console_log;
+        int fd;
 
-        command_arg(c, "--serial");
-        if (!strcmp(kind, "null")) {
-            command_arg(c, "null");
-            continue;
-        }
-        if (!strcmp(kind, "pty")) {
-            fd = fcntl(d->serial[i].master, F_DUPFD_CLOEXEC, 3);
-        } else {
-            fd = open(kind + 5, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600);
-        }
-        if (fd < 0) {
-            *error = g_strdup_printf("serial port %u: %s can't be opened (%s)", i, kind,
-                                     g_strerror(errno));
+        d->serial[i] = give_line(c, &d->config->serial[i], what, log, &fd, error);
+        if (!d->serial[i]) {
             return false;
         }
-        command_give(c, fd);
-        if (i == 0 && log_write >= 0) {
-            log = fcntl(log_write, F_DUPFD_CLOEXEC, 3);
-            command_give(c, log);
-        }
-        command_arg(c, "fd=%d,log=%d", fd, log);
+        command_arg(c, "--serial");
+        command_arg(c, "fd=%d", fd);
     }
     return true;
 }
@@ -382,7 +383,7 @@ static void give_vga_bios(const DomainConfig *cfg, Command *c)
 }
 
 /* *viewer: our ends of the sockets for dm-ui and dm-sdl, -1: none. */
-static bool start_dm(Domain *d, int hv_end, int log_write, int viewer[2], char **error)
+static bool start_dm(Domain *d, int hv_end, int viewer[2], char **error)
 {
     g_autoptr(Command) c = command_new("qemu-dm");
     DomainConfig *cfg = d->config;
@@ -425,7 +426,7 @@ static bool start_dm(Domain *d, int hv_end, int log_write, int viewer[2], char *
     command_arg(c, "%s", cfg->keymap);
     command_arg(c, "--rtc-offset");
     command_arg(c, "%" G_GINT64_FORMAT, cfg->rtc_offset);
-    if (!give_disks(d, c, error) || !give_serials(d, c, log_write, error) ||
+    if (!give_disks(d, c, error) || !give_serials(d, c, error) ||
         !give_sound(d, c, error) || !give_nics(d, c, error)) {
         return false;
     }
@@ -512,7 +513,7 @@ bool domain_start_net(Domain *d, unsigned vif, char **error)
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
-static bool open_terminals(Domain *d, int *log_write, char **error)
+static bool open_terminals(Domain *d, char **error)
 {
     g_autofree char *path = g_strdup_printf("%s/console/guest-%s.log", d->xend->paths->log,
                                             d->name);
@@ -520,12 +521,16 @@ static bool open_terminals(Domain *d, int *log_write, char **error)
     if (!pty_open(&d->console, error)) {
         return false;
     }
-    for (unsigned i = 0; i < d->config->serials; i++) {
-        if (!strcmp(d->config->serial[i], "pty") && !pty_open(&d->serial[i], error)) {
+    d->console_log = console_log_new(path, error);
+    for (unsigned i = 1; d->console_log && i < d->config->serials; i++) {
+        g_autofree char *other = g_strdup_printf("%s/console/guest-%s-serial%u.log",
+                                                 d->xend->paths->log, d->name, i);
+
+        d->serial_log[i] = console_log_new(other, error);
+        if (!d->serial_log[i]) {
             return false;
         }
     }
-    d->console_log = console_log_new(path, log_write, error);
     return d->console_log != NULL;
 }
 
@@ -556,7 +561,7 @@ static bool start_helpers(Domain *d, int viewer[2], char **error)
 
 bool domain_build(Domain *d, char **error)
 {
-    int log_write = -1, ends[2], viewer[2] = { -1, -1 };
+    int ends[2], viewer[2] = { -1, -1 };
     bool ok;
 
     d->hv_log = open_log(d, "hypervisor");
@@ -566,17 +571,16 @@ bool domain_build(Domain *d, char **error)
                                  g_strerror(errno));
         return false;
     }
-    if ((d->config->vnc && !open_vnc(d, error)) || !open_terminals(d, &log_write, error)) {
+    if ((d->config->vnc && !open_vnc(d, error)) || !open_terminals(d, error)) {
         return false;
     }
     if (!socket_pair(SOCK_SEQPACKET, ends)) {
         *error = g_strdup_printf("no socket (%s)", g_strerror(errno));
-        close(log_write);
         return false;
     }
     ok = start_hypervisor(d, ends[0], error);
     if (ok) {
-        ok = start_dm(d, ends[1], log_write, viewer, error) && start_helpers(d, viewer, error);
+        ok = start_dm(d, ends[1], viewer, error) && start_helpers(d, viewer, error);
     } else {
         close(ends[1]);
     }
@@ -585,7 +589,6 @@ bool domain_build(Domain *d, char **error)
             close(viewer[i]);
         }
     }
-    close(log_write);
     return ok;
 }
 
@@ -594,10 +597,11 @@ void domain_close(Domain *d)
     int *fds[] = { &d->listen_fd, &d->hv_log, &d->dm_log };
 
     g_clear_pointer(&d->bridge, console_bridge_free);
-    g_clear_pointer(&d->console_log, console_log_free);
     for (unsigned i = 0; i < MAX_SERIAL_PORTS; i++) {
-        pty_close(&d->serial[i]);
+        g_clear_pointer(&d->serial[i], line_free);
+        g_clear_pointer(&d->serial_log[i], console_log_free);
     }
+    g_clear_pointer(&d->console_log, console_log_free);
     pty_close(&d->console);
     for (unsigned i = 0; i < MAX_VIFS; i++) {
         vif_close(&d->vif[i]);

@@ -54,9 +54,8 @@ void pty_close(Pty *p)
 
 struct ConsoleLog {
     char *path;
-    int fd, pipe;
+    int fd;
     gsize size;
-    guint source;
 };
 
 static bool log_open(ConsoleLog *l)
@@ -82,58 +81,25 @@ void console_log_write(ConsoleLog *l, const void *data, gsize len)
     }
 }
 
-static gboolean on_log_data(gint fd, GIOCondition condition, gpointer opaque)
-{
-    ConsoleLog *l = opaque;
-    char buf[8192];
-    ssize_t n = read(fd, buf, sizeof buf);
-
-    (void)condition;
-    if (n > 0) {
-        console_log_write(l, buf, n);
-    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-        l->source = 0;
-        return G_SOURCE_REMOVE;
-    }
-    return G_SOURCE_CONTINUE;
-}
-
-ConsoleLog *console_log_new(const char *path, int *write_fd, char **error)
+ConsoleLog *console_log_new(const char *path, char **error)
 {
     ConsoleLog *l = g_new0(ConsoleLog, 1);
-    int ends[2];
 
     l->path = g_strdup(path);
-    if (!log_open(l) || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+    if (!log_open(l)) {
         *error = g_strdup_printf("log %s can't be written (%s)", path, g_strerror(errno));
-        if (l->fd >= 0) {
-            close(l->fd);
-        }
         g_free(l->path);
         g_free(l);
         return NULL;
     }
-    l->pipe = ends[0];
-    *write_fd = ends[1];
-    l->source = g_unix_fd_add(l->pipe, G_IO_IN | G_IO_HUP, on_log_data, l);
     return l;
 }
 
 void console_log_free(ConsoleLog *l)
 {
-    char buf[8192];
-    ssize_t n;
-
     if (!l) {
         return;
     }
-    while ((n = read(l->pipe, buf, sizeof buf)) > 0) {
-        console_log_write(l, buf, n);
-    }
-    if (l->source) {
-        g_source_remove(l->source);
-    }
-    close(l->pipe);
     if (l->fd >= 0) {
         close(l->fd);
     }

@@ -18,11 +18,10 @@ typedef struct Pty {
 bool pty_open(Pty *p, char **error);
 void pty_close(Pty *p);
 
-/* What arrives at the write end of a pipe is appended to a file of limited size; the older half is
- * kept as FILE.1. */
+/* A file of limited size; the older half is kept as FILE.1. */
 typedef struct ConsoleLog ConsoleLog;
-ConsoleLog *console_log_new(const char *path, int *write_fd, char **error);
-void console_log_free(ConsoleLog *l);       /* takes in what is left in the pipe */
+ConsoleLog *console_log_new(const char *path, char **error);
+void console_log_free(ConsoleLog *l);
 void console_log_write(ConsoleLog *l, const void *data, gsize len);
 
 /* The PV console: bytes between a stream (owned) and a pty's master; log may be NULL. */

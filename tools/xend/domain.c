@@ -215,9 +215,6 @@ static Domain *domain_new(Xend *x, Config *vars, DomainConfig *config)
     d->waiting = g_ptr_array_new();
     d->listen_fd = d->hv_log = d->dm_log = -1;
     d->console = (Pty){ -1, -1, NULL };
-    for (unsigned i = 0; i < MAX_SERIAL_PORTS; i++) {
-        d->serial[i] = (Pty){ -1, -1, NULL };
-    }
     for (unsigned i = 0; i < MAX_VIFS; i++) {
         d->frames[i] = -1;
         vif_init(&d->vif[i], d, i);
@@ -275,7 +272,7 @@ static Value *creation_result(const Domain *d)
     value_set_int(v, "domid", d->id);
     value_set_str(v, "name", d->name);
     value_set_str(v, "engine", d->engine ? d->engine : "");
-    value_set_str(v, "serial", d->serial[0].name ? d->serial[0].name : "");
+    value_set_str(v, "serial", d->serial[0] ? line_tty(d->serial[0]) : "");
     value_set_str(v, "console", d->console.name ? d->console.name : "");
     value_set_str(v, "vnc_listen", d->config->vnc_listen);
     value_set_int(v, "vnc_port", d->vnc_port);

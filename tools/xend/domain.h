@@ -11,6 +11,7 @@
 #include "tools/common/xend_config.h"
 #include "tools/xend/console.h"
 #include "tools/xend/control.h"
+#include "tools/xend/line.h"
 #include "tools/xend/rpc.h"
 #include "tools/xend/store_wire.h"
 #include "tools/xend/vif.h"
@@ -72,7 +73,9 @@ struct Domain {
     Vif vif[MAX_VIFS];
     bool vifs_down;             /* the end of their taps has begun */
     int frames[MAX_VIFS];       /* dm-net's end of each network card's socket; -1 */
-    Pty serial[MAX_SERIAL_PORTS], console;
+    Line *serial[MAX_SERIAL_PORTS];
+    ConsoleLog *serial_log[MAX_SERIAL_PORTS];   /* of all but the first, which shares console_log */
+    Pty console;
     ConsoleLog *console_log;
     ConsoleBridge *bridge;
     int hv_log, dm_log;

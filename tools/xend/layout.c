@@ -197,10 +197,10 @@ void layout_pids(Domain *d)
     Writer w = { d->xend->store, base };
 
     for (unsigned i = 0; i < MAX_SERIAL_PORTS; i++) {
-        if (d->serial[i].name) {
+        if (d->serial[i]) {
             g_autofree char *key = g_strdup_printf("serial/%u/tty", i);
 
-            put(&w, key, d->serial[i].name);
+            put(&w, key, line_tty(d->serial[i]));
         }
     }
     put(&w, "console/tty", d->console.name);
@@ -277,7 +277,7 @@ static Value *image_sxp(const Domain *d)
     add(hvm, sxp_pair_int("stdvga", c->std_vga));
     add(hvm, sxp_pair_int("videoram", c->video_ram));
     add(hvm, sxp_pair("keymap", c->keymap));
-    add(hvm, sxp_pair("serial", c->serials ? c->serial[0] : ""));
+    add(hvm, sxp_pair("serial", c->serials ? c->serial[0].spec : ""));
     add(hvm, sxp_pair_int("vnc", c->vnc));
     add(hvm, sxp_pair_int("sdl", c->sdl));
     add(image, hvm);

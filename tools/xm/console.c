@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -111,10 +112,18 @@ int console_attach(int tty_fd)
     return XM_OK;
 }
 
+static const char *serial_port(const Value *domain, unsigned n)
+{
+    const Value *list = value_get(domain, "serials");
+
+    return list && n < value_len(list) ? value_item(list, n)->s : "";
+}
+
 int xm_console(Xm *xm, int argc, char **argv)
 {
     const char *name = argv[argc - 1], *path;
     bool pv = false;
+    unsigned port = 0;
     int status = XM_OK, fd;
     g_autoptr(Value) d = NULL;
 
@@ -122,7 +131,7 @@ int xm_console(Xm *xm, int argc, char **argv)
         if (!strcmp(argv[i], "-t") && i + 1 < argc - 1) {
             pv = !strcmp(argv[++i], "pv");
         } else if (!strcmp(argv[i], "-n") || !strcmp(argv[i], "--num")) {
-            i++;
+            port = i + 1 < argc - 1 ? strtoul(argv[++i], NULL, 10) : 0;
         } else if (strcmp(argv[i], "-q") && strcmp(argv[i], "--quiet")) {
             xm_error("unknown option %s", argv[i]);
             xm_usage(xm->command);
@@ -133,12 +142,13 @@ int xm_console(Xm *xm, int argc, char **argv)
     if (!d) {
         return status;
     }
-    path = value_get_str(d, "serial", "");
-    if (!*path || pv) {
+    path = port ? serial_port(d, port) : value_get_str(d, "serial", "");
+    if ((!*path && !port) || pv) {
         path = value_get_str(d, "console", "");
     }
     if (!*path) {
-        xm_error("Domain '%s' has no console; write serial='pty' in its config", name);
+        xm_error("Domain '%s' has no %s; write serial='pty' in its config", name,
+                 port ? "such serial port" : "console");
         return XM_FAILED;
     }
     fd = console_open(path);

@@ -20,7 +20,7 @@ static const XmCommand commands[] = {
       "  -c, --console_autoconnect      Connect to the console; Ctrl+] leaves it.\n"
       "  --vncviewer                    Start vncviewer.\n"
       "  --help_config                  Print the variables of config files.\n", "" },
-    { "console", "[-q] [-t serial|pv] <Domain>", "Attach to <Domain>'s console; Ctrl+] leaves it.",
+    { "console", "[-q] [-t serial|pv] [-n Port] <Domain>", "Attach to <Domain>'s console; Ctrl+] leaves it.",
       1, -1, xm_console, NULL, "nt" },
     { "destroy", "<Domain>", "Terminate a domain immediately.", 1, 1, xm_destroy, NULL, "" },
     { "shutdown", "[-a|-w|-H|-R] <Domain>...", "Shutdown a domain.", 0, -1, xm_shutdown,
