@@ -13,7 +13,9 @@
 #include <unistd.h>
 #include "dm/dm.h"
 #include "dm/drives.h"
+#include "hw/chipset.h"
 #include "hw/devices.h"
+#include "hw/fdc.h"
 #include "include/pc_layout.h"
 #include "net/net.h"
 #include "ui/chardev.h"
@@ -64,7 +66,7 @@ static bool build_chipset(Board *b, const DmOptions *o, GError **error)
 
     if (!device_init(new_pci(b, "i440fx", DEVFN_HOST), error) ||
         !device_init(new_pci(b, "piix3", DEVFN_ISA), error) ||
-        !device_create(&b->machine, device_class_find("i8237"), error) ||
+        !(b->dma = device_create(&b->machine, device_class_find("i8237"), error)) ||
         !device_create(&b->machine, device_class_find("fw_ports"), error)) {
         return false;
     }
@@ -80,6 +82,33 @@ static bool build_chipset(Board *b, const DmOptions *o, GError **error)
     return device_init(dev, error);
 }
 
+/* The controller is always there; the types of its drives are in CMOS. */
+static bool build_floppies(Board *b, void *opaque, const DmOptions *o, GError **error)
+{
+    Device *dev = b->fdc = new_device(b, "fdc");
+    unsigned type[FDC_DRIVES] = { 0 };
+
+    device_set_pointer(dev, "dma", b->dma);
+    for (unsigned i = 0; i < o->drives; i++) {
+        const DriveOption *d = &o->drive[i];
+        int unit = drive_floppy(d->name);
+        BlockDev *block;
+
+        if (unit < 0) {
+            continue;
+        }
+        block = drive_open(opaque, d, error);
+        if (!block) {
+            device_free(dev);
+            return false;
+        }
+        device_set_pointer(dev, d->name, block);
+        type[unit] = fdc_drive_type(block);
+    }
+    cmos_set_floppies(b->cmos, type[0], type[1]);
+    return device_init(dev, error);
+}
+
 static bool build_ide(Board *b, void *opaque, const DmOptions *o, GError **error)
 {
     Device *dev = b->ide = new_pci(b, "piix_ide", DEVFN_IDE);
@@ -90,9 +119,7 @@ static bool build_ide(Board *b, void *opaque, const DmOptions *o, GError **error
         BlockDev *block;
 
         if (drive_slot(d->name) < 0) {
-            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: no such drive", d->name);
-            device_free(dev);
-            return false;
+            continue;
         }
         block = drive_open(opaque, d, error);
         if (!block) {
@@ -284,10 +311,10 @@ bool board_build(Board *b, const MachineHost *host, void *opaque, Hv *hv, const 
     for (unsigned i = 0; i < G_N_ELEMENTS(b->machine.isa_irq); i++) {
         irq_init(&b->machine.isa_irq[i], isa_irq, hv, i);
     }
-    return build_chipset(b, o, error) && build_ide(b, opaque, o, error) && build_vga(b, o, error) &&
-           build_input(b, error) && build_serials(b, o, error) && build_platform(b, o, error) &&
-           build_nics(b, o, error) && build_sound(b, o, error) && build_usb(b, o, error) &&
-           add_viewers(b, opaque, o, error);
+    return build_chipset(b, o, error) && build_floppies(b, opaque, o, error) &&
+           build_ide(b, opaque, o, error) && build_vga(b, o, error) && build_input(b, error) &&
+           build_serials(b, o, error) && build_platform(b, o, error) && build_nics(b, o, error) &&
+           build_sound(b, o, error) && build_usb(b, o, error) && add_viewers(b, opaque, o, error);
 }
 
 void board_finish(Board *b)

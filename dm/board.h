@@ -22,7 +22,8 @@ typedef struct Board {
     Input *input;
     Audio *audio;
     ViewerRequests viewer_requests;
-    Device *pm, *cmos;
+    Device *pm, *cmos, *dma;
+    Device *fdc;                /* change of media */
     Device *usb;                /* the USB controller; NULL: none */
     Device *ide;                /* the IDE controller: change of media */
     NetPort *nic_port[MAX_NICS];        /* the cards' cables; the cards own them */

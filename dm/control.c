@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "dm/dm.h"
 #include "dm/drives.h"
+#include "hw/fdc.h"
 #include "hw/ide.h"
 #include "include/ctl_proto.h"
 #include "lib/fd.h"
@@ -60,17 +61,20 @@ static bool wants_fd(const Request *r, GError **error)
     return r->fd >= 0;
 }
 
+/* hda-hdd (CD-ROM drives), fda, fdb; without a descriptor: out with the medium. */
 static bool change_medium(Dm *dm, Request *r, GError **error)
 {
-    BlockOptions options = { r->body, true };
+    BlockOptions options = { r->body, r->msg.a & CTL_MEDIUM_READ_ONLY };
+    const char *name = r->body;
+    int unit = drive_floppy(name);
     BlockDev *medium, *old;
 
-    if (drive_slot(r->body) < 0) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%.16s: no such drive", r->body);
+    if (unit < 0 && drive_slot(name) < 0) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%.16s: no such drive", name);
         return false;
     }
     if (r->fd < 0) {
-        medium = block_empty(r->body);
+        medium = block_empty(name);
     } else {
         medium = block_open_fd(r->fd, &options, error);
         r->fd = -1;
@@ -78,7 +82,9 @@ static bool change_medium(Dm *dm, Request *r, GError **error)
             return false;
         }
     }
-    old = ide_change_medium(dm->board.ide, r->body[2] - 'a', medium, r->msg.b & 1, error);
+    old = unit >= 0 ? fdc_change_medium(dm->board.fdc, unit, medium, error)
+          : ide_change_medium(dm->board.ide, drive_slot(name), medium,
+                              r->msg.b & CTL_MEDIUM_FORCE, error);
     block_close(old ? old : medium);
     return old != NULL;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 #include "dm/dm.h"
+#include "hw/fdc.h"
 #include "hw/ide.h"
 #include "include/ctl_proto.h"
 
@@ -46,10 +47,25 @@ int drive_slot(const char *name)
     return name[2] - 'a';
 }
 
+int drive_floppy(const char *name)
+{
+    if (strlen(name) != 3 || strncmp(name, "fd", 2) || name[2] < 'a' || name[2] > 'b') {
+        return -1;
+    }
+    return name[2] - 'a';
+}
+
 void drives_retry(Dm *dm)
 {
     for (unsigned slot = 0; slot < IDE_SLOTS; slot++) {
         BlockDev *b = ide_medium(dm->board.ide, slot);
+
+        if (b) {
+            block_retry(b);
+        }
+    }
+    for (unsigned unit = 0; unit < FDC_DRIVES; unit++) {
+        BlockDev *b = fdc_medium(dm->board.fdc, unit);
 
         if (b) {
             block_retry(b);

@@ -15,6 +15,8 @@ struct Dm;
 BlockDev *drive_open(void *dm, const DriveOption *d, GError **error);
 /* "hda" to "hdd" to 0 to 3; -1: no such slot. */
 int drive_slot(const char *name);
+/* "fda", "fdb" to 0, 1; -1: no such drive. */
+int drive_floppy(const char *name);
 /* Held requests of all drives run again. */
 void drives_retry(struct Dm *dm);
 /* The drive's image has become, or is to become, size bytes long.  reply gets 0 or an errno. */

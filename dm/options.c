@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "dm/drives.h"
 #include "block/block.h"
 
 typedef bool (*OptionParser)(DmOptions *o, const char *value, GError **error);
@@ -76,11 +77,12 @@ static bool parse_drive(DmOptions *o, const char *value, GError **error)
     DriveOption *d = &o->drive[o->drives];
     gint64 fd, ro;
 
-    if (o->drives == MAX_DRIVES || !name || strlen(name) != 3 || !kind ||
+    if (o->drives == MAX_DRIVES || !name || !kind ||
+        (drive_slot(name) < 0 && drive_floppy(name) < 0) ||
         !sub_number(value, "fd", -1, &fd) || !sub_number(value, "ro", 0, &ro) ||
         !parse_backing(d, backing)) {
-        return bad(error, "--drive %s: want name=hda,fd=N,kind=disk|cdrom,ro=0|1,format=NAME,"
-                   "backing=FORMAT:FD/...,errors=report|hold", value);
+        return bad(error, "--drive %s: want name=hda,fd=N,kind=disk|cdrom|floppy,ro=0|1,"
+                   "format=NAME,backing=FORMAT:FD/...,errors=report|hold", value);
     }
     g_strlcpy(d->name, name, sizeof d->name);
     d->fd = fd;

@@ -11,6 +11,8 @@
 /* --- cmos --- */
 #define CMOS_SHUTDOWN_STATUS 0x0F
 void cmos_set(Device *cmos, unsigned index, uint8_t value);
+/* Types of the floppy drives, as in index 10h; 0: none. */
+void cmos_set_floppies(Device *cmos, unsigned a, unsigned b);
 uint8_t cmos_get(const Device *cmos, unsigned index);
 
 /* --- piix4_pm --- */

@@ -12,6 +12,8 @@
 
 #define CMOS_BYTES 128
 
+enum { EQUIPMENT_FPU = 0x02, EQUIPMENT_MOUSE = 0x04, EQUIPMENT_FLOPPIES = 0xc1 };
+
 enum { CMOS_FLOPPIES = 0x10, CMOS_EQUIPMENT = 0x14, CMOS_BASE_KB = 0x15, CMOS_CHECKSUM = 0x2e,
        CMOS_CENTURY = 0x32, CMOS_CENTURY_PS2 = 0x37, CMOS_BOOT_THIRD = 0x38,
        CMOS_BOOT_FIRST = 0x3d, CMOS_CPUS = 0x5f };
@@ -70,28 +72,43 @@ static uint8_t cmos_boot_code(char letter)
     }
 }
 
+static void cmos_sum(Cmos *c)
+{
+    uint16_t sum = 0;
+
+    for (unsigned i = CMOS_FLOPPIES; i < CMOS_CHECKSUM; i++)
+        sum += c->bytes[i];
+    c->bytes[CMOS_CHECKSUM] = sum >> 8;
+    c->bytes[CMOS_CHECKSUM + 1] = sum;
+}
+
+void cmos_set_floppies(Device *cmos, unsigned a, unsigned b)
+{
+    Cmos *c = (Cmos *)cmos;
+    unsigned drives = !!a + !!b;
+
+    c->bytes[CMOS_FLOPPIES] = a << 4 | b;
+    c->bytes[CMOS_EQUIPMENT] &= ~EQUIPMENT_FLOPPIES;
+    c->bytes[CMOS_EQUIPMENT] |= drives ? 1 | (drives - 1) << 6 : 0;
+    cmos_sum(c);
+}
+
 static void cmos_fill(Cmos *c)
 {
     uint8_t boot[3] = { 0 };
-    uint16_t sum = 0;
-    unsigned drives = (c->floppies >> 4 & 15 ? 1 : 0) + (c->floppies & 15 ? 1 : 0);
     g_autoptr(GDateTime) now =
         g_date_time_new_from_unix_utc(c->dev.machine->host->wall_clock(c->dev.machine));
     unsigned century = now ? g_date_time_get_year(now) / 100 : 20;
 
     for (unsigned i = 0; i < 3 && c->boot && c->boot[i]; i++)
         boot[i] = cmos_boot_code(c->boot[i]);
-    c->bytes[CMOS_FLOPPIES] = c->floppies;
-    c->bytes[CMOS_EQUIPMENT] = 0x06 | (drives ? 1 | (drives - 1) << 6 : 0);  /* FPU, PS/2 mouse */
+    c->bytes[CMOS_EQUIPMENT] = EQUIPMENT_FPU | EQUIPMENT_MOUSE;
     c->bytes[CMOS_BASE_KB] = 640 & 0xff;
     c->bytes[CMOS_BASE_KB + 1] = 640 >> 8;
     c->bytes[CMOS_BOOT_FIRST] = boot[1] << 4 | boot[0];
     c->bytes[CMOS_BOOT_THIRD] = boot[2] << 4;
     c->bytes[CMOS_CPUS] = c->vcpus ? c->vcpus - 1 : 0;
-    for (unsigned i = 0x10; i < CMOS_CHECKSUM; i++)
-        sum += c->bytes[i];
-    c->bytes[CMOS_CHECKSUM] = sum >> 8;
-    c->bytes[CMOS_CHECKSUM + 1] = sum;
+    cmos_set_floppies(&c->dev, c->floppies >> 4 & 15, c->floppies & 15);
     c->bytes[CMOS_CENTURY] = c->bytes[CMOS_CENTURY_PS2] = century / 10 % 10 << 4 | century % 10;
 }
 

@@ -12,6 +12,7 @@ const DeviceClass *const device_classes[] = {
     &piix4_pm_class,
     &cmos_class,
     &i8237_class,
+    &fdc_class,
     &fw_ports_class,
     &xen_platform_class,
     &uart_class,

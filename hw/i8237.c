@@ -2,8 +2,9 @@
 /*
  * i8237.c - the two cascaded DMA controllers of the PC (Intel 8237A data sheet) with the page
  * registers at 80h-8Fh.  A device moves data by i8237_from_memory/to_memory when it wants to, and
- * is told when its channel, asked for in vain, is set up at last; there is no bus timing.  Left out: memory-to-memory transfers (no PC wires them) and the extended mode
- * registers of EISA.  Port 80h, the POST code display, is a page register without a channel.
+ * is told when its channel, asked for in vain, is set up at last; there is no bus timing.  Left out:
+ * memory-to-memory transfers (no PC wires them) and the extended mode registers of EISA.  Port 80h,
+ * the POST code display, is a page register without a channel.
  */
 #include "hw/chipset.h"
 #include "hw/devices.h"

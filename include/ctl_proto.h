@@ -25,8 +25,8 @@ enum CtlType {
     CTL_DUMP_CORE,              /* with a descriptor to write an ELF core to */
     CTL_SHUTDOWN,               /* a = ShutdownReason: as SCHEDOP_shutdown for the whole domain */
     /* xend -> qemu-dm */
-    CTL_CHANGE_MEDIUM = 64,     /* body: device name ("hdc"); with a descriptor, or none: eject;
-                                   a: 1 = read-only, b: 1 = also when the tray is locked */
+    CTL_CHANGE_MEDIUM = 64,     /* body: drive ("hdc", "fda"); with a descriptor, or none: eject;
+                                   a: CTL_MEDIUM_READ_ONLY, b: CTL_MEDIUM_FORCE */
     CTL_SCREENSHOT,             /* with a descriptor: a PPM picture is written to it */
     CTL_SEND_KEY,               /* a = code, b = down */
     CTL_DUMP_STATE,             /* with a descriptor: text of all device state */
@@ -56,6 +56,8 @@ enum CtlTrigger { CTL_TRIGGER_NMI, CTL_TRIGGER_RESET, CTL_TRIGGER_INIT, CTL_TRIG
                   CTL_TRIGGER_SLEEP, CTL_TRIGGER_S3RESUME };
 
 enum CtlCable { CTL_CABLE_SOCKET, CTL_CABLE_TAP, CTL_CABLE_TAP_VNET };
+/* Force: also when the guest has locked the tray. */
+enum CtlMedium { CTL_MEDIUM_READ_ONLY = 1, CTL_MEDIUM_FORCE = 1 };
 
 typedef struct CtlMsg {
     uint32_t type;

@@ -79,6 +79,7 @@
 #define IRQ_KBD                 1
 #define IRQ_COM2                3
 #define IRQ_COM1                4
+#define IRQ_FDC                 6
 #define IRQ_LPT1                7
 #define IRQ_RTC                 8
 #define IRQ_SCI                 9
@@ -86,6 +87,9 @@
 #define IRQ_FPU                 13
 #define IRQ_IDE0                14
 #define IRQ_IDE1                15
+
+/* ISA DMA channels */
+#define DMA_FDC                 2
 
 #define IOAPIC_PINS             48
 #define PIT_HZ                  1193182

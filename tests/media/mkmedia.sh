@@ -4,7 +4,8 @@
 #   DEMODIR/install.iso   the demonstration's installer (demo/mkiso.sh)
 #   memtest.iso           memtest86+          grub.iso    GRUB's rescue CD
 #   ipxe.iso              iPXE                i386.iso    Debian's i386 installer kernel, on ttyS0
-#   net.iso               Debian's kernel, network drivers, and a shell on ttyS0
+#   floppy.bin            a real-mode program that uses INT 13h (floppy.S)
+#   net.iso, dev.iso      Debian's kernel, drivers of networks or of other devices, a shell on ttyS0
 #   usb.iso               Debian's USB drivers and a shell (mkusb.sh)
 # Packages are fetched once, into OUTDIR/debs.  What is there already is not made again.
 set -euo pipefail
@@ -53,48 +54,73 @@ END
     mv "$out/i386.iso.new" "$out/i386.iso"
 }
 
-# The demonstration's kernel, with drivers for networks only and nothing to wait for.
-net_guest() {
-    local deb version cd=$work/netcd root=$work/netroot m
-    [ -e "$out/net.iso" ] && return
-    echo "  net.iso"
-    deb=$(ls "$demo"/debs/linux-image-[0-9]*.deb | tail -n 1)
-    dpkg-deb -x "$deb" "$work/kernel" && version=$(ls "$work/kernel/lib/modules") &&
-        depmod -b "$work/kernel" "$version" || return 1
-    mkdir -p "$cd" "$root"/{bin,dev,proc,sys,tmp,lib/modules}
+# guest NAME TITLE MODULES COMMAND_LINE: the demonstration's kernel with the drivers of MODULES, loaded
+# in this order, and a shell on ttyS0.  What stands at standard input runs before the shell.
+guest() {
+    local name=$1 title=$2 modules=$3 line=$4 deb version m
+    local cd=$work/$name.cd root=$work/$name.root
+    [ -e "$out/$name.iso" ] && return
+    echo "  $name.iso"
+    if [ ! -d "$work/kernel" ]; then
+        deb=$(ls "$demo"/debs/linux-image-[0-9]*.deb | tail -n 1)
+        dpkg-deb -x "$deb" "$work/kernel" && version=$(ls "$work/kernel/lib/modules") &&
+            depmod -b "$work/kernel" "$version" || return 1
+    fi
+    version=$(ls "$work/kernel/lib/modules")
+    mkdir -p "$cd" "$root"/{bin,dev,proc,sys,tmp,mnt,lib/modules}
     cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$cd/"
     cp "$work/kernel/boot/vmlinuz-$version" "$cd/vmlinuz"
     install -m755 "$(command -v busybox)" "$root/bin/busybox"
-    for m in 8139too 8139cp ne2k-pci; do
+    for m in $modules; do
         modprobe -d "$work/kernel" -S "$version" --show-depends "$m" | sed -n 's/^insmod //p'
     done | awk '!seen[$1]++ { print $1 }' | while read -r m; do
         cp "$m" "$root/lib/modules/" && echo "${m##*/}" >>"$root/lib/modules/order"
     done
-    cat >"$root/init" <<'END'
+    { cat <<'END'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 while read -r m; do insmod "/lib/modules/$m"; done </lib/modules/order
 dmesg -n 1
-ip link set lo up
-for i in /sys/class/net/eth*; do ip link set "${i##*/}" up; done
-echo; echo "NET GUEST READY"
+END
+        cat
+        echo "echo; echo '$title GUEST READY'"
+        cat <<'END'
 exec setsid sh -c 'while :; do PS1="# " sh <>/dev/ttyS0 >&0 2>&1; done'
 END
+    } >"$root/init"
     chmod 755 "$root/init"
     (cd "$root" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -9n) >"$cd/initrd.img"
-    cat >"$cd/isolinux.cfg" <<'END'
+    cat >"$cd/isolinux.cfg" <<END
 serial 0 115200
 default n
 label n
   kernel /vmlinuz
-  append initrd=/initrd.img console=ttyS0,115200 quiet xen_emul_unplug=never panic=5
+  append initrd=/initrd.img console=ttyS0,115200 quiet panic=5 $line
 END
-    xorriso -as mkisofs -quiet -o "$out/net.iso.new" -V NET -R -J -b isolinux.bin -c boot.cat \
+    xorriso -as mkisofs -quiet -o "$out/$name.iso.new" -V "$title" -R -J -b isolinux.bin -c boot.cat \
         -no-emul-boot -boot-load-size 4 -boot-info-table "$cd" 2>"$work/log" ||
         { cat "$work/log" >&2; return 1; }
-    mv "$out/net.iso.new" "$out/net.iso"
+    mv "$out/$name.iso.new" "$out/$name.iso"
+}
+net_guest() {
+    guest net NET '8139too 8139cp ne2k-pci' xen_emul_unplug=never <<'END'
+ip link set lo up
+for i in /sys/class/net/eth*; do ip link set "${i##*/}" up; done
+END
+}
+dev_guest() {
+    guest dev DEV 'ata_piix sd_mod sr_mod isofs vfat nls_cp437 nls_ascii floppy button i6300esb pvpanic-mmio' \
+        xen_emul_unplug=never </dev/null
+}
+
+# A program of three sectors that boots from a floppy.
+floppy_program() {
+    [ "$out/floppy.bin" -nt "$here/floppy.S" ] && return
+    echo "  floppy.bin"
+    gcc -m32 -c -o "$work/floppy.o" "$here/floppy.S" &&
+        ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$out/floppy.bin" "$work/floppy.o"
 }
 
 "$here/../../demo/mkiso.sh" "$demo"
@@ -104,4 +130,6 @@ take ipxe.iso ipxe usr/lib/ipxe/ipxe.iso
 i386_installer || failed=1
 net_guest || failed=1
 "$here/mkusb.sh" "$out" "$demo" || failed=1
+dev_guest || failed=1
+floppy_program || failed=1
 exit $failed

@@ -647,6 +647,56 @@ static void check_disk_errors(Check *c)
           "sees an error), pause (until xm unpause) or stop (as a crash)", text);
 }
 
+static void check_disk(Check *c, const char *spec, SourcePos pos)
+{
+    DiskConfig *d = &c->d->disk[c->d->disks];
+    bool ok;
+
+    if (c->d->disks == MAX_DISKS) {
+        ERROR(c, pos, "too many disks; the machine has hda to hdd, fda and fdb");
+        return;
+    }
+    ok = disk_parse(d, spec, pos, c->messages);
+    for (unsigned j = 0; d->dev && j < c->d->disks; j++) {
+        DiskConfig *other = &c->d->disk[j];
+
+        if (!g_strcmp0(other->dev, d->dev)) {
+            ERROR(c, pos, "device %s is used twice; choose another", d->dev);
+            ok = false;
+        }
+        if (ok && *d->path && !g_strcmp0(other->path, d->path) &&
+            (other->writable || d->writable) && !(other->shared && d->shared)) {
+            ERROR(c, pos, "image %s is used twice and writable; remove one entry", d->path);
+            ok = false;
+        }
+    }
+    if (ok && c->facts->check_host) {
+        disk_check_image(d, c->messages);
+    }
+    c->d->disks++;
+}
+
+/* fda='PATH': writable if it is for this user, as the device model of Xen 4.1 does it. */
+static void check_floppies(Check *c)
+{
+    static const char *const keys[] = { "fda", "fdb" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(keys); i++) {
+        const char *path = string(c, keys[i], "");
+
+        if (*path) {
+            g_autofree char *spec = g_strdup_printf("file:%s,%s,%s", path, keys[i],
+                                                    access(path, W_OK) ? "r" : "w");
+
+            if (strchr(path, ',')) {
+                ERROR(c, position(c, keys[i]), "%s: a path with a comma can't be used", path);
+            } else {
+                check_disk(c, spec, position(c, keys[i]));
+            }
+        }
+    }
+}
+
 static void check_disks(Check *c)
 {
     Value *list = get(c, "disk");
@@ -654,36 +704,14 @@ static void check_disks(Check *c)
 
     for (unsigned i = 0; i < n; i++) {
         Value *v = value_item(list, i);
-        DiskConfig *d = &c->d->disk[c->d->disks];
-        bool ok;
 
         if (v->kind != VALUE_STR) {
             ERROR(c, v->pos, "a disk is %s; write 'file:PATH,hda,w'", value_kind_name(v));
             continue;
         }
-        if (c->d->disks == MAX_DISKS) {
-            ERROR(c, v->pos, "too many disks; the machine has hda to hdd");
-            return;
-        }
-        ok = disk_parse(d, v->s, v->pos, c->messages);
-        for (unsigned j = 0; d->dev && j < c->d->disks; j++) {
-            DiskConfig *other = &c->d->disk[j];
-
-            if (!g_strcmp0(other->dev, d->dev)) {
-                ERROR(c, v->pos, "device %s is used twice; choose another of hda to hdd", d->dev);
-                ok = false;
-            }
-            if (ok && *d->path && !g_strcmp0(other->path, d->path) &&
-                (other->writable || d->writable) && !(other->shared && d->shared)) {
-                ERROR(c, v->pos, "image %s is used twice and writable; remove one entry", d->path);
-                ok = false;
-            }
-        }
-        if (ok && c->facts->check_host) {
-            disk_check_image(d, c->messages);
-        }
-        c->d->disks++;
+        check_disk(c, v->s, v->pos);
     }
+    check_floppies(c);
 }
 
 /* Jumpers that the config leaves open: as Xen's device model sets them, but not on IDE's ports. */

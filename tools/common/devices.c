@@ -23,6 +23,7 @@
 #include "block/format.h"
 
 #define MIN_DISK_BYTES (16 * 63 * 512)      /* one cylinder */
+#define MAX_FLOPPY_BYTES (3840 * 1024)      /* 80 tracks, 2 sides, 48 sectors */
 #define MIN_CDROM_BYTES (17 * 2048)         /* up to ISO 9660's first descriptor */
 
 #define BAD(pos, ...) message_add(messages, MESSAGE_ERROR, pos, __VA_ARGS__)
@@ -109,14 +110,21 @@ static bool parse_uname(DiskConfig *d, SourcePos pos, Messages *messages)
     return true;
 }
 
-/* hda, ioemu:hdc, xvda1, 768.  Only whole disks on the IDE bus exist so far. */
+/* hda, ioemu:hdc, xvda1, 768; fda.  Only whole disks on the IDE bus exist so far. */
 static bool parse_dev(DiskConfig *d, const char *text, SourcePos pos, Messages *messages)
 {
     static const unsigned numbers[] = { 768, 832, 5632, 5696 };
+    static const unsigned floppies[] = { 512, 513 };        /* 2 << 8 | unit, as Linux has them */
     const char *dev = g_str_has_prefix(text, "ioemu:") ? text + 6 : text;
 
     if (g_str_has_prefix(dev, "/dev/")) {
         dev += 5;
+    }
+    if (g_str_has_prefix(dev, "fd") && strlen(dev) == 3 && (dev[2] == 'a' || dev[2] == 'b')) {
+        d->dev = g_strdup(dev);
+        d->vdev = floppies[dev[2] - 'a'];
+        d->floppy = true;
+        return true;
     }
     if (g_str_has_prefix(dev, "xvd") && strlen(dev) == 4 && dev[3] >= 'a' && dev[3] <= 'd') {
         d->dev = g_strdup_printf("hd%c", dev[3]);
@@ -180,13 +188,16 @@ bool disk_parse(DiskConfig *d, const char *spec, SourcePos pos, Messages *messag
     if (kind) {
         *kind++ = 0;
         d->cdrom = !strcmp(kind, "cdrom");
-        if (!d->cdrom && strcmp(kind, "disk")) {
+        if (!d->cdrom && strcmp(kind, "disk") && strcmp(kind, "floppy")) {
             BAD(pos, "device type '%s' is unknown; use %s:disk or %s:cdrom", kind, f[1], f[1]);
         }
     }
-    parse_dev(d, f[1], pos, messages);
+    if (parse_dev(d, f[1], pos, messages) && kind && d->floppy != !strcmp(kind, "floppy")) {
+        BAD(pos, "device %s is %s; leave ':%s' out", f[1], d->floppy ? "a floppy drive" :
+            "no floppy drive", kind);
+    }
     parse_mode(d, f[2], pos, messages);
-    if (parse_uname(d, pos, messages) && !*d->path && !d->cdrom) {
+    if (parse_uname(d, pos, messages) && !*d->path && !d->cdrom && !d->floppy) {
         BAD(pos, "disk '%s' has no image; write file:PATH,%s,w", spec, f[1]);
     }
     if (d->shared && d->writable && d->format && strcmp(d->format, "raw")) {
@@ -266,6 +277,14 @@ char *image_holder(const char *path, bool writable)
 
 static bool check_size(const DiskConfig *d, uint64_t size, Messages *messages)
 {
+    if (d->floppy) {
+        if (!size || size % 512 || size > MAX_FLOPPY_BYTES) {
+            BAD(d->pos, "image %s is no floppy disk: %" G_GUINT64_FORMAT " bytes; make one with "
+                "'truncate -s 1440K'", d->path, size);
+            return false;
+        }
+        return true;
+    }
     if (d->cdrom ? size < MIN_CDROM_BYTES : size < MIN_DISK_BYTES) {
         BAD(d->pos, "image %s is too small: %" G_GUINT64_FORMAT " bytes, and %s has at least %d; "
             "%s",

@@ -31,7 +31,7 @@ typedef struct DiskConfig {
     bool foreign;               /* a format of qemu-nbd's */
     char *dev;                  /* hda */
     unsigned vdev;              /* Xen's virtual device number */
-    bool cdrom, writable, shared;
+    bool cdrom, floppy, writable, shared;
 } DiskConfig;
 
 typedef struct VifConfig {

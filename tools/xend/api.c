@@ -240,30 +240,40 @@ static void medium_changed(Domain *d, const Forward *f)
     DiskConfig *disk = &d->config->disk[f->disk];
     g_autofree char *node = g_strdup_printf("/local/domain/0/backend/vbd/%u/%u/params", d->id,
                                             disk->vdev);
-    ConfigVar *var = config_find(d->vars, "disk");
-    Value *list = value_list();
+    ConfigVar *var = config_find(d->vars, "disk"), *key = config_find(d->vars, disk->dev);
+    Value *list;
 
     g_free(disk->path);
     disk->path = g_strdup(f->text);
     g_free(disk->uname);
     disk->uname = *f->text ? g_strconcat("file:", f->text, NULL) : g_strdup("");
     d->ejected[f->disk] = false;
-    store_put(d->xend->store, node, disk->path);
+    if (!disk->floppy) {
+        store_put(d->xend->store, node, disk->path);
+    }
+    if (key) {                  /* fda, fdb */
+        config_set(d->vars, disk->dev, value_str(disk->path), (SourcePos){ 0 });
+        return;
+    }
+    list = value_list();
     for (unsigned i = 0; i < value_len(var->value); i++) {
         value_append(list, i == f->disk
-                     ? value_take_str(g_strdup_printf("%s,%s:cdrom,r", disk->uname, disk->dev))
+                     ? value_take_str(g_strdup_printf("%s,%s%s,%s", disk->uname, disk->dev,
+                                                      disk->cdrom ? ":cdrom" : "",
+                                                      disk->writable ? "w" : "r"))
                      : value_ref(value_item(var->value, i)));
     }
     config_set(d->vars, "disk", list, (SourcePos){ 0 });
 }
 
-static DiskConfig *find_cdrom(Domain *d, const char *dev, unsigned *index)
+/* A drive with a medium that can be taken out: the first CD-ROM drive, or the one that is named. */
+static DiskConfig *find_drive(Domain *d, const char *dev, unsigned *index)
 {
     for (unsigned i = 0; i < d->config->disks; i++) {
         DiskConfig *disk = &d->config->disk[i];
         g_autofree char *number = g_strdup_printf("%u", disk->vdev);
 
-        if (disk->cdrom && (!*dev || !strcmp(disk->dev, dev) || !strcmp(number, dev))) {
+        if ((disk->cdrom || (disk->floppy && *dev)) && (!*dev || !strcmp(disk->dev, dev) || !strcmp(number, dev))) {
             *index = i;
             return disk;
         }
@@ -274,10 +284,11 @@ static DiskConfig *find_cdrom(Domain *d, const char *dev, unsigned *index)
 static void do_change_medium(Xend *x, Domain *d, RpcCall *call, const Value *params)
 {
     const char *dev = text_param(params, 1), *path = text_param(params, 2);
+    const char *mode = text_param(params, 3);
     g_autoptr(Messages) messages = messages_new();
     g_autofree char *error = NULL;
     unsigned index = 0;
-    DiskConfig *drive = find_cdrom(d, dev, &index);
+    DiskConfig *drive = find_drive(d, dev, &index);
     DiskConfig medium;
     Forward *f;
     int fd = -1;
@@ -287,11 +298,13 @@ static void do_change_medium(Xend *x, Domain *d, RpcCall *call, const Value *par
         return;
     }
     if (!drive) {
-        rpc_fault(call, FAULT_ERROR, "Domain '%s' has no CD-ROM drive%s%s", d->name,
+        rpc_fault(call, FAULT_ERROR, "Domain '%s' has no drive for media%s%s", d->name,
                   *dev ? " " : "", dev);
         return;
     }
-    medium = (DiskConfig){ .path = (char *)path, .cdrom = true, .dev = drive->dev };
+    medium = (DiskConfig){ .path = (char *)path, .cdrom = drive->cdrom, .dev = drive->dev,
+                           .floppy = drive->floppy, .shared = strchr(mode, '!') != NULL };
+    medium.writable = drive->floppy && *path && *mode != 'r' && access(path, W_OK) == 0;
     if (*path && !disk_check_image(&medium, messages)) {
         rpc_fault(call, FAULT_ERROR, "%s", ((Message *)messages->list->pdata[0])->text);
         return;
@@ -304,7 +317,9 @@ static void do_change_medium(Xend *x, Domain *d, RpcCall *call, const Value *par
     f->done = medium_changed;
     f->disk = index;
     f->text = g_strdup(path);
-    control_request(d->dm, CTL_CHANGE_MEDIUM, 1, 1, drive->dev, fd, forwarded, f);
+    drive->writable = drive->floppy ? medium.writable : false;
+    control_request(d->dm, CTL_CHANGE_MEDIUM, medium.writable ? 0 : CTL_MEDIUM_READ_ONLY,
+                    CTL_MEDIUM_FORCE, drive->dev, fd, forwarded, f);
     if (fd >= 0) {
         close(fd);
     }

@@ -264,7 +264,7 @@ static bool give_disks(Domain *d, Command *c, char **error)
         g_autoptr(GString) option = g_string_new(NULL);
 
         g_string_printf(option, "name=%s,kind=%s,ro=%d,errors=%s", disk->dev,
-                        disk->cdrom ? "cdrom" : "disk", !disk->writable,
+                        disk->cdrom ? "cdrom" : disk->floppy ? "floppy" : "disk", !disk->writable,
                         d->config->on_disk_error == DISK_ERRORS_REPORT ? "report" : "hold");
         if (!give_image(disk, c, option, error)) {
             return false;

@@ -184,7 +184,9 @@ void layout_domain(Domain *d)
     put_int(&w, "console/limit", 1048576);
     put(&w, "description", "");
     for (unsigned i = 0; i < d->config->disks; i++) {
-        layout_disk(d, &d->config->disk[i]);
+        if (!d->config->disk[i].floppy) {       /* no PV front end has floppies */
+            layout_disk(d, &d->config->disk[i]);
+        }
     }
     for (unsigned i = 0; i < d->config->vifs; i++) {
         layout_vif(d, i, &d->config->vif[i]);
@@ -305,6 +307,9 @@ Value *domain_to_sxp(const Domain *d)
     for (unsigned i = 0; i < c->disks; i++) {
         Value *vbd = tagged("vbd");
 
+        if (c->disk[i].floppy) {
+            continue;
+        }
         add(vbd, sxp_pair("uname", c->disk[i].uname));
         add(vbd, sxp_pair("dev", c->disk[i].dev));
         add(vbd, sxp_pair("devtype", c->disk[i].cdrom ? "cdrom" : "disk"));

@@ -447,7 +447,8 @@ int xm_network_list(Xm *xm, int argc, char **argv)
     return device_list(xm, argc, argv, "vif", format_network_list);
 }
 
-static int change_medium(Xm *xm, const char *name, const char *dev, const char *uname)
+static int change_medium(Xm *xm, const char *name, const char *dev, const char *uname,
+                         const char *mode)
 {
     g_autofree char *path = NULL;
 
@@ -465,26 +466,25 @@ static int change_medium(Xm *xm, const char *name, const char *dev, const char *
     if (!path) {
         path = *uname ? g_canonicalize_filename(uname, NULL) : g_strdup("");
     }
-    return call(xm, "xend.domain.change_medium", xm_params(name, dev, path, NULL));
+    return call(xm, "xend.domain.change_medium", xm_params(name, dev, path, mode, NULL));
 }
 
 int xm_block_configure(Xm *xm, int argc, char **argv)
 {
     g_autofree char *dev = g_strndup(argv[2], strcspn(argv[2], ":"));
 
-    (void)argc;
     return change_medium(xm, argv[0], g_str_has_prefix(argv[2], "ioemu:") ? argv[2] + 6 : dev,
-                         argv[1]);
+                         argv[1], argc > 3 ? argv[3] : "");
 }
 
 int xm_cd_insert(Xm *xm, int argc, char **argv)
 {
-    return change_medium(xm, argv[0], argc > 2 ? argv[1] : "", argv[argc - 1]);
+    return change_medium(xm, argv[0], argc > 2 ? argv[1] : "", argv[argc - 1], "");
 }
 
 int xm_cd_eject(Xm *xm, int argc, char **argv)
 {
-    return change_medium(xm, argv[0], argc > 1 ? argv[1] : "", "");
+    return change_medium(xm, argv[0], argc > 1 ? argv[1] : "", "", "");
 }
 
 int xm_screenshot(Xm *xm, int argc, char **argv)

@@ -157,9 +157,19 @@ static void show_messages(const Messages *m, bool quiet)
 /* Relative paths of images are the user's, not xend's. */
 static void make_absolute(Config *c)
 {
+    static const char *const floppies[] = { "fda", "fdb" };
     ConfigVar *disk = config_find(c, "disk");
     Value *list;
 
+    for (unsigned i = 0; i < G_N_ELEMENTS(floppies); i++) {
+        ConfigVar *var = config_find(c, floppies[i]);
+
+        if (var && var->value && var->value->kind == VALUE_STR && *var->value->s) {
+            g_autofree char *full = g_canonicalize_filename(var->value->s, NULL);
+
+            config_set(c, floppies[i], value_at(value_str(full), var->value->pos), var->pos);
+        }
+    }
     if (!disk || !disk->value || disk->value->kind != VALUE_LIST) {
         return;
     }
