@@ -236,7 +236,7 @@ void glue_cmos_write(Domain *d, unsigned index, uint8_t value)
 void glue_cpuid(Vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     uint64_t cr4 = 0, xcr0 = 1;
-    bool dynamic = leaf == 1 || leaf == 7 || leaf == 0xd;
+    bool dynamic = leaf == 1 || leaf == 0xd;
 
     if (v->ev && dynamic) {
         v->state_valid = false;

@@ -43,8 +43,11 @@ lint:
 	@tests/check.sh lint
 asan:
 	@tests/check.sh asan
+# Do the CPU tests see errors?  Minutes.
+check-planted: $(B)/tests/cpu
+	@tests/cpu/planted.py --build $(B)
 # What check.sh builds: all programs, and the Criterion programs of directories that hold tests.
 check-build: all $(TESTS)
 list-tests:
 	@echo $(TESTS)
-.PHONY: check check-unit check-system lint asan check-build list-tests
+.PHONY: check check-planted check-unit check-system lint asan check-build list-tests

@@ -672,6 +672,9 @@ bool lapic_set_base(Lapic *l, uint64_t value)
     if ((value & ~(address | BASE_BSP | BASE_EXTD | BASE_EN)) || (extd && !en)) {
         return false;
     }
+    if (extd && l->bus->no_x2apic) {
+        return false;           /* a reserved bit then */
+    }
     if ((x2apic(l) && en && !extd) || (!lapic_hw_enabled(l) && extd)) {
         return false;           /* SDM figure "local x2APIC state transitions" */
     }

@@ -21,6 +21,7 @@ typedef struct ApicBus {
     unsigned last_lowest;       /* who took the last lowest-priority message: ties go round */
     uint64_t tsc_khz;
     unsigned phys_bits;
+    bool no_x2apic;             /* CPUID doesn't show it */
     const PlatformHost *host;
     void *opaque;
     /* A level-triggered vector was ended. */

@@ -394,6 +394,7 @@ Platform *platform_new(Machine *m, const PlatformConfig *config, const PlatformH
                        void *opaque, GError **error)
 {
     Platform *p = g_new0(Platform, 1);
+    uint32_t leaf_1[4];
     bool ok = true;
 
     p->machine = m;
@@ -408,6 +409,8 @@ Platform *platform_new(Machine *m, const PlatformConfig *config, const PlatformH
     };
     p->config.caps.phys_bits = p->bus.phys_bits;
     p->cpuid = cpuid_policy_new(&p->config);
+    cpuid_policy_get(p->cpuid, 0, true, 1, 0, 0, 0, leaf_1);
+    p->bus.no_x2apic = !(leaf_1[2] & 1u << 21);
     irq_init(&p->pic_out, pic_out_changed, p, 0);
     for (unsigned i = 0; i < 16; i++) {
         irq_init(&m->isa_irq[i], chip_irq, p, i);

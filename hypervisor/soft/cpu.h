@@ -185,6 +185,8 @@ struct EngineVcpu {
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, tsc_aux, misc_enable, debugctl;
     int64_t tsc_offset;
+    uint32_t leaf7_ebx;         /* of CPUID, asked for once */
+    bool leaf7_known;
     uint64_t pdpte[4];          /* PAE, loaded with CR3 */
 
     /* the event raise_*() left for the run loop */

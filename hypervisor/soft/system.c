@@ -60,10 +60,15 @@ OP(sti)
 
 static void set_ac(Cpu *c, const Insn *i, bool on)
 {
+    enum { SMAP = 1 << 20 };
     uint32_t out[4] = { 0 };
 
-    c->host->cpuid(c->vcpu, 7, 0, out);
-    if (!(out[1] & 1u << 20) || c->cpl)
+    if (!c->leaf7_known) {
+        c->host->cpuid(c->vcpu, 7, 0, out);
+        c->leaf7_ebx = out[1];
+        c->leaf7_known = true;
+    }
+    if (!(c->leaf7_ebx & SMAP) || c->cpl)
         raise_ud(c, i);
     cpu_set_rflags(c, on ? RF_AC : 0, RF_AC);
 }

@@ -155,6 +155,20 @@ snippet k_load_twice, 64        /* [RBX], a page table entry at RSI changed, INV
     hlt
 end k_load_twice
 
+snippet k_invpcid, 64           /* the same with INVPCID of type RCX, its descriptor at R8 */
+    mov rax, [rbx]
+    mov [rsi], rdi
+    invpcid rcx, [r8]
+    mov rdx, [rbx]
+    hlt
+end k_invpcid
+
+snippet k_rdpid, 64
+    rdpid rax
+    rdtscp
+    hlt
+end k_rdpid
+
 snippet k_steps, 64
     nop
     mov eax, 1

@@ -208,3 +208,14 @@ Test(cpuid, tsc_aux_is_the_guests_but_in_mode_3)
     start(&c, "host");
     cr_expect(platform_msr_write(r->p, 0, 0xc0000103, 5), "forgotten");
 }
+
+Test(cpuid, a_model_without_x2apic_refuses_its_bit)
+{
+    PlatformConfig c = rig_config(1);
+
+    start(&c, "pentium3");
+    cr_expect_not(platform_msr_write(r->p, 0, 0x1b, PC_LAPIC_BASE | 0xd00));
+    rig_free(r);
+    start(&c, "host");
+    cr_expect(platform_msr_write(r->p, 0, 0x1b, PC_LAPIC_BASE | 0xd00));
+}

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""planted.py [--build DIR] [NAME...] - do the CPU tests see an error?
+
+Copies the sources, plants one small error at a time into the software CPU, builds the CPU tests of
+the copy and runs them: they must fail.  Exit status 1 when an error goes unseen, 2 when one can't be
+planted (the source has changed: mend the list).  Run by `make check-planted`."""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '../..'))
+SOFT = 'hypervisor/soft/'
+PROGRAM = 'build/tests/cpu'
+
+# name, file, what is there, what is put in its place, tests to be tried first
+FAULTS = [
+    ('carry lost by rotates and shifts', 'shift.c',
+     '    __asm__("sahf\\n\\t" insn sfx " %%cl, %1\\n',
+     '    __asm__("sahf\\n\\tclc\\n\\t" insn sfx " %%cl, %1\\n', 'oracle/one_byte*'),
+    ('imm8 not sign-extended', 'decode.c',
+     'return n == 1 ? (int8_t)v :', 'return n == 1 ? (uint8_t)v :', 'oracle/one_byte*'),
+    ('MOVSX of a byte is MOVZX', 'move.c',
+     'WIDEN_ALL(movsx8, 8, int8_t)', 'WIDEN_ALL(movsx8, 8, uint8_t)', 'oracle/two_byte*'),
+    ('dirty bit not set', 'mmu.c',
+     'acc == ACCESS_WRITE ? PTE_A | PTE_D : PTE_A', 'PTE_A', '{core,sys_long,sys_prot}/*'),
+    ('accessed bit not set in upper tables', 'mmu.c',
+     'if (!entry_set(c, &levels[k], PTE_A))', 'if (0 && !entry_set(c, &levels[k], PTE_A))',
+     '{core,sys_long,sys_prot}/*'),
+    ('INVLPG leaves the entry', 'system.c',
+     'if (is_canonical(linear))\n        tlb_flush_page(c, linear);',
+     'if (!is_canonical(linear))\n        tlb_flush_page(c, linear);', '{core,sys_long,sys_prot}/*'),
+    ('a store next to code is not noticed', 'mmu.c',
+     'if (bits & mask) {\n            block_invalidate(c, gpa, len);',
+     'if (bits & mask & (mask - 1)) {\n            block_invalidate(c, gpa, len);', 'core/*'),
+    ('STI opens at once', 'system.c',
+     '            c->shadow |= SHADOW_STI;', '            c->shadow |= 0;',
+     '{core,sys_long,sys_prot,sys_real}/*'),
+    ('segment limit one byte too far', 'mmu.c',
+     ': last > s->limit && !(s->limit', ': last > (uint64_t)s->limit + 1 && !(s->limit',
+     '{oracle/*16*,sys_prot/*,sys_real/*}'),
+    ('VEX leaves the upper half', 'vex_move.c',
+     '    vex_set_low(c, i->reg, vex_source(c, i, &m), size);',
+     '    memcpy(&c->fpu.v[i->reg], vex_source(c, i, &m), size);', 'oracle/vex_map_0f_*'),
+    ('RF set in the frame of a trap', 'event.c',
+     '        e.flags &= ~(uint32_t)RF_RF;', '        e.flags |= RF_RF;',
+     '{core,sys_long,sys_prot,sys_task}/*'),
+    ('a user access is told as a supervisor\'s', 'mmu.c',
+     '(table == TLB_USER ? PF_U : 0)', '(table == TLB_USER ? 0 : 0)', '{oracle,sys_long}/*'),
+]
+
+
+def copy_tree(build, work):
+    shutil.rmtree(work, ignore_errors=True)
+    os.makedirs(work)
+    for name in ('Makefile', 'config.mk', 'config.h', 'configure'):
+        if os.path.exists(os.path.join(TOP, name)):
+            shutil.copy2(os.path.join(TOP, name), work)
+    for name in ('hypervisor', 'lib', 'include', 'tests', 'hw', 'dm', 'block', 'net', 'ui', 'tools',
+                 'firmware', 'demo', 'docs'):
+        shutil.copytree(os.path.join(TOP, name), os.path.join(work, name), symlinks=True)
+    # What is built already, with its times, so that only the changed file is compiled.
+    for name in ('obj/hypervisor/soft', 'obj/lib', 'obj/tests/cpu', 'lib', 'tests'):
+        source = os.path.join(build, name)
+        if os.path.isdir(source):
+            shutil.copytree(source, os.path.join(work, 'build', name), symlinks=True)
+    for name in ('obj/tests/fake_machine.o', 'obj/tests/fake_machine.d'):
+        if os.path.exists(os.path.join(build, name)):
+            shutil.copy2(os.path.join(build, name), os.path.join(work, 'build', name))
+
+
+def make(work):
+    p = subprocess.run(['make', '--no-print-directory', 'B=build', PROGRAM], cwd=work,
+                       stdin=subprocess.DEVNULL, capture_output=True, text=True, errors='replace')
+    return p.returncode == 0, p.stdout + p.stderr
+
+
+def run(work, *arguments):
+    """True when the tests pass."""
+    try:
+        return subprocess.run([os.path.join(work, PROGRAM), '-j2', '--fail-fast', *arguments],
+                              cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=600).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def caught(work, first):
+    return not run(work, '--filter', first) or not run(work)
+
+
+def plant(path, old, new):
+    with open(path) as f:
+        text = f.read()
+    if text.count(old) != 1:
+        return None
+    with open(path, 'w') as f:
+        f.write(text.replace(old, new))
+    return text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n', 1)[0])
+    parser.add_argument('--build', default=os.path.join(TOP, 'build'), help='build directory')
+    parser.add_argument('names', nargs='*', help='parts of names of errors; default: all')
+    a = parser.parse_args()
+    work = os.path.join(os.path.abspath(a.build), 'planted')
+    copy_tree(os.path.abspath(a.build), work)
+    ok, text = make(work)
+    if not ok:
+        print(text[-3000:])
+        sys.exit(2)
+    if not run(work):
+        print('the tests fail without any error planted')
+        sys.exit(2)
+    unseen = impossible = 0
+    chosen = [f for f in FAULTS if not a.names or any(n in f[0] for n in a.names)]
+    for name, file, old, new, first in chosen:
+        path = os.path.join(work, SOFT, file)
+        since = time.monotonic()
+        before = plant(path, old, new)
+        if before is None:
+            print(f'CAN\'T PLANT  {name}: {SOFT}{file} has changed', flush=True)
+            impossible += 1
+            continue
+        ok, text = make(work)
+        if not ok:
+            print(f'CAN\'T BUILD  {name}\n{text[-2000:]}', flush=True)
+            impossible += 1
+        elif caught(work, first):
+            print(f'caught       {name} ({time.monotonic() - since:.0f} s)', flush=True)
+        else:
+            print(f'UNSEEN       {name}', flush=True)
+            unseen += 1
+        with open(path, 'w') as f:
+            f.write(before)
+    print(f'{len(chosen) - unseen - impossible} of {len(chosen)} planted errors caught')
+    shutil.rmtree(work, ignore_errors=True)
+    sys.exit(2 if impossible else 1 if unseen else 0)
+
+
+main()
