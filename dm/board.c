@@ -206,6 +206,9 @@ static bool build_nic(Board *b, const NicOption *n, unsigned slot, GError **erro
     } else {
         device_set_pointer(dev, "rom", rom);    /* copied by init */
     }
+    if (!strcmp(n->model, "rtl8139")) {
+        device_set_u64(dev, "cplus", n->cplus);
+    }
     return device_init(dev, error);
 }
 

@@ -143,20 +143,22 @@ static bool parse_nic(DmOptions *o, const char *value, GError **error)
     g_autofree char *kind = sub_option(value, "kind");
     g_autofree char *rate = sub_option(value, "rate");
     NicOption *n = &o->nic[o->nics];
-    gint64 fd, rom, iobase, irq;
+    gint64 fd, rom, iobase, irq, cplus;
 
     if (o->nics == MAX_NICS || !mac || !parse_mac(mac, n->mac) || !nic_model(model) ||
         !sub_number(value, "fd", -1, &fd) || !sub_number(value, "rom", -1, &rom) ||
         !sub_number(value, "iobase", 0x300, &iobase) || !sub_number(value, "irq", 9, &irq) ||
+        !sub_number(value, "cplus", 1, &cplus) ||
         (kind && !parse_nic_kind(n, kind)) || (rate && !parse_rate(n, rate))) {
         return bad(error, "--nic %s: want fd=N,mac=XX:XX:XX:XX:XX:XX,model=rtl8139|ne2k_pci|ne2k_isa"
-                   "[,kind=socket|tap|vnet][,rate=BYTES/MICROSECONDS][,rom=N][,iobase=N,irq=N], at "
-                   "most eight times", value);
+                   "[,kind=socket|tap|vnet][,rate=BYTES/MICROSECONDS][,rom=N][,iobase=N,irq=N]"
+                   "[,cplus=0|1], at most eight times", value);
     }
     n->fd = fd;
     n->rom_fd = rom;
     n->iobase = iobase;
     n->irq = irq;
+    n->cplus = cplus;
     n->model = g_strdup(model ? model : "rtl8139");
     o->nics++;
     return true;

@@ -40,6 +40,7 @@ typedef struct NicOption {
     char *model;                /* rtl8139, ne2k_pci, ne2k_isa */
     int rom_fd;                 /* -1: no boot ROM */
     unsigned iobase, irq;       /* ne2k_isa */
+    bool cplus;                 /* rtl8139: with the C+ mode */
 } NicOption;
 
 typedef struct SerialOption {

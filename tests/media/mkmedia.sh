@@ -132,4 +132,5 @@ net_guest || failed=1
 "$here/mkusb.sh" "$out" "$demo" || failed=1
 dev_guest || failed=1
 floppy_program || failed=1
+"$here/mknic.sh" "$out" "$demo" || failed=1      # nic64.iso, nic32.iso, nic64/
 exit $failed

@@ -588,6 +588,11 @@ bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages
             set_jumper(&v->iobase, key, value, good_iobase, pos, messages);
         } else if (!strcmp(key, "irq")) {
             set_jumper(&v->irq, key, value, good_irq, pos, messages);
+        } else if (!strcmp(key, "cplus")) {
+            v->plain = !strcmp(value, "0");
+            if (!v->plain && strcmp(value, "1")) {
+                BAD(pos, "cplus '%s' is neither 0 (an RTL8139C) nor 1 (an RTL8139C+)", value);
+            }
         } else if (!strcmp(key, "tftp")) {
             text = &v->tftp;
         } else if (!strcmp(key, "bootfile")) {
@@ -605,7 +610,7 @@ bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages
         } else if (strcmp(key, "backend") && strcmp(key, "accel") && strcmp(key, "policy") &&
                    strcmp(key, "label") && strcmp(key, "uuid")) {
             BAD(pos, "vif key '%s' is unknown; known are type, mac, bridge, model, ip, script, "
-                "vifname, rate, hostfwd, tftp, bootfile, iobase, irq", key);
+                "vifname, rate, hostfwd, tftp, bootfile, iobase, irq, cplus", key);
         }
         if (text) {
             check_vif_text(key, value, pos, messages);
@@ -617,6 +622,9 @@ bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages
     v->hostfwd = (char **)g_ptr_array_free(g_steal_pointer(&forwards), FALSE);
     if ((v->iobase || v->irq) && strcmp(v->model, "ne2k_isa")) {
         BAD(pos, "iobase and irq are jumpers of model=ne2k_isa; leave them out");
+    }
+    if (v->plain && strcmp(v->model, "rtl8139")) {
+        BAD(pos, "cplus is for model=rtl8139; leave it out");
     }
     if (v->random_mac) {
         vif_choose_mac(v, "", 0, 0);

@@ -42,6 +42,7 @@ typedef struct VifConfig {
     char **hostfwd;             /* tcp::2222-:22 */
     char *tftp, *bootfile;      /* user mode: folder served by TFTP, what BOOTP names */
     unsigned iobase, irq;       /* ne2k_isa; 0: to be chosen */
+    bool plain;                 /* rtl8139: an RTL8139C, without the C+ mode */
 } VifConfig;
 
 /* What a serial or parallel port is connected to. */

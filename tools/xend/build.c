@@ -365,9 +365,9 @@ static bool give_nics(Domain *d, Command *c, char **error)
         rate = vif->rate && rate_parse(vif->rate, &bytes, &us)
                ? g_strdup_printf(",rate=%" G_GUINT64_FORMAT "/%u", bytes, us) : g_strdup("");
         command_arg(c, "--nic");
-        command_arg(c, "fd=%d,mac=%s,model=%s,rom=%d,iobase=%u,irq=%u,kind=%s%s", fd,
-                    vif->mac_text, vif->model, give_boot_rom(d, vif, c), vif->iobase, vif->irq, kind,
-                    rate);
+        command_arg(c, "fd=%d,mac=%s,model=%s,rom=%d,iobase=%u,irq=%u,cplus=%d,kind=%s%s",
+                    fd, vif->mac_text, vif->model, give_boot_rom(d, vif, c), vif->iobase, vif->irq,
+                    !vif->plain, kind, rate);
     }
     return true;
 }
