@@ -50,6 +50,7 @@ struct Hv {
     DmShared *shared;
     uint32_t prod;              /* our copy of post_prod */
     HvBlock block[MAX_BLOCKS];
+    const IoRange *posted[DM_POSTED_RANGES];
     uint8_t buf[DM_MSG_MAX];
 };
 
@@ -288,6 +289,50 @@ void hv_claim_range(Hv *hv, bool mmio, uint64_t first, uint64_t last, bool on)
     op.u.map_io_range_to_ioreq_server.start = first;
     op.u.map_io_range_to_ioreq_server.end = last;
     check(dm_op(hv, &op), "an I/O range");
+}
+
+/* Its slot, or a free one for a new range; NULL: none. */
+static DmPostedRange *posted_slot(Hv *hv, const IoRange *range)
+{
+    unsigned free = DM_POSTED_RANGES;
+
+    for (unsigned i = 0; i < DM_POSTED_RANGES; i++) {
+        if (hv->posted[i] == range) {
+            return &hv->shared->posted[i];
+        }
+        if (!hv->posted[i] && free == DM_POSTED_RANGES) {
+            free = i;
+        }
+    }
+    if (free == DM_POSTED_RANGES) {
+        return NULL;
+    }
+    hv->posted[free] = range;
+    return &hv->shared->posted[free];
+}
+
+void hv_post_range(Hv *hv, const IoRange *range, bool on)
+{
+    DmPostedRange *p;
+
+    if (!range->ops->post || range->len > IO_POST_MAX || range->base > UINT32_MAX ||
+        !(p = posted_slot(hv, range))) {
+        return;
+    }
+    if (!on) {
+        __atomic_store_n(&p->len, 0, __ATOMIC_SEQ_CST);
+        hv->posted[p - hv->shared->posted] = NULL;
+        return;
+    }
+    __atomic_store_n(&p->busy, range->busy, __ATOMIC_SEQ_CST);
+    if (p->len == range->len && p->base == range->base) {
+        return;
+    }
+    memcpy(p->how, range->ops->post, range->len);
+    p->base = range->base;
+    p->mmio = range->space == IO_MMIO;
+    __atomic_store_n(&p->len, range->len, __ATOMIC_SEQ_CST);
+    hv->shared->posted_ranges = MAX(hv->shared->posted_ranges, p - hv->shared->posted + 1);
 }
 
 void hv_claim_pci(Hv *hv, unsigned devfn, bool on)

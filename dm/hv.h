@@ -39,6 +39,8 @@ void hv_request_end(Hv *hv);
 
 /* --- operations --- */
 void hv_claim_range(Hv *hv, bool mmio, uint64_t first, uint64_t last, bool on);
+/* A range with a post table (lib/io_map.h) comes, changes, or goes; only the first few are taken. */
+void hv_post_range(Hv *hv, const IoRange *range, bool on);
 void hv_claim_pci(Hv *hv, unsigned devfn, bool on);
 void hv_start(Hv *hv);                  /* enables the server: requests may come */
 void hv_isa_irq(Hv *hv, unsigned irq, bool level);

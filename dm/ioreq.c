@@ -181,6 +181,14 @@ void ioreq_drain_buffered(Machine *m, PciBus *bus, buffered_iopage_t *ring)
         req.data = b.data;
         req.size = 1u << b.size;
         done++;
+        if (b.pad) {            /* our own addition: the address is in the next entry */
+            if (rd + done == wr) {
+                break;
+            }
+            memcpy(&b, &ring->buf_ioreq[(rd + done) % IOREQ_BUFFER_SLOT_NUM], sizeof b);
+            req.addr = b.data;
+            done++;
+        }
         if (req.size == 8) {
             if (rd + done == wr) {
                 break;          /* half of a pair */
@@ -300,6 +308,14 @@ static void range_changed(void *opaque, const IoRange *r, bool mapped)
     IoreqClient *c = opaque;
 
     hv_claim_range(c->hv, r->space == IO_MMIO, r->base, r->base + r->len - 1, mapped);
+    hv_post_range(c->hv, r, mapped);
+}
+
+static void range_busy(void *opaque, const IoRange *r)
+{
+    IoreqClient *c = opaque;
+
+    hv_post_range(c->hv, r, true);
 }
 
 static void function_changed(void *opaque, unsigned devfn, bool present)
@@ -320,6 +336,7 @@ IoreqClient *ioreq_client_new(Hv *hv, Machine *m, PciBus *bus)
     c->spin = !sched_getaffinity(0, sizeof cpus, &cpus) && CPU_COUNT(&cpus) < 2 ? 0 : SPIN_NS;
     c->tag = g_source_add_unix_fd(&c->source, hv_request_fd(hv), G_IO_IN);
     m->io.changed = range_changed;
+    m->io.busy_changed = range_busy;
     m->io.opaque = c;
     bus->changed = function_changed;
     bus->opaque = c;
@@ -343,6 +360,7 @@ IoreqClient *ioreq_client_new(Hv *hv, Machine *m, PciBus *bus)
 void ioreq_client_free(IoreqClient *c)
 {
     c->m->io.changed = NULL;
+    c->m->io.busy_changed = NULL;
     c->bus->changed = NULL;
     g_source_destroy(&c->source);
     g_source_unref(&c->source);

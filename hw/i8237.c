@@ -186,8 +186,11 @@ static void i8237_page_write(void *opaque, uint64_t offset, unsigned width, uint
 
 static const IoOps i8237_ops0 = { .read = i8237_read0, .write = i8237_write0, .widths = IO_8 };
 static const IoOps i8237_ops1 = { .read = i8237_read1, .write = i8237_write1, .widths = IO_8 };
+/* Plain storage; delays by a write to port 80h should cost the guest nothing. */
+static const uint8_t i8237_page_post[16] = { [0 ... 15] = IO_POST_QUIET };
 static const IoOps i8237_page_ops = { .read = i8237_page_read, .write = i8237_page_write,
-                                      .widths = IO_8 };
+                                      .widths = IO_8,
+                                      .post = i8237_page_post };
 
 /* --- transfers --- */
 

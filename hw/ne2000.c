@@ -35,7 +35,15 @@ enum { EE_DO = 1, EE_DI = 2, EE_SK = 4, EE_CS = 8, EE_MODE = 0xc0, EE_AUTOLOAD =
 
 static void update_irq(Ne2000 *s)
 {
-    s->set_irq(&s->pci.dev, (s->isr & s->imr & 0x7f) != 0);
+    bool level = (s->isr & s->imr & 0x7f) != 0;
+
+    if (level) {
+        io_busy(&s->pci.dev, true);
+    }
+    s->set_irq(&s->pci.dev, level);
+    if (!level) {
+        io_busy(&s->pci.dev, false);
+    }
 }
 
 static void raise_isr(Ne2000 *s, uint8_t bits)
@@ -838,9 +846,16 @@ static void ne2000_write(void *opaque, uint64_t offset, unsigned width, uint64_t
     }
 }
 
+/* Pages share offsets; 7 may be ISR, 0fh IMR, 18h-1fh reset: those can lower the interrupt line. */
+static const uint8_t ne2000_post[NE2000_IO_SIZE] = {
+    [0x00] = IO_POST_YES, [0x01 ... 0x02] = IO_POST_QUIET, [0x03] = IO_POST_YES,
+    [0x04 ... 0x06] = IO_POST_QUIET, [0x07] = IO_POST_IDLE, [0x08 ... 0x0b] = IO_POST_QUIET,
+    [0x0c ... 0x0d] = IO_POST_YES, [0x0e] = IO_POST_QUIET, [DATA_PORT ... RESET_PORT - 1] = IO_POST_YES,
+};
+
 const IoOps ne2000_ops = {
     .read = ne2000_read, .write = ne2000_write, .widths = IO_8 | IO_16 | IO_32,
-    .read_many = ne2000_read_many, .write_many = ne2000_write_many,
+    .read_many = ne2000_read_many, .write_many = ne2000_write_many, .post = ne2000_post,
 };
 
 /* --- for the cards --- */

@@ -2,13 +2,14 @@
 /*
  * rtl8139.c - Realtek RTL8139C(+) Fast Ethernet controller (RTL8139C and RTL8139C+ data sheets).
  * Registers, receive and interrupts of both modes; what frames go through on the way out (the four
- * transmit slots, the C+ rings, checksums and segmentation) is in rtl8139_tx.c.  Left out: wake on
- * LAN, flash programming, power states: a card in a running machine has none of them.
+ * transmit slots, the C+ rings, checksums and segmentation) is in rtl8139_tx.c.  Left out: waking the
+ * machine (its registers are storage), flash programming, early receive: a frame is there at once.
  */
 #include "hw/rtl8139.h"
 
 #include <string.h>
 #include "hw/rtl8139_internal.h"
+#include "lib/ether.h"
 
 #define IO_SIZE 256
 #define PCI_CLOCK_HZ 33000000
@@ -21,11 +22,18 @@ enum { IDR0 = 0x00, MAR0 = 0x08, TSD0 = 0x10, TSAD0 = 0x20, RBSTART = 0x30, ERBC
        RCR = 0x44, TCTR = 0x48, MPC = 0x4c, CR9346 = 0x50, CONFIG0 = 0x51, CONFIG1 = 0x52,
        TIMERINT = 0x54, MSR = 0x58, CONFIG3 = 0x59, CONFIG4 = 0x5a, MULINT = 0x5c, RERID = 0x5e,
        TSALL = 0x60, BMCR = 0x62, BMSR = 0x64, ANAR = 0x66, ANLPAR = 0x68, ANER = 0x6a,
-       CSCR = 0x74, CONFIG5 = 0xd8, TPPOLL = 0xd9, CPCR = 0xe0, RDSAR = 0xe4, ETTHR = 0xec };
+       CSCR = 0x74, WAKE = 0x78, WAKE_END = 0xd8, CONFIG5 = 0xd8, TPPOLL = 0xd9, CPCR = 0xe0,
+       RDSAR = 0xe4, ETTHR = 0xec };
 enum { RCR_AAP = 1, RCR_APM = 2, RCR_AM = 4, RCR_AB = 8, RCR_WRAP = 0x80 };
 enum { RX_ROK = 1, RX_BAR = 0x2000, RX_PAM = 0x4000, RX_MAR = 0x8000 };
 enum { EE_DO = 1, EE_DI = 2, EE_SK = 4, EE_CS = 8, EE_MODE = 0xc0, EE_CONFIG = 0xc0,
        EE_PROGRAM = 0x80, EE_AUTOLOAD = 0x40 };
+/* PCI power management: its capability's place, PMC, PMCSR with the power state */
+enum { PM_CAP = 0x50, PM_PMC = PM_CAP + 2, PM_CSR = PM_CAP + 4, PM_STATE = 3 };
+#define PMC_VALUE 0xf7c2        /* version 2, D1, D2, PME from all states */
+#define DTCCR_DUMP 8
+#define STALL_NS (500 * NS_PER_US)
+#define STALL_LOOKS 100
 #define RXD_EOR (1u << 30)
 #define RXD_FS (1u << 29)
 #define RXD_LS (1u << 28)
@@ -36,7 +44,15 @@ enum { EE_DO = 1, EE_DI = 2, EE_SK = 4, EE_CS = 8, EE_MODE = 0xc0, EE_CONFIG = 0
 
 void rtl8139_update_irq(Rtl8139 *s)
 {
-    pci_set_irq(&s->pci, (s->isr & s->imr) != 0);
+    bool level = (s->isr & s->imr) != 0;
+
+    if (level) {
+        io_busy(&s->pci.dev, true);
+    }
+    pci_set_irq(&s->pci, level);
+    if (!level) {
+        io_busy(&s->pci.dev, false);
+    }
 }
 
 static void rtl8139_raise(Rtl8139 *s, uint16_t bits)
@@ -45,91 +61,36 @@ static void rtl8139_raise(Rtl8139 *s, uint16_t bits)
     rtl8139_update_irq(s);
 }
 
-/* --- 93C46 serial EEPROM: 64 words, three-bit opcodes, six-bit addresses --- */
+/* --- EEPROM: ids, configuration, station address (data sheet, "EEPROM contents") --- */
 
 static void eeprom_fill(Rtl8139 *s)
 {
     static const uint16_t head[] = { 0x8129, 0x10ec, 0x8139, 0x10ec, 0x8139, 0x4020, 0xe512 };
 
-    memset(s->eeprom, 0, sizeof s->eeprom);
-    memcpy(s->eeprom, head, sizeof head);
+    memset(&s->eeprom, 0, sizeof s->eeprom);
+    memcpy(s->eeprom.word, head, sizeof head);
     for (unsigned i = 0; i < 3; i++) {
-        s->eeprom[7 + i] = s->mac[2 * i] | s->mac[2 * i + 1] << 8;
+        s->eeprom.word[7 + i] = s->mac[2 * i] | s->mac[2 * i + 1] << 8;
     }
 }
 
-static void eeprom_command(Rtl8139 *s)
+static void autoload(Rtl8139 *s)
 {
-    unsigned op = s->ee_in >> 6 & 3, addr = s->ee_in & 63;
-
-    switch (op) {
-    case 2:
-        s->ee_out = s->eeprom[addr];
-        s->ee_bits = 16;
-        s->ee_do = false;       /* a dummy 0 follows the last address bit */
-        break;
-    case 1:
-        s->ee_write = true;
-        break;
-    case 3:
-        if (s->ee_writable) {
-            s->eeprom[addr] = 0xffff;
-        }
-        break;
-    default:                    /* extended: write enable/disable by the two top address bits */
-        if (addr >> 4 == 3) {
-            s->ee_writable = true;
-        } else if (addr >> 4 == 0) {
-            s->ee_writable = false;
-        }
-    }
-}
-
-static void eeprom_clock(Rtl8139 *s, bool bit)
-{
-    if (s->ee_bits) {           /* the word, most significant bit first */
-        s->ee_do = s->ee_out >> --s->ee_bits & 1;
-        if (s->ee_bits == 0) {
-            s->ee_count = 0;
-        }
-        return;
-    }
-    if (s->ee_count == 0 && !bit) {
-        return;                 /* waiting for the start bit */
-    }
-    s->ee_in = s->ee_in << 1 | bit;
-    s->ee_count++;
-    if (s->ee_write && s->ee_count == 9 + 16) {
-        if (s->ee_writable) {
-            s->eeprom[s->ee_in >> 16 & 63] = s->ee_in;
-        }
-        s->ee_do = true;
-        s->ee_count = 0;
-        s->ee_write = false;
-    } else if (!s->ee_write && s->ee_count == 9) {
-        eeprom_command(s);
-        if (!s->ee_write && !s->ee_bits) {
-            s->ee_count = 0;
-        }
+    for (unsigned i = 0; i < 3; i++) {
+        s->idr[2 * i] = s->eeprom.word[7 + i];
+        s->idr[2 * i + 1] = s->eeprom.word[7 + i] >> 8;
     }
 }
 
 static void write_9346(Rtl8139 *s, uint8_t value)
 {
-    bool rise = (value & EE_SK) && !(s->cr9346 & EE_SK);
+    bool program = (value & EE_MODE) == EE_PROGRAM;
 
     s->cr9346 = value & ~EE_DO;
+    eeprom93_pins(&s->eeprom, program && (value & EE_CS), value & EE_SK, value & EE_DI);
     if ((value & EE_MODE) == EE_AUTOLOAD) {
-        memcpy(s->idr, &s->eeprom[7], 6);
+        autoload(s);
         s->cr9346 &= ~EE_MODE;
-        return;
-    }
-    if ((value & EE_MODE) != EE_PROGRAM || !(value & EE_CS)) {
-        s->ee_count = s->ee_bits = 0;
-        s->ee_write = false;
-        s->ee_do = true;
-    } else if (rise) {
-        eeprom_clock(s, value & EE_DI);
     }
 }
 
@@ -140,33 +101,14 @@ static uint32_t ring_size(const Rtl8139 *s)
     return 8192u << (s->rcr >> 11 & 3);
 }
 
-/* 2^k bits of the hash: the six top bits of the Ethernet CRC of the address. */
-static bool multicast_wanted(const Rtl8139 *s, const uint8_t *mac)
-{
-    uint32_t crc = 0xffffffff;
-    unsigned bit;
-
-    for (unsigned i = 0; i < 6; i++) {
-        for (unsigned b = 0; b < 8; b++) {
-            bool carry = (crc >> 31) ^ (mac[i] >> b & 1);
-
-            crc = crc << 1 ^ (carry ? 0x04c11db7 : 0);
-        }
-    }
-    bit = crc >> 26;
-    return s->mar[bit >> 3] >> (bit & 7) & 1;
-}
-
 /* RX_* status bits of a frame this filter takes, 0 if it is not for us. */
 static uint16_t filter(const Rtl8139 *s, const uint8_t *frame)
 {
-    static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-
-    if (!memcmp(frame, broadcast, 6)) {
+    if (ether_is_broadcast(frame)) {
         return s->rcr & (RCR_AB | RCR_AAP) ? RX_ROK | RX_BAR : 0;
     }
     if (frame[0] & 1) {
-        return (s->rcr & RCR_AAP) || ((s->rcr & RCR_AM) && multicast_wanted(s, frame))
+        return (s->rcr & RCR_AAP) || ((s->rcr & RCR_AM) && ether_hash_has(s->mar, frame))
                    ? RX_ROK | RX_MAR : 0;
     }
     if (!memcmp(frame, s->idr, 6)) {
@@ -188,17 +130,55 @@ static bool cplus_rx(const Rtl8139 *s)
     return s->cpcr & CPCR_RX;
 }
 
-static bool rtl8139_can_receive(void *opaque)
+static bool receives(const Rtl8139 *s)
 {
-    Rtl8139 *s = opaque;
+    return (s->cr & CR_RE) && pci_bus_master(&s->pci) && !(s->pci.config[PM_CSR] & PM_STATE);
+}
 
-    if (!(s->cr & CR_RE) || !pci_bus_master(&s->pci)) {
-        return true;            /* taken and dropped */
-    }
+static bool has_room(Rtl8139 *s)
+{
     if (cplus_rx(s)) {
         return dma_read_u32(s->pci.dev.machine, s->rdsar + 16ull * s->rx_index) & DESC_OWN;
     }
     return (s->cr & CR_BUFE) || ring_free(s) > 2048;
+}
+
+/*
+ * Without room, frames wait on the cable.  In the C+ mode nothing tells us that a descriptor has
+ * been given back, so we look again some time later.  A driver that takes nothing for STALL_LOOKS
+ * looks has its frames dropped, and counted, until it does.
+ */
+static bool rtl8139_can_receive(void *opaque)
+{
+    Rtl8139 *s = opaque;
+
+    if (!receives(s)) {
+        return true;            /* taken and dropped */
+    }
+    if (has_room(s)) {
+        s->stalled = 0;
+        return true;
+    }
+    if (s->stalled >= STALL_LOOKS) {
+        return true;
+    }
+    if (s->stalled == 0 && cplus_rx(s)) {
+        rtl8139_raise(s, ISR_RXOVW);    /* no descriptor */
+    }
+    if (!timer_armed(&s->rx_again)) {
+        timer_at(&s->rx_again, machine_now(s->pci.dev.machine) + STALL_NS);
+    }
+    return false;
+}
+
+static void look_again(void *opaque)
+{
+    Rtl8139 *s = opaque;
+
+    s->stalled += s->stalled < STALL_LOOKS;
+    if (s->port) {
+        net_receive_ready(s->port);
+    }
 }
 
 static void ring_put(Rtl8139 *s, const void *data, uint32_t len)
@@ -214,22 +194,27 @@ static void ring_put(Rtl8139 *s, const void *data, uint32_t len)
     s->cbr = (s->cbr + len) & 0xffff;
 }
 
+static void missed(Rtl8139 *s)
+{
+    s->mpc = (s->mpc + 1) & 0xffffff;
+    s->tally.missed++;
+    rtl8139_raise(s, ISR_RXOVW);
+}
+
 /* The frame ends on a dword; with WRAP the next one starts at the ring's begin if this ran over. */
 static void receive_ring(Rtl8139 *s, const uint8_t *frame, uint32_t len, uint16_t status)
 {
     uint32_t size = ring_size(s), start = s->cbr & (size - 1), total = len + RX_CRC;
     uint8_t head[4] = { status, status >> 8, total, total >> 8 };
-    uint8_t crc[4] = { 0 };
-    uint32_t next;
+    uint32_t crc = GUINT32_TO_LE(ether_fcs(frame, len)), next;
 
     if (ring_free(s) < ((total + 4 + 3) & ~3u) + RX_RING_PAD) {
-        s->mpc = (s->mpc + 1) & 0xffffff;
-        rtl8139_raise(s, ISR_RXOVW);
+        missed(s);
         return;
     }
     ring_put(s, head, 4);
     ring_put(s, frame, len);
-    ring_put(s, crc, RX_CRC);
+    ring_put(s, &crc, RX_CRC);
     next = start + ((total + 4 + 3) & ~3u);
     s->cbr = next & (size - 1);
     s->cr &= ~CR_BUFE;
@@ -241,11 +226,11 @@ static void receive_descriptors(Rtl8139 *s, const uint8_t *frame, uint32_t len, 
 {
     Machine *m = s->pci.dev.machine;
     uint32_t total = len + RX_CRC, done = 0;
-    uint32_t vlan = 0;
+    uint32_t vlan = 0, crc = GUINT32_TO_LE(ether_fcs(frame, len));
     uint8_t copy[RX_MAX + RX_CRC];
 
     memcpy(copy, frame, len);
-    memset(copy + len, 0, RX_CRC);
+    memcpy(copy + len, &crc, RX_CRC);
     if ((s->cpcr & CPCR_RX_VLAN) && len >= 18 && copy[12] == 0x81 && copy[13] == 0) {
         vlan = RXD_VLAN | copy[15] << 8 | copy[14];
         memmove(copy + 12, copy + 16, total - 16);
@@ -258,8 +243,7 @@ static void receive_descriptors(Rtl8139 *s, const uint8_t *frame, uint32_t len, 
         dma_read(m, desc, d, sizeof d);
         room = GUINT32_FROM_LE(d[0]) & 0x1fff;
         if (!(GUINT32_FROM_LE(d[0]) & DESC_OWN) || room == 0) {
-            s->mpc = (s->mpc + 1) & 0xffffff;
-            rtl8139_raise(s, ISR_RXOVW);
+            missed(s);
             return;
         }
         n = MIN(room, total - done);
@@ -283,13 +267,17 @@ void rtl8139_receive(Rtl8139 *s, const uint8_t *frame, size_t len)
     uint8_t padded[60];
     uint16_t status;
 
-    if (!(s->cr & CR_RE) || !pci_bus_master(&s->pci) || len < 14 || len > RX_MAX) {
+    if (!receives(s) || len < ETHER_HEADER || len > RX_MAX) {
         return;
     }
     status = filter(s, frame);
     if (!status) {
         return;
     }
+    s->tally.rx_ok++;
+    s->tally.rx_physical += (status & RX_PAM) != 0;
+    s->tally.rx_broadcast += (status & RX_BAR) != 0;
+    s->tally.rx_multicast += (status & RX_MAR) != 0;
     if (len < sizeof padded) {  /* the wire has no shorter frames */
         memset(padded, 0, sizeof padded);
         memcpy(padded, frame, len);
@@ -331,8 +319,10 @@ static void timer_arm(Rtl8139 *s)
 
     if (s->timer_int == 0) {
         timer_cancel(&s->timer);
-    } else {
-        timer_at(&s->timer, machine_now(s->pci.dev.machine) + ahead * 1000LL / 33 + 1);
+    } else {                    /* just now: once more round the counter */
+        int64_t clocks = ahead ? ahead : 1LL << 32;
+
+        timer_at(&s->timer, machine_now(s->pci.dev.machine) + clocks * 1000 / 33 + 1);
     }
 }
 
@@ -341,6 +331,36 @@ static void timer_fire(void *opaque)
     Rtl8139 *s = opaque;
 
     rtl8139_raise(s, ISR_TIMEOUT);
+    timer_at(&s->timer, machine_now(s->pci.dev.machine) + (1LL << 32) * 1000 / 33);
+}
+
+/* --- tally counters: 64 bytes to memory, or all to 0 (C+ data sheet, DTCCR) --- */
+
+static void put_le(uint8_t *at, uint64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++) {
+        at[i] = value >> (8 * i);
+    }
+}
+
+static void tally_command(Rtl8139 *s, uint32_t low)
+{
+    const Rtl8139Tally *t = &s->tally;
+    uint8_t out[64] = { 0 };
+
+    s->dtccr = (s->dtccr & ~0xffffffffull) | (low & ~0x3fu);
+    if (!(low & DTCCR_DUMP) || !pci_bus_master(&s->pci)) {
+        return;
+    }
+    put_le(out, t->tx_ok, 8);
+    put_le(out + 8, t->rx_ok, 8);
+    put_le(out + 16, t->tx_errors, 8);
+    put_le(out + 28, t->missed, 2);
+    put_le(out + 40, t->rx_physical, 8);
+    put_le(out + 48, t->rx_broadcast, 8);
+    put_le(out + 56, t->rx_multicast, 4);
+    put_le(out + 60, t->tx_aborted, 2);
+    dma_write(s->pci.dev.machine, s->dtccr, out, sizeof out);
 }
 
 /* --- registers --- */
@@ -365,8 +385,10 @@ static void soft_reset(Rtl8139 *s)
         s->tsd[i] = TSD_OWN;
         s->tsad[i] = 0;
     }
+    s->stalled = 0;
     timer_cancel(&s->timer);
     timer_cancel(&s->tx_again);
+    timer_cancel(&s->rx_again);
     rtl8139_update_irq(s);
 }
 
@@ -441,6 +463,9 @@ static uint32_t read_dword(Rtl8139 *s, unsigned reg)
         return p[0] | p[1] << 8 | (reg == IDR0 + 4 ? 0 : p[2] << 16 | (uint32_t)p[3] << 24);
     }
     case TSD0: case TSD0 + 4: case TSD0 + 8: case TSD0 + 12:
+        if ((s->cpcr & (CPCR_TX | CPCR_RX)) && reg < TSD0 + 8) {
+            return reg == TSD0 ? s->dtccr : s->dtccr >> 32;
+        }
         return s->tsd[(reg - TSD0) / 4];
     case TSAD0: case TSAD0 + 4: case TSAD0 + 8: case TSAD0 + 12:
         if (s->cpcr & CPCR_TX) {
@@ -458,7 +483,7 @@ static uint32_t read_dword(Rtl8139 *s, unsigned reg)
     case TCTR: return timer_count(s);
     case MPC: return s->mpc;
     case CR9346:
-        return (s->cr9346 | (s->ee_do ? EE_DO : 0)) | s->config[0] << 8 | s->config[1] << 16;
+        return (s->cr9346 | (s->eeprom.data_out ? EE_DO : 0)) | s->config[0] << 8 | s->config[1] << 16;
     case TIMERINT: return s->timer_int;
     case MSR:
         return (s->link_up ? 0 : 4) | 0x10 | s->config[3] << 8 | s->config[4] << 16;
@@ -467,6 +492,11 @@ static uint32_t read_dword(Rtl8139 *s, unsigned reg)
     case BMSR: return read_phy(s, BMSR) | read_phy(s, ANAR) << 16;
     case ANLPAR: return read_phy(s, ANLPAR) | read_phy(s, ANER) << 16;
     case CSCR: return read_phy(s, CSCR);
+    case WAKE ... WAKE_END - 4: {
+        const uint8_t *p = s->wake + (reg - WAKE);
+
+        return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+    }
     case CONFIG5: return s->config[5];
     case CPCR: return s->cplus ? s->cpcr : 0;
     case RDSAR: return s->rdsar;
@@ -509,6 +539,7 @@ static void write_byte(Rtl8139 *s, unsigned reg, uint8_t value)
     case CONFIG4: write_config(s, 4, value); break;
     case CONFIG5: write_config(s, 5, value); break;
     case TPPOLL: rtl8139_poll_transmit(s, value); break;
+    case WAKE ... WAKE_END - 1: s->wake[reg - WAKE] = value; break;
     }
 }
 
@@ -547,7 +578,13 @@ static void write_dword(Rtl8139 *s, unsigned reg, uint32_t value)
 {
     switch (reg) {
     case TSD0: case TSD0 + 4: case TSD0 + 8: case TSD0 + 12:
-        rtl8139_write_tsd(s, (reg - TSD0) / 4, value);
+        if (!(s->cpcr & (CPCR_TX | CPCR_RX)) || reg >= TSD0 + 8) {
+            rtl8139_write_tsd(s, (reg - TSD0) / 4, value);
+        } else if (reg == TSD0) {
+            tally_command(s, value);
+        } else {
+            set_half(&s->dtccr, true, value);
+        }
         break;
     case TSAD0: case TSAD0 + 4: case TSAD0 + 8: case TSAD0 + 12:
         s->tsad[(reg - TSAD0) / 4] = value;
@@ -589,8 +626,15 @@ static void rtl8139_write(void *opaque, uint64_t offset, unsigned width, uint64_
     }
 }
 
+/* Waited for: what can lower the interrupt line (CR's reset, IMR, ISR), and the timer's base. */
+static const uint8_t rtl8139_post[IO_SIZE] = {
+    [TSD0 ... TSD0 + 15] = IO_POST_YES, [TSAD0 ... RBSTART + 3] = IO_POST_QUIET,
+    [CAPR ... CAPR + 1] = IO_POST_YES, [ISR ... ISR + 1] = IO_POST_IDLE,
+    [TPPOLL] = IO_POST_YES,
+};
+
 static const IoOps rtl8139_ops = { .read = rtl8139_read, .write = rtl8139_write,
-                                   .widths = IO_8 | IO_16 | IO_32 };
+                                   .widths = IO_8 | IO_16 | IO_32, .post = rtl8139_post };
 
 /* --- the class --- */
 
@@ -600,13 +644,14 @@ static void rtl8139_reset(Device *dev)
     static const uint8_t config[6] = { 0, 0x0c, 0, 0x01, 0, 0 };
 
     pci_reset(&s->pci);
-    memcpy(s->idr, &s->eeprom[7], 6);
+    eeprom93_reset(&s->eeprom);
+    autoload(s);
     memset(s->mar, 0, sizeof s->mar);
     memcpy(s->config, config, sizeof s->config);
     s->cr9346 = 0;
-    s->ee_do = true;
-    s->ee_count = s->ee_bits = s->ee_in = s->ee_out = 0;
-    s->ee_write = s->ee_writable = false;
+    memset(s->wake, 0, sizeof s->wake);
+    memset(&s->tally, 0, sizeof s->tally);
+    s->dtccr = 0;
     s->mpc = 0;
     s->multint = 0;
     s->bmcr = 0x3100;
@@ -626,6 +671,7 @@ static bool rtl8139_init(Device *dev, GError **error)
     s->gather = g_malloc0(RTL8139_GATHER);
     timer_init(&s->timer, &dev->machine->timers, timer_fire, s);
     timer_init(&s->tx_again, &dev->machine->timers, rtl8139_tx_again, s);
+    timer_init(&s->rx_again, &dev->machine->timers, look_again, s);
     eeprom_fill(s);
     if (!pci_init(&s->pci, &id, error) ||
         !pci_claim_bar(&s->pci, 0, PCI_BAR_IO, IO_SIZE, &rtl8139_ops, error) ||
@@ -634,6 +680,13 @@ static bool rtl8139_init(Device *dev, GError **error)
                                   g_bytes_get_size(s->rom), error))) {
         return false;
     }
+    s->pci.initial[0x06] |= 0x10;       /* has capabilities: power management only */
+    s->pci.initial[0x34] = PM_CAP;
+    s->pci.initial[PM_CAP] = 1;
+    pci_set16(s->pci.initial, PM_PMC, PMC_VALUE);
+    s->pci.wmask[PM_CSR] = PM_STATE;
+    s->pci.wmask[PM_CSR + 1] = 0x01;    /* PME enable */
+    s->pci.w1c[PM_CSR + 1] = 0x80;
     s->pci.initial[0x3e] = 0x20;        /* MIN_GNT, MAX_LAT in quarter microseconds */
     s->pci.initial[0x3f] = 0x40;
     if (s->port) {
@@ -648,6 +701,7 @@ static bool rtl8139_loaded(Device *dev, GError **error)
 
     s->link_up = s->port && net_link_up(s->port);
     s->cbr &= ring_size(s) - 1;
+    eeprom93_loaded(&s->eeprom);
     return pci_loaded(&s->pci, error);
 }
 
@@ -658,6 +712,7 @@ static void rtl8139_finish(Device *dev)
     if (s->timer.queue) {
         timer_cancel(&s->timer);
         timer_cancel(&s->tx_again);
+        timer_cancel(&s->rx_again);
     }
     net_port_free(s->port);
     pci_finish(&s->pci);
@@ -673,6 +728,13 @@ static const ConfigField rtl8139_config[] = {
     CONFIG_END
 };
 
+static const StateField rtl8139_tally_state[] = {
+    STATE_U64(Rtl8139Tally, tx_ok), STATE_U64(Rtl8139Tally, rx_ok),
+    STATE_U64(Rtl8139Tally, tx_errors), STATE_U64(Rtl8139Tally, rx_physical),
+    STATE_U64(Rtl8139Tally, rx_broadcast), STATE_U32(Rtl8139Tally, rx_multicast),
+    STATE_U16(Rtl8139Tally, missed), STATE_U16(Rtl8139Tally, tx_aborted), STATE_END
+};
+
 static const StateField rtl8139_state[] = {
     STATE_PCI(Rtl8139, pci),
     STATE_BYTES(Rtl8139, idr), STATE_BYTES(Rtl8139, mar), STATE_U32_ARRAY(Rtl8139, tsd),
@@ -685,17 +747,17 @@ static const StateField rtl8139_state[] = {
     STATE_U64(Rtl8139, tnpds), STATE_U64(Rtl8139, thpds), STATE_U64(Rtl8139, rdsar),
     STATE_U32_MAX(Rtl8139, rx_index, 63), STATE_U32_MAX(Rtl8139, tx_index, 63),
     STATE_U32_MAX(Rtl8139, tx_high_index, 63), STATE_U32_MAX(Rtl8139, tx_slot, 3),
-    STATE_U16_ARRAY(Rtl8139, eeprom), STATE_U32(Rtl8139, ee_in), STATE_U16(Rtl8139, ee_out),
-    STATE_U8_MAX(Rtl8139, ee_count, 25), STATE_U8_MAX(Rtl8139, ee_bits, 16),
-    STATE_BOOL(Rtl8139, ee_do), STATE_BOOL(Rtl8139, ee_write),
-    STATE_BOOL(Rtl8139, ee_writable), STATE_U32_MAX(Rtl8139, gather_len, RTL8139_GATHER),
+    STATE_STRUCT(Rtl8139, eeprom, eeprom93_state), STATE_BYTES(Rtl8139, wake),
+    STATE_U64(Rtl8139, dtccr), STATE_STRUCT(Rtl8139, tally, rtl8139_tally_state),
+    STATE_U32_MAX(Rtl8139, stalled, STALL_LOOKS),
+    STATE_U32_MAX(Rtl8139, gather_len, RTL8139_GATHER),
     STATE_U32(Rtl8139, gather_flags), STATE_U32(Rtl8139, gather_vlan),
     STATE_HEAP_BYTES(Rtl8139, gather, RTL8139_GATHER), STATE_TIMER(Rtl8139, timer),
-    STATE_TIMER(Rtl8139, tx_again), STATE_END
+    STATE_TIMER(Rtl8139, tx_again), STATE_TIMER(Rtl8139, rx_again), STATE_END
 };
 
 const DeviceClass rtl8139_class = {
     .name = "rtl8139", .summary = "Realtek RTL8139C+ Fast Ethernet card", .size = sizeof(Rtl8139),
-    .version = 1, .config = rtl8139_config, .state = rtl8139_state, .init = rtl8139_init,
+    .version = 2, .config = rtl8139_config, .state = rtl8139_state, .init = rtl8139_init,
     .reset = rtl8139_reset, .loaded = rtl8139_loaded, .finish = rtl8139_finish,
 };

@@ -6,6 +6,7 @@
 #ifndef GH_RTL8139_INTERNAL_H
 #define GH_RTL8139_INTERNAL_H
 
+#include "hw/eeprom93.h"
 #include "lib/pci.h"
 #include "net/net.h"
 
@@ -16,10 +17,17 @@ enum { CPCR_TX = 1, CPCR_RX = 2, CPCR_RX_CHECKSUM = 0x20, CPCR_RX_VLAN = 0x40 };
 #define TSD_OWN (1u << 13)
 #define TSD_TUN (1u << 14)
 #define TSD_TOK (1u << 15)
+#define TSD_CRS (1u << 31)
 #define TSD_TABT (1u << 30)
 #define TCR_LOOPBACK (3u << 17)
 #define DESC_OWN (1u << 31)
 #define RTL8139_GATHER 65536    /* longest frame gathered from C+ descriptors */
+
+typedef struct Rtl8139Tally {
+    uint64_t tx_ok, rx_ok, tx_errors, rx_physical, rx_broadcast;
+    uint32_t rx_multicast;
+    uint16_t missed, tx_aborted;
+} Rtl8139Tally;
 
 typedef struct Rtl8139 {
     PciDevice pci;
@@ -50,15 +58,15 @@ typedef struct Rtl8139 {
     uint32_t gather_len;
     uint32_t gather_flags, gather_vlan; /* of its first descriptor */
 
-    uint16_t eeprom[64];
-    uint32_t ee_in;             /* bits clocked in */
-    uint16_t ee_out;
-    uint8_t ee_count;           /* bits clocked in since the start bit */
-    uint8_t ee_bits;            /* bits left to clock out */
-    bool ee_do, ee_write, ee_writable;
+    Eeprom93 eeprom;
+    uint8_t wake[0x60];         /* 78h-d7h: PHY parameters, wake-up frames: storage */
+    uint64_t dtccr;             /* where the tally counters go */
+    Rtl8139Tally tally;
+    uint32_t stalled;           /* looks for a free descriptor that found none */
 
     Timer timer;
     Timer tx_again;             /* more descriptors than one turn allows */
+    Timer rx_again;             /* a frame waits for a descriptor */
 } Rtl8139;
 
 void rtl8139_update_irq(Rtl8139 *s);

@@ -18,6 +18,7 @@
 #define TXD_IPCS (1u << 18)
 #define TXD_UDPCS (1u << 17)
 #define TXD_TCPCS (1u << 16)
+#define TXD_STATUS 0x02ff0000u
 #define TXD_VLAN (1u << 17)     /* second dword */
 enum { TPPOLL_HIGH = 0x80, TPPOLL_NORMAL = 0x40 };
 enum { PROTO_TCP = 6, PROTO_UDP = 17 };
@@ -141,6 +142,7 @@ uint32_t rtl8139_rx_checksum(const uint8_t *frame, uint32_t len)
 
 static void send_frame(Rtl8139 *s, const uint8_t *frame, uint32_t len)
 {
+    s->tally.tx_ok++;
     if ((s->tcr & TCR_LOOPBACK) == TCR_LOOPBACK) {
         rtl8139_receive(s, frame, len);     /* receiving never sends: no recursion */
     } else if (s->port) {
@@ -160,11 +162,13 @@ static void send_slots(Rtl8139 *s)
 
         if (len > sizeof frame || !pci_bus_master(&s->pci)) {
             *tsd |= TSD_OWN | TSD_TABT;
+            s->tally.tx_errors++;
+            s->tally.tx_aborted++;
             s->isr |= ISR_TER;
         } else {
             dma_read(s->pci.dev.machine, s->tsad[s->tx_slot], frame, len);
             send_frame(s, frame, len);
-            *tsd |= TSD_OWN | TSD_TOK;
+            *tsd |= TSD_OWN | TSD_TOK | (s->link_up ? 0 : TSD_CRS);
             s->isr |= ISR_TOK;
         }
         s->tx_slot = (s->tx_slot + 1) & 3;
@@ -297,7 +301,8 @@ static bool send_descriptor(Rtl8139 *s, uint64_t base, uint32_t *index, uint32_t
     }
     gather(s, d);
     *bytes += d[0] & 0xffff;
-    dma_write_u32(m, at, d[0] & ~DESC_OWN);
+    /* Where the command had offload bits, the status has errors and collisions: none. */
+    dma_write_u32(m, at, d[0] & ~(DESC_OWN | TXD_STATUS));
     *index = d[0] & TXD_EOR ? 0 : (*index + 1) & 63;
     if (d[0] & TXD_LS) {
         if (s->gather_len < RTL8139_GATHER) {

@@ -121,6 +121,8 @@ static void host_io_write(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
         io_write(&d->machine.io, IO_PORT, port, size, value);
     } else if (owner == OWNER_CMOS) {
         glue_cmos_write(d, d->cmos_index, value);
+    } else if (owner == OWNER_MODEL && ioreq_post(d, false, port, size, value)) {
+        owner = OWNER_SINK;
     }
     req = port_request(d, owner, port, size, true);
     domain_unlock(d);
@@ -214,8 +216,9 @@ static void host_mmio_write(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value
     done = glue_mmio_write(v, gpa, size, req.data);
     if (!done) {
         claimed = ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1);
-        done = claimed && in_vga_window(gpa, size) &&
-               ioreq_buffer(d, IOREQ_TYPE_COPY, IOREQ_WRITE, gpa, size, req.data);
+        done = claimed && (in_vga_window(gpa, size)
+                           ? ioreq_buffer(d, IOREQ_TYPE_COPY, IOREQ_WRITE, gpa, size, req.data)
+                           : ioreq_post(d, true, gpa, size, req.data));
     }
     domain_unlock(d);
     if (claimed && !done) {

@@ -344,12 +344,9 @@ void ioreq_send(Vcpu *v, ioreq_t *req)
     dm_drain_posts(d);
 }
 
-static void put(Ioreq *q, uint32_t index, uint8_t type, uint8_t dir, uint8_t size_code,
-                uint32_t addr, uint32_t data)
+static void put(Ioreq *q, uint32_t index, const buf_ioreq_t *b)
 {
-    buf_ioreq_t b = { .type = type, .dir = dir, .size = size_code, .addr = addr, .data = data };
-
-    memcpy(&q->ring->buf_ioreq[index % IOREQ_BUFFER_SLOT_NUM], &b, sizeof b);
+    memcpy(&q->ring->buf_ioreq[index % IOREQ_BUFFER_SLOT_NUM], b, sizeof *b);
 }
 
 /* The slot is index % 511, so the indexes must not wrap at 2^32: both go back together. */
@@ -366,30 +363,97 @@ static void rewind_ring(Ioreq *q)
     }
 }
 
-bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned size, uint64_t data)
+/* False: full, no server buffers, or the consumer's index is nonsense. */
+static bool ring_add(Domain *d, const buf_ioreq_t *entry, uint64_t addr, uint64_t data)
 {
     Ioreq *q = &d->ioreq;
-    unsigned slots = size == 8 ? 2 : 1;
-    uint8_t code = size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
-    uint32_t used;
-    bool buffered = false;
+    buf_ioreq_t first = *entry, more = *entry;
+    bool far = addr > 0xfffff, wide = entry->size == 3, buffered = false;
+    unsigned slots = 1 + far + wide;
+    uint32_t used = q->ring_write - __atomic_load_n(&q->ring->read_pointer, __ATOMIC_ACQUIRE);
 
     for (unsigned i = 0; i < IOREQ_SERVERS; i++) {
         buffered |= q->server[i].enabled && q->server[i].buffered;
     }
-    used = q->ring_write - __atomic_load_n(&q->ring->read_pointer, __ATOMIC_ACQUIRE);
-    if (!buffered || addr > 0xfffff || used > IOREQ_BUFFER_SLOT_NUM - slots) {
-        return false;           /* also when the consumer's index is nonsense */
+    if (!buffered || addr > UINT32_MAX || used > IOREQ_BUFFER_SLOT_NUM - slots) {
+        return false;
     }
-    put(q, q->ring_write, type, dir, code, addr, data);
-    if (slots == 2) {
-        put(q, q->ring_write + 1, type, dir, code, addr, data >> 32);
+    first.addr = addr;
+    first.data = data;
+    first.pad = far;
+    put(q, q->ring_write++, &first);
+    if (far) {
+        more.data = addr;
+        put(q, q->ring_write++, &more);
     }
-    q->ring_write += slots;
+    if (wide) {
+        more.data = data >> 32;
+        put(q, q->ring_write++, &more);
+    }
     __atomic_store_n(&q->ring->write_pointer, q->ring_write, __ATOMIC_SEQ_CST);
     if (q->ring_write > RING_REWIND) {
         rewind_ring(q);
     }
+    return true;
+}
+
+static buf_ioreq_t ring_entry(uint8_t type, uint8_t dir, unsigned size)
+{
+    return (buf_ioreq_t){ .type = type, .dir = dir,
+                          .size = size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3 };
+}
+
+bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned size, uint64_t data)
+{
+    buf_ioreq_t entry = ring_entry(type, dir, size);
+
+    if (addr > 0xfffff || !ring_add(d, &entry, addr, data)) {
+        return false;
+    }
     notify(d);
+    return true;
+}
+
+/* The strictest of the bytes that the access touches.  The table may change while we look. */
+static uint8_t post_rule(const Domain *d, bool mmio, uint64_t addr, unsigned size)
+{
+    const DmShared *s = d->shared;
+    uint32_t n = MIN(__atomic_load_n(&s->posted_ranges, __ATOMIC_RELAXED), DM_POSTED_RANGES);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const DmPostedRange *r = &s->posted[i];
+        uint16_t len = MIN(__atomic_load_n(&r->len, __ATOMIC_ACQUIRE), sizeof r->how);
+        uint64_t offset = addr - __atomic_load_n(&r->base, __ATOMIC_RELAXED);
+        bool busy, quiet = true;
+
+        if (__atomic_load_n(&r->mmio, __ATOMIC_RELAXED) != mmio || offset >= len ||
+            size > len - offset) {
+            continue;
+        }
+        busy = __atomic_load_n(&r->busy, __ATOMIC_ACQUIRE);
+        for (unsigned k = 0; k < size; k++) {
+            uint8_t how = __atomic_load_n(&r->how[offset + k], __ATOMIC_RELAXED);
+
+            if ((how == DM_RANGE_IDLE && busy) || how == DM_RANGE_WAIT || how > DM_RANGE_IDLE) {
+                return DM_RANGE_WAIT;
+            }
+            quiet &= how == DM_RANGE_QUIET;
+        }
+        return quiet ? DM_RANGE_QUIET : DM_RANGE_POST;
+    }
+    return DM_RANGE_WAIT;
+}
+
+bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t data)
+{
+    buf_ioreq_t entry = ring_entry(mmio ? IOREQ_TYPE_COPY : IOREQ_TYPE_PIO, IOREQ_WRITE, size);
+    uint8_t rule = post_rule(d, mmio, addr, size);
+
+    if (rule == DM_RANGE_WAIT || !ring_add(d, &entry, addr, data)) {
+        return false;
+    }
+    if (rule == DM_RANGE_POST) {
+        notify(d);
+    }
     return true;
 }

@@ -53,5 +53,8 @@ bool ioreq_claimed(const Domain *d, enum IoreqSpace space, uint64_t first, uint6
 void ioreq_send(Vcpu *v, ioreq_t *req);
 /* False: full, or no server buffers; then the request must go through the slot. */
 bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned size, uint64_t data);
+/* Device lock held: a write to a claimed range that the device model lets us post (dm_proto.h) goes
+ * into the ring.  False: it must go through the slot. */
+bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t data);
 
 #endif

@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DM_PROTO_VERSION 1
+#define DM_PROTO_VERSION 2
 #define DM_MAX_VCPUS 128
 
 /* --- posted operations, device model -> hypervisor --- */
@@ -36,6 +36,22 @@ typedef struct DmPost {
 } DmPost;
 
 #define DM_POSTS 256            /* power of two */
+
+/*
+ * Ranges with writes that the guest need not wait for.  They go into the buffered ring; an address
+ * that does not fit there sets the entry's pad bit and follows in the next entry's data.  how: for
+ * each offset a DM_RANGE_*, the device model's to change at any time.
+ */
+enum { DM_RANGE_WAIT, DM_RANGE_POST, DM_RANGE_QUIET, DM_RANGE_IDLE };   /* IoPost, lib/io_map.h */
+typedef struct DmPostedRange {
+    uint32_t base;
+    uint16_t len;               /* 0: not in use; at most 256 */
+    uint8_t mmio;
+    uint8_t busy;               /* DM_RANGE_IDLE is DM_RANGE_WAIT */
+    uint8_t how[256];
+} DmPostedRange;
+
+#define DM_POSTED_RANGES 24
 
 /*
  * Wake-up rules.  "waiting" words are set to 1 by a side just before it sleeps (with a full barrier,
@@ -61,6 +77,9 @@ typedef struct DmShared {
     _Alignas(64) uint32_t time_seq;
     int64_t time_offset;
     int64_t time_frozen;
+    /* written by the device model */
+    _Alignas(64) uint32_t posted_ranges;    /* how many of the following to look at */
+    DmPostedRange posted[DM_POSTED_RANGES];
 } DmShared;
 
 /* --- the channel --- */

@@ -146,6 +146,22 @@ bool io_claim(Device *dev, IoSpace space, uint64_t base, uint64_t len, const IoO
     return io_map_add(&dev->machine->io, io_reserve(dev, space, len, ops), base, error);
 }
 
+void io_busy(Device *dev, bool busy)
+{
+    IoMap *map = &dev->machine->io;
+
+    for (guint i = 0; i < dev->ranges->len; i++) {
+        IoRange *r = dev->ranges->pdata[i];
+
+        if (r->ops->post && r->busy != busy) {
+            r->busy = busy;
+            if (r->mapped && !r->local && map->busy_changed) {
+                map->busy_changed(map->opaque, r);
+            }
+        }
+    }
+}
+
 /* 64 lines at once, then one a second: a guest can't fill a disk with our log. */
 #define LOG_BURST 64
 

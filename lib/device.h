@@ -63,6 +63,13 @@ bool io_claim(Device *dev, IoSpace space, uint64_t base, uint64_t len, const IoO
 /* An unmapped range that the device maps later (BARs, decode enables). */
 IoRange *io_reserve(Device *dev, IoSpace space, uint64_t len, const IoOps *ops);
 
+/*
+ * The device's interrupt line is high (busy) or low: while it is high, writes marked IO_POST_IDLE
+ * are waited for, so that the guest's next instruction sees the line as it is.  Before the line is
+ * raised, after it was lowered.
+ */
+void io_busy(Device *dev, bool busy);
+
 static inline int64_t vm_now(Device *dev) { return machine_now(dev->machine); }
 
 /* The guest did something odd: one line in the domain's log, rate-limited over the machine. */

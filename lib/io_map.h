@@ -26,7 +26,20 @@ typedef struct IoOps {
     uint32_t (*read_many)(void *opaque, uint64_t offset, unsigned width, void *buf, uint32_t count);
     uint32_t (*write_many)(void *opaque, uint64_t offset, unsigned width, const void *buf,
                            uint32_t count);
+    /*
+     * Optional, for ranges of at most IO_POST_MAX bytes: an IoPost for each offset.  A posted write
+     * is not waited for; it comes in its order before any later access to the same machine.
+     */
+    const uint8_t *post;
 } IoOps;
+
+#define IO_POST_MAX 256
+typedef enum IoPost {
+    IO_POST_NO,             /* the guest waits: a write that may lower an interrupt line must */
+    IO_POST_YES,            /* not waited for */
+    IO_POST_QUIET,          /* nor needed before the next access that is not quiet */
+    IO_POST_IDLE,           /* IO_POST_YES while the range is not busy: see io_busy(), lib/device.h */
+} IoPost;
 
 typedef struct IoRange {
     const char *owner;      /* device's name, for messages */
@@ -36,6 +49,7 @@ typedef struct IoRange {
     IoSpace space;
     bool mapped;
     bool local;             /* not to be announced outside this process */
+    bool busy;              /* IO_POST_IDLE means IO_POST_NO */
 } IoRange;
 
 typedef struct IoMap {
@@ -43,6 +57,8 @@ typedef struct IoMap {
     IoRange *last[IO_SPACES];           /* last hit */
     /* Told of each range that comes and goes (the ioreq client mirrors them); may be NULL. */
     void (*changed)(void *opaque, const IoRange *range, bool mapped);
+    /* Told when busy has changed for a mapped range with a post table; may be NULL. */
+    void (*busy_changed)(void *opaque, const IoRange *range);
     void *opaque;
 } IoMap;
 

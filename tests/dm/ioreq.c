@@ -223,6 +223,27 @@ Test(bufioreq, impossible_pointers_take_nothing_and_end)
     cr_assert_eq(ring->read_pointer, 1);
 }
 
+Test(bufioreq, pad_says_that_the_address_follows)
+{
+    Probe p = { 0 };
+    FakeMachine *f = machine(&p);
+    buffered_iopage_t *ring = g_malloc0(4096);
+
+    put(ring, 0, 2, 0, 0x11223344);
+    ring->buf_ioreq[0].pad = 1;
+    put(ring, 1, 0, 0, 0xf0000010);
+    ring->write_pointer = 2;
+    ioreq_drain_buffered(&f->m, &f->bus, ring);
+    cr_assert_eq(p.writes, 1);
+    cr_assert_eq(p.last, 0x11223344);
+    put(ring, 2, 2, 0, 1);              /* the second half is missing */
+    ring->buf_ioreq[2].pad = 1;
+    ring->write_pointer = 3;
+    ioreq_drain_buffered(&f->m, &f->bus, ring);
+    cr_assert_eq(p.writes, 1);
+    cr_assert_eq(ring->read_pointer, 3);
+}
+
 Test(ioreq, random_requests_are_survived)
 {
     Probe p = { 0 };

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "hw/rtl8139.h"
+#include "lib/ether.h"
 #include "net/net.h"
 #include "tests/fake_machine.h"
 
@@ -271,6 +272,23 @@ Test(rtl8139, large_send_cuts_segments_with_right_sums)
     nic_free(&n);
 }
 
+/* F9: of the descriptor only OWN and the status bits change. */
+Test(rtl8139, written_back_descriptor_reports_no_errors_and_keeps_the_drivers_bits)
+{
+    Nic n = nic_new();
+    unsigned len = tcp_packet(n.f->ram + TXBUF, 1500);
+    uint32_t d[4];
+
+    start_cplus(&n);
+    put_desc(&n, 0, 0xf8000000 | 0x7fu << 20 | len, 0x1abcd, TXBUF);
+    fake_out8(n.f, IO + 0xd9, 0x40);
+    memcpy(d, n.f->ram + DESC, 16);
+    cr_assert_eq(d[0], (0x78000000 | 0x05000000 | len));
+    cr_assert_eq(d[1], 0x1abcd);
+    cr_assert_eq(d[2], TXBUF);
+    nic_free(&n);
+}
+
 /* F5: MSS 0; F1: headers that lie; F2: a ring without end. */
 Test(rtl8139, lying_headers_and_zero_mss_send_nothing_but_the_guests_bytes)
 {
@@ -329,5 +347,149 @@ Test(rtl8139, loopback_comes_back)
         fake_out32(n.f, IO + 0x20, DESC);
         fake_out8(n.f, IO + 0xd9, 0x40);
     }
+    nic_free(&n);
+}
+
+Test(rtl8139, frame_waits_for_a_descriptor_that_is_given_back_without_a_word)
+{
+    Nic n = nic_new();
+    uint32_t status;
+
+    start_cplus(&n);
+    fake_out16(n.f, IO + 0x3c, 0xffff);
+    put_desc(&n, 256, 0x40000000 | 1600, 0, TXBUF);     /* the driver's */
+    frame_to_guest(&n, mac, 200, 0x31);
+    cr_assert_eq(fake_in16(n.f, IO + 0x3e) & 0x11, 0x10, "no descriptor, nothing received");
+    put_desc(&n, 256, 0xc0000000 | 1600, 0, TXBUF);     /* the card's: no register is written */
+    fake_advance(n.f, NS_PER_MS);
+    pump();
+    memcpy(&status, n.f->ram + DESC + 0x1000, 4);
+    cr_assert_eq(status & 0x3fff, 204);
+    cr_assert_eq(fake_in16(n.f, IO + 0x3e) & 1, 1);
+    nic_free(&n);
+}
+
+Test(rtl8139, frames_for_a_driver_that_takes_none_are_dropped_and_counted)
+{
+    Nic n = nic_new();
+
+    start_cplus(&n);
+    put_desc(&n, 256, 0x40000000 | 1600, 0, TXBUF);
+    for (unsigned i = 0; i < 5; i++) {
+        frame_to_guest(&n, mac, 200, 0x31);
+    }
+    for (unsigned i = 0; i < 120; i++) {
+        fake_advance(n.f, NS_PER_MS);
+        pump();
+    }
+    cr_assert_eq(fake_in32(n.f, IO + 0x4c), 5);
+    cr_assert_eq(timer_queue_next(&n.f->m.timers), INT64_MAX, "and nothing goes on");
+    nic_free(&n);
+}
+
+Test(rtl8139, received_frames_carry_their_fcs)
+{
+    Nic n = nic_new();
+    uint32_t fcs;
+
+    start_ring(&n, 0x0a);
+    frame_to_guest(&n, mac, 100, 0x42);
+    memcpy(&fcs, n.f->ram + RING + 4 + 100, 4);
+    cr_assert_eq(fcs, ether_fcs(n.f->ram + RING + 4, 100));
+    nic_free(&n);
+}
+
+Test(rtl8139, tally_counters_are_dumped_to_memory)
+{
+    Nic n = nic_new();
+    uint64_t tx_ok, rx_ok, broadcast;
+    static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+    start_cplus(&n);
+    put_desc(&n, 256, 0x80000000 | 1600, 0, TXBUF);
+    put_desc(&n, 257, 0xc0000000 | 1600, 0, TXBUF);
+    frame_to_guest(&n, mac, 100, 1);
+    frame_to_guest(&n, all, 100, 1);
+    put_desc(&n, 0, 0xf0000000 | 60, 0, TXBUF);
+    fake_out8(n.f, IO + 0xd9, 0x40);
+    fake_out32(n.f, IO + 0x14, 0);
+    fake_out32(n.f, IO + 0x10, 0x400000 | 8);
+    cr_assert_eq(fake_in32(n.f, IO + 0x10) & 8, 0, "done");
+    memcpy(&tx_ok, n.f->ram + 0x400000, 8);
+    memcpy(&rx_ok, n.f->ram + 0x400008, 8);
+    memcpy(&broadcast, n.f->ram + 0x400030, 8);
+    cr_assert_eq(tx_ok, 1);
+    cr_assert_eq(rx_ok, 2);
+    cr_assert_eq(broadcast, 1);
+    nic_free(&n);
+}
+
+Test(rtl8139, eeprom_is_written_only_after_it_was_enabled_and_autoload_takes_it)
+{
+    static const uint32_t words[] = { 5u << 22 | 7u << 16 | 0xbbaa, 4u << 6 | 0x30 };
+    Nic n = nic_new();
+
+    for (unsigned pass = 0; pass < 3; pass++) {     /* write (refused), enable, write */
+        unsigned bits = pass == 1 ? 9 : 25;
+        uint32_t word = words[pass == 1];
+
+        fake_out8(n.f, IO + 0x50, 0x80);
+        fake_out8(n.f, IO + 0x50, 0x88);
+        for (int i = bits - 1; i >= 0; i--) {
+            uint8_t bit = word >> i & 1 ? 2 : 0;
+
+            fake_out8(n.f, IO + 0x50, 0x88 | bit);
+            fake_out8(n.f, IO + 0x50, 0x8c | bit);
+        }
+        fake_out8(n.f, IO + 0x50, 0x80);
+        cr_assert_eq(eeprom_word(&n, 7), pass == 2 ? 0xbbaa : 0x1600);
+    }
+    cr_assert_eq(fake_in8(n.f, IO), 0x00);
+    fake_out8(n.f, IO + 0x50, 0x40);
+    cr_assert_eq(fake_in16(n.f, IO), 0xbbaa);
+    nic_free(&n);
+}
+
+Test(rtl8139, power_state_stops_reception_and_configuration_is_locked)
+{
+    Nic n = nic_new();
+    uint8_t cap = pci_bus_read(&n.f->bus, 0x20, 0x34, 1);
+
+    cr_assert_eq(pci_bus_read(&n.f->bus, 0x20, 6, 2) & 0x10, 0x10);
+    cr_assert_eq(pci_bus_read(&n.f->bus, 0x20, cap, 2), 1, "power management, the only one");
+    start_ring(&n, 0x0a);
+    pci_bus_write(&n.f->bus, 0x20, cap + 4, 2, 3);
+    frame_to_guest(&n, mac, 80, 0x42);
+    cr_assert_eq(fake_in8(n.f, IO + 0x37) & 1, 1);
+    pci_bus_write(&n.f->bus, 0x20, cap + 4, 2, 0);
+    frame_to_guest(&n, mac, 80, 0x42);
+    cr_assert_eq(fake_in8(n.f, IO + 0x37) & 1, 0);
+    fake_out8(n.f, IO + 0x59, 0x21);
+    fake_out8(n.f, IO, 0x99);
+    cr_assert_neq(fake_in8(n.f, IO), 0x99);
+    fake_out8(n.f, IO + 0x50, 0xc0);
+    fake_out32(n.f, IO, 0x99);
+    fake_out8(n.f, IO, 0x99);
+    cr_assert_eq(fake_in8(n.f, IO), 0x99);
+    fake_out32(n.f, IO + 0x8c, 0x12345678);
+    cr_assert_eq(fake_in32(n.f, IO + 0x8c), 0x12345678, "a wake-up frame's bytes");
+    nic_free(&n);
+}
+
+Test(rtl8139, timer_interrupt_comes_at_its_count)
+{
+    Nic n = nic_new();
+
+    fake_out16(n.f, IO + 0x3c, 0x4000);
+    fake_out32(n.f, IO + 0x48, 0);
+    fake_out32(n.f, IO + 0x54, 33000);      /* a millisecond of PCI clocks */
+    fake_advance(n.f, NS_PER_MS - NS_PER_US);
+    cr_assert_not(n.f->intx[0x20][0]);
+    fake_advance(n.f, 2 * NS_PER_US);
+    cr_assert(n.f->intx[0x20][0]);
+    cr_assert_geq(fake_in32(n.f, IO + 0x48), 33000);
+    fake_out16(n.f, IO + 0x3e, 0x4000);
+    fake_advance(n.f, 10 * NS_PER_MS);
+    cr_assert_not(n.f->intx[0x20][0], "once round the counter");
     nic_free(&n);
 }

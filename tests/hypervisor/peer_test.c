@@ -166,6 +166,58 @@ Test(peer, buffered_ring_is_full_after_511_slots)
     bare_domain_free(d);
 }
 
+/* The table is the device model's, and it may hold anything. */
+Test(peer, writes_are_posted_as_the_device_models_table_says)
+{
+    Domain *d = bare_domain();
+    DmPostedRange *r = &d->shared->posted[1];
+    uint16_t id;
+
+    ioreq_server_create(d, 2, &id);
+    ioreq_server_enable(d, id, true);
+    cr_expect_not(ioreq_post(d, false, 0x300, 1, 7), "no table");
+    d->shared->posted_ranges = 2;
+    *r = (DmPostedRange){ .base = 0x300, .len = 8, .how = { DM_RANGE_POST, DM_RANGE_QUIET,
+        DM_RANGE_QUIET, DM_RANGE_WAIT, DM_RANGE_IDLE, DM_RANGE_IDLE, 77 } };
+    cr_expect(ioreq_post(d, false, 0x300, 1, 7));
+    cr_expect_eq(d->shared->request_seq, 1);
+    cr_expect(ioreq_post(d, false, 0x301, 2, 7));
+    cr_expect_eq(d->shared->request_seq, 1, "quiet");
+    cr_expect(ioreq_post(d, false, 0x300, 2, 7));
+    cr_expect_eq(d->shared->request_seq, 2, "one byte of it is not");
+    cr_expect_not(ioreq_post(d, false, 0x302, 2, 7), "the strictest counts");
+    cr_expect_not(ioreq_post(d, true, 0x300, 1, 7), "the other space");
+    cr_expect_not(ioreq_post(d, false, 0x306, 1, 7), "no such rule");
+    cr_expect_not(ioreq_post(d, false, 0x307, 2, 7), "over the end");
+    cr_expect(ioreq_post(d, false, 0x304, 2, 7));
+    r->busy = 1;
+    cr_expect_not(ioreq_post(d, false, 0x304, 2, 7));
+    r->len = 0xffff;
+    d->shared->posted_ranges = UINT32_MAX;
+    cr_expect_not(ioreq_post(d, false, 0x300 + 256, 1, 7));
+    bare_domain_free(d);
+}
+
+Test(peer, an_address_above_a_mebibyte_takes_two_entries)
+{
+    Domain *d = bare_domain();
+    DmPostedRange *r = &d->shared->posted[0];
+    buffered_iopage_t *ring = d->ioreq.ring;
+    uint16_t id;
+
+    ioreq_server_create(d, 2, &id);
+    ioreq_server_enable(d, id, true);
+    d->shared->posted_ranges = 1;
+    *r = (DmPostedRange){ .base = 0xf3001000, .len = 256, .mmio = 1 };
+    memset(r->how, DM_RANGE_POST, sizeof r->how);
+    cr_expect(ioreq_post(d, true, 0xf3001010, 4, 0x12345678));
+    cr_expect_eq(ring->write_pointer, 2);
+    cr_expect_eq(ring->buf_ioreq[0].pad, 1);
+    cr_expect_eq(ring->buf_ioreq[0].data, 0x12345678);
+    cr_expect_eq(ring->buf_ioreq[1].data, 0xf3001010);
+    bare_domain_free(d);
+}
+
 Test(peer, ranges_overlap_never_and_must_hold_the_whole_access)
 {
     Domain *d = bare_domain();
