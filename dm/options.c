@@ -185,9 +185,22 @@ static bool parse_usb_device(DmOptions *o, const char *value, GError **error)
     if (o->usb_devices == MAX_USB_DEVICES) {
         return bad(error, "-usbdevice %s: too many", value);
     }
-    *u = (UsbOption){ g_strdup(value) };
+    *u = (UsbOption){ g_strdup(value), -1, false };
     o->usb = true;
     o->usb_devices++;
+    return true;
+}
+
+/* What the last -usbdevice stands on. */
+static bool parse_usb_fd(DmOptions *o, const char *value, GError **error)
+{
+    gint64 fd, ro;
+
+    if (!o->usb_devices || !sub_number(value, "fd", -1, &fd) || !sub_number(value, "ro", 0, &ro)) {
+        return bad(error, "--usb-fd %s: want fd=N,ro=0|1 after -usbdevice", value);
+    }
+    o->usb_device[o->usb_devices - 1].fd = fd;
+    o->usb_device[o->usb_devices - 1].read_only = ro;
     return true;
 }
 
@@ -229,7 +242,9 @@ static const Option options[] = {
     { "localtime", FLAG, AT(localtime), "  the clock shows local time" },
     { "k", STRING, AT(keymap), "LAYOUT  keyboard layout of the viewers" },
     { "usb", FLAG, AT(usb), "  with a USB controller" },
-    { "usbdevice", PARSER, BY(parse_usb_device), "NAME  a device on it: tablet, mouse, keyboard" },
+    { "usbdevice", PARSER, BY(parse_usb_device), "NAME  a device on it: tablet, mouse, keyboard, hub, "
+      "disk:PATH, cdrom:PATH" },
+    { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1  the image of the -usbdevice before" },
     { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: es1370, ac97" },
     { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },
     { "M", IGNORED, 0, NULL, NULL },

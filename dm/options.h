@@ -49,7 +49,9 @@ typedef struct SerialOption {
 } SerialOption;
 
 typedef struct UsbOption {
-    char *spec;                 /* the user's name for it: tablet */
+    char *spec;                 /* the user's name for it: tablet, disk:/a.img */
+    int fd;                     /* image or socket of disk:, cdrom:, host:, -1: none */
+    bool read_only;
 } UsbOption;
 
 typedef struct DmOptions {

@@ -4,6 +4,7 @@
  * while the domain runs.
  */
 #include "dm/board.h"
+#include "block/block.h"
 #include "hw/devices.h"
 #include "hw/usb/uhci.h"
 
@@ -38,6 +39,21 @@ static bool make_room(Board *b, GError **error)
     return !last || device_init(new_usb(b, "usb_hub", "hub"), error);
 }
 
+static Device *new_storage(Board *b, const UsbOption *o, bool cdrom, GError **error)
+{
+    BlockOptions options = { "usb", o->read_only };
+    BlockDev *block = o->fd < 0 ? block_empty("usb") : block_open_fd(o->fd, &options, error);
+    Device *dev;
+
+    if (!block) {
+        return NULL;
+    }
+    dev = new_usb(b, "usb_storage", o->spec);
+    device_set_pointer(dev, "block", block);
+    device_set_u64(dev, "cdrom", cdrom);
+    return dev;
+}
+
 static Device *new_device(Board *b, const UsbOption *o, GError **error)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
@@ -49,6 +65,9 @@ static Device *new_device(Board *b, const UsbOption *o, GError **error)
             }
             return dev;
         }
+    }
+    if (g_str_has_prefix(o->spec, "disk:") || g_str_has_prefix(o->spec, "cdrom:")) {
+        return new_storage(b, o, *o->spec == 'c', error);
     }
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "no USB device is called '%s'", o->spec);
     return NULL;

@@ -29,6 +29,7 @@ const DeviceClass *const device_classes[] = {
     &usb_mouse_class,
     &usb_keyboard_class,
     &usb_hub_class,
+    &usb_storage_class,
     NULL
 };
 

@@ -849,7 +849,11 @@ static void check_usb_device(Check *c, const Value *v)
     } else if (d->usb_devices == MAX_USB_DEVICES) {
         ERROR(c, v->pos, "too many USB devices; at most %d", MAX_USB_DEVICES);
     } else if (*v->s) {
-        usb_parse(&d->usb_device[d->usb_devices++], v->s, v->pos, c->messages);
+        UsbConfig *u = &d->usb_device[d->usb_devices++];
+
+        if (usb_parse(u, v->s, v->pos, c->messages) && c->facts->check_host) {
+            usb_check_host(u, c->messages);
+        }
     }
 }
 

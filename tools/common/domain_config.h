@@ -59,12 +59,14 @@ typedef struct AudioConfig {
     char *wav;                  /* path of a file for all sound; NULL: none */
 } AudioConfig;
 
-typedef enum UsbKind { USB_KIND_TABLET, USB_KIND_MOUSE, USB_KIND_KEYBOARD } UsbKind;
+typedef enum UsbKind { USB_KIND_TABLET, USB_KIND_MOUSE, USB_KIND_KEYBOARD, USB_KIND_HUB,
+               USB_KIND_STORAGE } UsbKind;
 
 typedef struct UsbConfig {
     SourcePos pos;
-    char *spec;                 /* as written: tablet */
+    char *spec;                 /* as written: tablet, disk:/images/a.img */
     UsbKind kind;
+    DiskConfig disk;            /* STORAGE: its image */
 } UsbConfig;
 
 typedef struct DomainConfig {
@@ -146,6 +148,8 @@ void line_clear(LineConfig *line);
 char *sound_parse(const char *text, SourcePos pos, Messages *messages);
 bool audio_parse(AudioConfig *audio, const char *text, SourcePos pos, Messages *messages);
 bool usb_parse(UsbConfig *usb, const char *spec, SourcePos pos, Messages *messages);
+/* Whether this host has what it stands on: the image. */
+bool usb_check_host(const UsbConfig *usb, Messages *messages);
 void usb_clear(UsbConfig *usb);
 bool uuid_valid(const char *text);
 char *image_holder(const char *path, bool writable);    /* who locks it: text, or NULL */

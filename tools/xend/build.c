@@ -275,6 +275,27 @@ static bool give_disks(Domain *d, Command *c, char **error)
     return true;
 }
 
+static bool give_usb(Domain *d, Command *c, char **error)
+{
+    for (unsigned i = 0; i < d->config->usb_devices; i++) {
+        UsbConfig *u = &d->config->usb_device[i];
+        int fd;
+
+        command_arg(c, "-usbdevice");
+        command_arg(c, "%s", u->spec);
+        if (u->kind == USB_KIND_STORAGE) {
+            fd = disk_open(&u->disk, error);
+            if (fd < 0) {
+                return false;
+            }
+            command_give(c, fd);
+            command_arg(c, "--usb-fd");
+            command_arg(c, "fd=%d,ro=%d", fd, !u->disk.writable);
+        }
+    }
+    return true;
+}
+
 /* The cable of a port: its one end goes to qemu-dm, the other stays here. */
 static Line *give_line(Command *c, const LineConfig *config, const char *what, ConsoleLog *log,
                        int *fd, char **error)
@@ -418,15 +439,11 @@ static bool start_dm(Domain *d, int hv_end, int viewer[2], char **error)
     if (cfg->usb) {
         command_arg(c, "-usb");
     }
-    for (unsigned i = 0; i < cfg->usb_devices; i++) {
-        command_arg(c, "-usbdevice");
-        command_arg(c, "%s", cfg->usb_device[i].spec);
-    }
     command_arg(c, "-k");
     command_arg(c, "%s", cfg->keymap);
     command_arg(c, "--rtc-offset");
     command_arg(c, "%" G_GINT64_FORMAT, cfg->rtc_offset);
-    if (!give_disks(d, c, error) || !give_serials(d, c, error) ||
+    if (!give_disks(d, c, error) || !give_usb(d, c, error) || !give_serials(d, c, error) ||
         !give_sound(d, c, error) || !give_nics(d, c, error)) {
         return false;
     }
