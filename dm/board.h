@@ -36,6 +36,8 @@ void board_finish(Board *b);
 
 /* usb.c: makes the device and plugs it in, with a hub before it when the ports run out. */
 bool board_usb_add(Board *b, const UsbOption *o, GError **error);
+/* Pulls out the last device of that name. */
+bool board_usb_remove(Board *b, const char *name, GError **error);
 
 
 #endif

@@ -153,6 +153,14 @@ static bool nic_dump(Dm *dm, Request *r, GError **error)
     return net_port_dump(p, file, r->msg.b, error);
 }
 
+static bool add_usb(Dm *dm, Request *r, GError **error)
+{
+    UsbOption o = { r->body, r->fd, r->msg.a & 1 };
+
+    r->fd = -1;
+    return board_usb_add(&dm->board, &o, error);
+}
+
 static void serve(Dm *dm, Request *r)
 {
     g_autoptr(GError) error = NULL;
@@ -187,6 +195,12 @@ static void serve(Dm *dm, Request *r)
     case CTL_RESIZE_DISK:
         drive_resize(dm, r->body, r->msg.a, reply_errno, r->msg.id);
         return;                 /* it replies */
+    case CTL_USB_ADD:
+        add_usb(dm, r, &error);
+        break;
+    case CTL_USB_DEL:
+        board_usb_remove(&dm->board, r->body, &error);
+        break;
     default:
         g_set_error(&error, G_FILE_ERROR, G_FILE_ERROR_NOSYS, "unknown request %u", r->msg.type);
     }

@@ -92,3 +92,38 @@ bool board_usb_add(Board *b, const UsbOption *o, GError **error)
     }
     return device_init(dev, error);
 }
+
+static UsbDevice *find_named(UsbPort *const *ports, UsbPort *port, unsigned n, const char *name)
+{
+    UsbDevice *found = NULL;
+
+    for (unsigned i = 0; i < n; i++) {
+        UsbDevice *u = ports ? ports[i]->device : port[i].device, *behind;
+
+        if (!u) {
+            continue;
+        }
+        behind = find_named(NULL, u->ports, u->n_ports, name);
+        found = behind ? behind : !strcmp(u->name, name) ? u : found;
+    }
+    return found;
+}
+
+bool board_usb_remove(Board *b, const char *name, GError **error)
+{
+    UsbDevice *u = b->usb ? find_named(uhci_bus(b->usb)->port, NULL, USB_ROOT_PORTS, name) : NULL;
+
+    if (!u) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "there is no USB device '%s'", name);
+        return false;
+    }
+    for (unsigned i = 0; i < u->n_ports; i++) {
+        if (u->ports[i].device) {
+            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                        "'%s' is plugged into that hub; remove it first", u->ports[i].device->name);
+            return false;
+        }
+    }
+    g_ptr_array_remove(b->machine.devices, u);
+    return true;
+}

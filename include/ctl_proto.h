@@ -37,6 +37,9 @@ enum CtlType {
                                    its frames, or none: no more */
     CTL_RETRY_DISKS,            /* requests that the host failed run again */
     CTL_RESIZE_DISK,            /* a = bytes, body: device name; replies when it is done */
+    CTL_USB_ADD,                /* body: name of the device (tablet, disk:PATH, ...), with its
+                                   descriptor if it has one; a: 1 = read-only */
+    CTL_USB_DEL,                /* body: the name */
     /* any direction */
     CTL_REPLY = 128,            /* a = 0 or errno; body: data, or a message for people */
     /* hypervisor -> xend */

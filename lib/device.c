@@ -32,7 +32,11 @@ Device *device_new(Machine *m, const DeviceClass *cls)
     dev->machine = m;
     dev->ranges = g_ptr_array_new();
     for (guint i = 0; i < m->devices->len; i++) {
-        dev->instance += ((Device *)m->devices->pdata[i])->cls == cls;
+        const Device *other = m->devices->pdata[i];
+
+        if (other->cls == cls) {            /* some may have gone: never a number in use */
+            dev->instance = MAX(dev->instance, other->instance + 1);
+        }
     }
     for (const ConfigField *f = cls->config; f && f->kind != CONFIG_END_KIND; f++) {
         config_default(dev, f);

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """USB devices under Debian's drivers."""
+import hashlib
 import os
 import re
 import struct
 import time
 
+import sectors
 from harness import Case, MEDIA, need, wait_for
 
 
@@ -88,3 +90,138 @@ class UsbTablet(UsbCase):
         before = ticks()
         time.sleep(5)
         self.assertLessEqual(ticks() - before, 10, 'hundredths of a second in five seconds')
+
+
+class UsbStorage(UsbCase):
+    """Six devices, so most behind a hub; a disk and a CD-ROM drive with their data compared."""
+    display = 310
+
+    @classmethod
+    def prepare(cls):
+        cls.image = cls.host.path('stick.img')
+        with open(cls.image, 'wb') as f:
+            f.write(os.urandom(1 << 20) * 12)
+            f.write(os.urandom(12345 * 512))
+        cls.usbdevice = ['keyboard', 'mouse', 'tablet', f'disk:{cls.image}',
+                         f'cdrom:{need(os.path.join(MEDIA, "grub.iso"))}', 'hub']
+        super().prepare()
+
+    def disk(self, vendor='USB Disk'):
+        def look():
+            return re.search(r'/(sd[a-z]+|sr\d+)/device/model:%s' % vendor,
+                             self.guest('grep -r . /sys/block/s*/device/model'))
+        return '/dev/' + wait_for(f'the {vendor} in the guest', 30, look, 1)[1]
+
+    def digest(self):
+        with open(self.image, 'rb') as f:
+            return hashlib.md5(f.read()).hexdigest()
+
+    def test_every_device_is_found_behind_the_hub(self):
+        wanted = ['UHCI Host Controller', 'USB Hub', 'USB Hub', 'USB Keyboard', 'USB Mouse',
+                  'USB Storage', 'USB Storage', 'USB Tablet']
+        wait_for('all devices in the guest', 30, lambda: sorted(
+            self.guest('cat /sys/bus/usb/devices/*/product').splitlines()) == wanted, 1)
+
+    def test_what_is_read_is_what_is_on_the_host(self):
+        disk = self.disk()
+        self.assertIn(self.digest(), self.guest(f'md5sum {disk}', 120))
+
+    def test_what_is_written_is_on_the_host_after_sync(self):
+        disk = self.disk()
+        self.guest('cat /proc/kallsyms | dd of=/tmp/data bs=64k count=60 iflag=fullblock')
+        self.guest(f'dd if=/tmp/data of={disk} bs=100k seek=3 conv=notrunc; sync', 120)
+        wanted = self.guest('md5sum </tmp/data').split()[0]
+        size = int(self.guest('stat -c %s /tmp/data').split()[0])
+        with open(self.image, 'rb') as f:
+            f.seek(300 << 10)
+            self.assertEqual(hashlib.md5(f.read(size)).hexdigest(), wanted)
+
+    def test_both_ways_at_once_with_small_requests(self):
+        disk = self.disk()
+        self.guest(f'dd if=/tmp/data of={disk} bs=1536 seek=4000 count=1000 conv=notrunc 2>/dev/null & '
+                   f'dd if={disk} of=/dev/null bs=4k count=1500 2>/dev/null; wait; sync', 120)
+        self.guest('echo 3 >/proc/sys/vm/drop_caches')
+        self.assertIn(self.digest(), self.guest(f'md5sum {disk}', 120))
+
+    def test_cd_is_mounted_and_read(self):
+        drive = self.disk('USB CD-ROM')
+        self.guest(f'mount -t iso9660 {drive} /mnt')
+        self.assertIn('boot', self.guest('ls /mnt'))
+        self.guest('umount /mnt')
+        with open(os.path.join(MEDIA, 'grub.iso'), 'rb') as f:
+            digest = hashlib.md5(f.read()).hexdigest()
+        self.assertIn(digest, self.guest(f'md5sum {drive}', 120))
+
+    def test_nothing_went_wrong_on_the_bus(self):
+        self.assertNotRegex(self.guest('dmesg'), r'(?i)I/O error|reset full-speed|host system error|'
+                            r'process error|not responding')
+
+
+class UsbHotplug(UsbCase):
+    usbdevice, display = 'tablet', 320
+
+    def products(self):
+        return sorted(self.guest('cat /sys/bus/usb/devices/*/product').splitlines())
+
+    def wait_products(self, *names):
+        wanted = sorted(names + ('UHCI Host Controller',))
+        wait_for(f'devices {wanted}', 30, lambda: self.products() == wanted, 0.5)
+
+    def test_devices_come_and_go_while_the_guest_runs(self):
+        self.wait_products('USB Tablet')
+        self.host.good('usb-add', 'usb', 'keyboard')
+        self.wait_products('USB Tablet', 'USB Hub', 'USB Keyboard')
+        self.assertRegex(self.host.good('usb-list', 'usb'), r'(?s)0 +tablet\n1 +keyboard\n$')
+        self.host.good('usb-del', 'usb', 'tablet')
+        self.wait_products('USB Hub', 'USB Keyboard')
+        self.host.good('usb-add', 'usb', 'tablet')
+        self.wait_products('USB Tablet', 'USB Hub', 'USB Keyboard')
+
+    def test_a_disk_is_plugged_in_read_and_pulled_out_under_load(self):
+        path = self.host.image('stick.img', mib=8)
+        with open(path, 'r+b') as f:
+            f.write(os.urandom(8 << 20))
+        self.host.good('usb-add', 'usb', 'disk:stick.img')
+        wait_for('the disk', 30, lambda: 'sda' in self.guest('ls /sys/block'), 0.5)
+        with open(path, 'rb') as f:
+            self.assertIn(hashlib.md5(f.read()).hexdigest(), self.guest('md5sum /dev/sda', 120))
+        self.guest('dd if=/dev/sda of=/dev/null bs=64k count=4000 2>/dev/null & sleep 1')
+        self.host.good('usb-del', 'usb', 'disk:stick.img')
+        wait_for('the end of the disk', 30, lambda: 'sda' not in self.guest('ls /sys/block'), 0.5)
+        self.host.good('usb-add', 'usb', 'disk:stick.img')
+        wait_for('the disk again', 30, lambda: 'sd' in self.guest('ls /sys/block'), 0.5)
+
+    def test_what_can_not_be_is_said_in_one_line(self):
+        for spec, words in (('disk:/nowhere.img', 'No such file'), ('tabled', 'unknown'),
+                            ('wacom-tablet', 'not available')):
+            r = self.host.xm('usb-add', 'usb', spec)
+            self.assertEqual(r.status, 1, r)
+            self.assertRegex(r.err, words)
+        r = self.host.xm('usb-del', 'usb', 'mouse')
+        self.assertEqual(r.status, 1, r)
+        self.assertRegex(r.err, "no USB device 'mouse'")
+
+
+class UsbBios(Case):
+    """SeaBIOS drives the controller: a keyboard for GRUB, and a disk to boot from."""
+    seconds = 200
+
+    def test_keys_of_a_usb_keyboard_reach_grub_through_the_bios(self):
+        iso = need(os.path.join(MEDIA, 'grub.iso'))
+        d = self.host.create('grub', disk=[f'file:{iso},hdc:cdrom,r'], boot='d', memory=64,
+                             vncdisplay=330, usbdevice='keyboard')
+        d.wait_screen(r'GNU GRUB +version', 90)
+        self.assertRegex(self.host.log('hypervisor-grub.log'), r'USB keyboard initialized')
+        viewer = d.viewer()
+        self.addCleanup(viewer.close)
+        viewer.type('c', 0.2)
+        d.wait_screen(r'grub>', 30)
+        viewer.type('echo usb\n', 0.2)
+        d.wait_screen(r'\nusb', 30)
+        self.host.good('destroy', 'grub')
+
+    def test_a_usb_disk_boots(self):
+        stick = self.host.medium('boot.img', sectors.idle())
+        d = self.host.create('boot', disk=[], memory=32, vncdisplay=340, usbdevice=f'disk:{stick}')
+        d.serial.wait('IDLE', 120)
+        self.host.good('destroy', 'boot')

@@ -46,7 +46,8 @@ static bool parse_storage(UsbConfig *u, const char *text, Messages *messages)
     u->kind = USB_KIND_STORAGE;
     u->disk = (DiskConfig){ .pos = u->pos, .uname = g_strconcat("file:", path, NULL),
                             .type = g_strdup("file"), .path = g_strdup(path),
-                            .dev = g_strdup("usb"), .cdrom = cdrom, .writable = !read_only };
+                            .format = "raw", .dev = g_strdup("usb"), .cdrom = cdrom,
+                            .writable = !read_only };
     return true;
 }
 

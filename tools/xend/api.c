@@ -384,6 +384,109 @@ static void do_resize_disk(Xend *x, Domain *d, RpcCall *call, const Value *param
     }
 }
 
+/* --- USB ------------------------------------------------------------------------------------- */
+
+/* The variable, too: a restarted domain has the devices that it had. */
+static void usb_keep(Domain *d)
+{
+    Value *list = value_list();
+
+    for (unsigned i = 0; i < d->config->usb_devices; i++) {
+        value_append(list, value_take_str(g_strdup(d->config->usb_device[i].spec)));
+    }
+    config_set(d->vars, "usbdevice", list, (SourcePos){ 0 });
+}
+
+static void usb_added(Domain *d, const Forward *f)
+{
+    g_autoptr(Messages) messages = messages_new();
+
+    if (d->config->usb_devices < MAX_USB_DEVICES) {
+        usb_parse(&d->config->usb_device[d->config->usb_devices++], f->text, (SourcePos){ 0 },
+                  messages);
+        usb_keep(d);
+    }
+}
+
+static void usb_deleted(Domain *d, const Forward *f)
+{
+    DomainConfig *c = d->config;
+
+    for (unsigned i = c->usb_devices; i-- > 0;) {
+        if (!strcmp(c->usb_device[i].spec, f->text)) {
+            usb_clear(&c->usb_device[i]);
+            memmove(&c->usb_device[i], &c->usb_device[i + 1],
+                    (--c->usb_devices - i) * sizeof c->usb_device[0]);
+            memset(&c->usb_device[c->usb_devices], 0, sizeof c->usb_device[0]);
+            break;
+        }
+    }
+    usb_keep(d);
+}
+
+static void do_usb_add(Xend *x, Domain *d, RpcCall *call, const Value *params)
+{
+    g_autoptr(Messages) messages = messages_new();
+    g_autofree char *error = NULL;
+    UsbConfig u;
+    Forward *f;
+    int fd = -1;
+
+    (void)x;
+    if (!must_live(d, call)) {
+        return;
+    }
+    if (d->config->usb_devices == MAX_USB_DEVICES) {
+        rpc_fault(call, FAULT_ERROR, "Domain '%s' has %d USB devices already", d->name,
+                  MAX_USB_DEVICES);
+        return;
+    }
+    if (!usb_parse(&u, text_param(params, 1), (SourcePos){ 0 }, messages) ||
+        !usb_check_host(&u, messages)) {
+        rpc_fault(call, FAULT_ERROR, "%s", ((Message *)messages->list->pdata[0])->text);
+        usb_clear(&u);
+        return;
+    }
+    if (u.kind == USB_KIND_STORAGE && (fd = disk_open(&u.disk, &error)) < 0) {
+        rpc_fault(call, FAULT_ERROR, "%s", error);
+        usb_clear(&u);
+        return;
+    }
+    f = forward_new(d, call, "usb-add");
+    f->done = usb_added;
+    f->text = g_strdup(u.spec);
+    control_request(d->dm, CTL_USB_ADD, u.kind == USB_KIND_STORAGE && !u.disk.writable, 0, u.spec,
+                    fd, forwarded, f);
+    if (fd >= 0) {
+        close(fd);
+    }
+    usb_clear(&u);
+}
+
+static void do_usb_del(Xend *x, Domain *d, RpcCall *call, const Value *params)
+{
+    Forward *f;
+
+    (void)x;
+    if (must_live(d, call)) {
+        f = forward_new(d, call, "usb-del");
+        f->done = usb_deleted;
+        f->text = g_strdup(text_param(params, 1));
+        control_request(d->dm, CTL_USB_DEL, 0, 0, f->text, -1, forwarded, f);
+    }
+}
+
+static void do_usb_list(Xend *x, Domain *d, RpcCall *call, const Value *params)
+{
+    Value *list = value_list();
+
+    (void)x, (void)params;
+    for (unsigned i = 0; i < d->config->usb_devices; i++) {
+        value_append(list, value_take_str(g_strdup(d->config->usb_device[i].spec)));
+    }
+    rpc_reply(call, list);
+}
+
 static void do_devices(Xend *x, Domain *d, RpcCall *call, const Value *params)
 {
     const char *class = text_param(params, 1);
@@ -790,6 +893,9 @@ static const Method methods[] = {
     { "xend.domain.dump_state", 2, true, do_dump_state },
     { "xend.domain.change_medium", 3, true, do_change_medium },
     { "xend.domain.resize_disk", 3, true, do_resize_disk },
+    { "xend.domain.usb_add", 2, true, do_usb_add },
+    { "xend.domain.usb_del", 2, true, do_usb_del },
+    { "xend.domain.usb_list", 1, true, do_usb_list },
     { "xend.domain.devices", 2, true, do_devices },
     { "xend.host_facts", 0, false, do_host_facts },
     { "xend.node.info", 0, false, do_info },

@@ -487,6 +487,58 @@ int xm_cd_eject(Xm *xm, int argc, char **argv)
     return change_medium(xm, argv[0], argc > 1 ? argv[1] : "", "", "");
 }
 
+/* xend has another current directory. */
+static char *usb_name(const char *spec)
+{
+    const char *path = g_str_has_prefix(spec, "disk:") || g_str_has_prefix(spec, "cdrom:")
+                       ? strchr(spec, ':') + 1 : NULL;
+    g_autofree char *full = NULL;
+
+    if (path && g_str_has_prefix(path, "format=raw:")) {
+        path += strlen("format=raw:");
+    }
+    if (path && g_str_has_prefix(path, "ro:")) {
+        path += 3;
+    }
+    if (!path || !*path || *path == '/' || g_str_has_prefix(path, "format=")) {
+        return g_strdup(spec);
+    }
+    full = g_canonicalize_filename(path, NULL);
+    return g_strdup_printf("%.*s%s", (int)(path - spec), spec, full);
+}
+
+int xm_usb_add(Xm *xm, int argc, char **argv)
+{
+    g_autofree char *name = usb_name(argv[1]);
+
+    (void)argc;
+    return call(xm, "xend.domain.usb_add", xm_params(argv[0], name, NULL));
+}
+
+int xm_usb_del(Xm *xm, int argc, char **argv)
+{
+    g_autofree char *name = usb_name(argv[1]);
+
+    (void)argc;
+    return call(xm, "xend.domain.usb_del", xm_params(argv[0], name, NULL));
+}
+
+int xm_usb_list(Xm *xm, int argc, char **argv)
+{
+    int status;
+    g_autoptr(Value) list = xm_call(xm, &status, "xend.domain.usb_list", xm_params(argv[0], NULL));
+
+    (void)argc;
+    if (!list) {
+        return status;
+    }
+    puts("Idx Device");
+    for (unsigned i = 0; i < value_len(list); i++) {
+        printf("%-3u %s\n", i, value_item(list, i)->s);
+    }
+    return 0;
+}
+
 int xm_screenshot(Xm *xm, int argc, char **argv)
 {
     g_autofree char *path = g_canonicalize_filename(argv[1], NULL);
