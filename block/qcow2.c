@@ -9,6 +9,7 @@
 #include <gio/gio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "block/format.h"
 
 #define L2_CACHE (1u << 20)             /* bytes */
@@ -358,6 +359,23 @@ static Qcow2 *qcow2_new(BlockImage *image, const Qcow2Header *h)
     return q;
 }
 
+/* What we do not keep up to date (bitmaps of changes) is marked so before the first write. */
+static bool clear_auto(BlockImage *image, const uint8_t *sector, GError **error)
+{
+    uint8_t *copy = file_buffer(QCOW2_HEADER_READ);
+    bool ok = false;
+
+    if (copy) {
+        memcpy(copy, sector, QCOW2_HEADER_READ);
+        format_put64(copy + 88, 0);
+        ok = pwrite(image->file->fd, copy, QCOW2_HEADER_READ, 0) == QCOW2_HEADER_READ &&
+             fdatasync(image->file->fd) == 0;
+        free(copy);
+    }
+    return ok || image_error(image, error, "qcow2: the header can't be written (%s)",
+                             g_strerror(errno));
+}
+
 static bool qcow2_open(BlockImage *image, GError **error)
 {
     Qcow2Header h;
@@ -381,6 +399,13 @@ static bool qcow2_open(BlockImage *image, GError **error)
     if ((h.incompatible & QCOW2_INCOMPAT_CORRUPT) && !image->read_only) {
         return image_error(image, error, "qcow2: the image is marked corrupt; repair it with "
                            "'qemu-img check -r all', or use mode r");
+    }
+    if ((h.incompatible & QCOW2_INCOMPAT_DIRTY) && !image->read_only) {
+        return image_error(image, error, "qcow2: another program did not close the image and left "
+                           "its reference counts behind; repair it with 'qemu-img check -r all'");
+    }
+    if (h.autoclear && !image->read_only && !clear_auto(image, sector, error)) {
+        return false;
     }
     q = qcow2_new(image, &h);
     image->priv = q;

@@ -232,7 +232,15 @@ static void ata_block_written(void *opaque, int error)
 void ide_ata_pio_done(IdeDrive *d)
 {
     if (d->phase == IDE_PIO_OUT) {
-        struct iovec iov = { d->buffer, MIN(d->drq_end / IDE_SECTOR, d->left) * IDE_SECTOR };
+        uint32_t have = MIN(d->drq_end / IDE_SECTOR, d->left), next = ata_block_sectors(d);
+        struct iovec iov = { d->buffer, have * IDE_SECTOR };
+
+        /* The image gets as much of the command at once as the buffer holds. */
+        next = MIN(next, d->left - have);
+        if (next && (have + next) * IDE_SECTOR <= IDE_BUFFER) {
+            ide_pio_out(d, next * IDE_SECTOR, true);
+            return;
+        }
         d->phase = IDE_BUSY;
         d->status = STATUS_DRDY | STATUS_DSC | STATUS_BSY;
         d->request = block_writev(d->block, d->lba * IDE_SECTOR, &iov, 1, ata_block_written, d);
