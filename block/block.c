@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "block/image.h"
+#include "block/nbd.h"
 
 #define BLOCK_TASKS 32              /* requests of formats that run at once */
 #define BLOCK_IDLE_MS 1000          /* metadata is written at the latest so long after a request */
@@ -261,7 +262,7 @@ static int block_measure_again(BlockDev *b, uint64_t size)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!file_measure(b->image->file, &error)) {
+    if (b->image->file->remote || !file_measure(b->image->file, &error)) {
         return EIO;
     }
     if (b->image->file->size < size) {
@@ -419,6 +420,11 @@ static void close_layers(const BlockLayer *layers, unsigned n)
     }
 }
 
+static bool one_to_one(const BlockDriver *driver)
+{
+    return driver == &block_raw || driver == &block_nbd;
+}
+
 /* Layers 0 to n - 1, the last first: each needs the one behind it. */
 static BlockImage *open_layers(BlockDev *b, const BlockLayer *layers, unsigned n, bool read_only,
                                GError **error)
@@ -436,11 +442,13 @@ static BlockImage *open_layers(BlockDev *b, const BlockLayer *layers, unsigned n
             close_layers(layers, n + 1);
             return NULL;
         }
-        file = file_open(b->queue, layers[n].fd, b->name, n > 0 || read_only, error);
+        file = driver == &block_nbd
+               ? nbd_open(b->queue, layers[n].fd, b->name, n > 0 || read_only, error)
+               : file_open(b->queue, layers[n].fd, b->name, n > 0 || read_only, error);
         if (!file) {
             image_close(behind);
         } else {
-            file->grows = n > 0 || driver != &block_raw;
+            file->grows = n > 0 || !one_to_one(driver);
         }
         behind = file ? image_open(driver, file, behind, error) : NULL;
         if (!behind) {
@@ -473,7 +481,7 @@ BlockDev *block_open_chain(const BlockLayer *layers, unsigned n, const BlockOpti
         block_close(b);
         return NULL;
     }
-    b->straight = b->image->driver == &block_raw;
+    b->straight = one_to_one(b->image->driver);
     return b;
 }
 

@@ -307,6 +307,23 @@ static bool io_prepare(FileIo *io)
     return true;
 }
 
+static void *remote_thread(void *opaque)
+{
+    BlockFile *f = opaque;
+    FileRemote *r = f->remote;
+
+    for (;;) {
+        FileIo *io = g_async_queue_pop(r->jobs);
+
+        if ((void *)io == (void *)r) {      /* the end */
+            return NULL;
+        }
+        io->error = r->transfer(r->opaque, io->op, io->offset, io->iov, io->n, io->left);
+        g_async_queue_push(f->queue->flushed, io);
+        file_queue_wake(f->queue);
+    }
+}
+
 /* False: the kernel has no room now. */
 static bool io_give(FileIo *io)
 {
@@ -314,6 +331,11 @@ static bool io_give(FileIo *io)
     struct iocb *iocb = &io->iocb;
     int result;
 
+    if (io->file->remote) {
+        q->in_flight++;
+        g_async_queue_push(io->file->remote->jobs, io);
+        return true;
+    }
     if (io->op == BLOCK_FLUSH && !q->aio_fsync) {
         flush_elsewhere(io);
         return true;
@@ -351,7 +373,9 @@ static void submit_waiting(FileQueue *q)
         for (unsigned n = q->waiting.length; n && q->waiting.length; n--) {
             FileIo *io = g_queue_pop_head_link(&q->waiting)->data;
 
-            if (io->op == BLOCK_FLUSH) {
+            if (io->file->remote) {
+                io_give(io);
+            } else if (io->op == BLOCK_FLUSH) {
                 flush_elsewhere(io);
             } else {
                 io_run_here(io);
@@ -391,7 +415,9 @@ static void reap(FileQueue *q)
     }
     while ((io = g_async_queue_try_pop(q->flushed))) {
         q->in_flight--;
-        io_flushed(io, io->error);
+        if (!io->file->remote) {
+            io_flushed(io, io->error);
+        }
         g_queue_push_tail_link(&q->ready, &io->link);
     }
 }
@@ -436,12 +462,12 @@ void file_submit(BlockFile *f, BlockOp op, uint64_t offset, BlockVec *vec, uint6
     io->done = done;
     io->opaque = opaque;
     io->link.data = io;
-    if (op == BLOCK_TRIM) {
+    if (op == BLOCK_TRIM && !f->remote) {
         io->error = file_punch(f, offset, len);
         io_ready(io);
         return;
     }
-    if (op != BLOCK_FLUSH) {
+    if (op == BLOCK_READ || op == BLOCK_WRITE) {
         io->n = block_vec_slice(vec, at, len, NULL);
         io->iov = g_new(struct iovec, io->n);
         block_vec_slice(vec, at, len, io->iov);
@@ -606,10 +632,44 @@ BlockFile *file_open(FileQueue *q, int fd, const char *name, bool read_only, GEr
     return NULL;
 }
 
+BlockFile *file_open_remote(FileQueue *q, FileRemote remote, const char *name, uint64_t size,
+                            bool read_only, GError **error)
+{
+    BlockFile *f = g_new0(BlockFile, 1);
+
+    f->queue = q;
+    f->name = g_strdup(name);
+    f->fd = -1;
+    f->size = size;
+    f->read_only = read_only;
+    f->remote = g_memdup2(&remote, sizeof remote);
+    f->remote->jobs = g_async_queue_new();
+    f->remote->thread = g_thread_try_new("remote", remote_thread, f, error);
+    if (!f->remote->thread) {
+        file_close(f);
+        return NULL;
+    }
+    return f;
+}
+
+static void remote_close(FileRemote *r)
+{
+    if (r->thread) {
+        g_async_queue_push(r->jobs, r);
+        g_thread_join(r->thread);
+    }
+    r->close(r->opaque);
+    g_async_queue_unref(r->jobs);
+    g_free(r);
+}
+
 void file_close(BlockFile *f)
 {
     if (!f) {
         return;
+    }
+    if (f->remote) {
+        remote_close(f->remote);
     }
     if (f->fd >= 0) {
         close(f->fd);

@@ -31,7 +31,18 @@ typedef struct BlockFile {
     bool discards;                  /* until the file system refuses */
     bool grows;                     /* an image's file: reads past its end give zeros */
     int flush_error;                /* a failed fdatasync() of cached data is never made good */
+    struct FileRemote *remote;      /* no file, but a server; NULL: a file */
 } BlockFile;
+
+/* What stands for a file when there is a server: called in a thread of its own, one at a time. */
+typedef struct FileRemote {
+    int (*transfer)(void *opaque, BlockOp op, uint64_t offset, const struct iovec *iov, int n,
+                    uint64_t len);  /* 0 or errno */
+    void (*close)(void *opaque);
+    void *opaque;
+    GThread *thread;
+    GAsyncQueue *jobs;
+} FileRemote;
 
 /* NULL with an error.  wake: transfers are over, call file_queue_process(). */
 FileQueue *file_queue_new(const char *name, GError **error);
@@ -44,6 +55,9 @@ bool file_queue_busy(const FileQueue *q);
 
 /* Takes over fd.  On failure the descriptor is closed. */
 BlockFile *file_open(FileQueue *q, int fd, const char *name, bool read_only, GError **error);
+/* Takes over remote (transfer, close, opaque filled in), also on failure. */
+BlockFile *file_open_remote(FileQueue *q, FileRemote remote, const char *name, uint64_t size,
+                            bool read_only, GError **error);
 void file_close(BlockFile *f);
 bool file_measure(BlockFile *f, GError **error);    /* the size may have changed */
 

@@ -13,7 +13,8 @@
 
 const BlockDriver *block_driver_find(const char *name)
 {
-    static const BlockDriver *const drivers[] = { &block_raw, &block_qcow2, &block_vhd };
+    static const BlockDriver *const drivers[] = { &block_raw, &block_qcow2, &block_vhd,
+                                                &block_nbd };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(drivers); i++) {
         if (!strcmp(drivers[i]->name, name)) {

@@ -420,5 +420,5 @@ static bool qcow2_open(BlockImage *image, GError **error)
 const BlockDriver block_qcow2 = {
     .name = "qcow2", .backing = true, .open = qcow2_open, .close = qcow2_close, .map = qcow2_map,
     .read = qcow2_read, .write = qcow2_write, .discard = qcow2_discard, .flush = qcow2_flush,
-    .dirty = qcow2_is_dirty,
+    .dirty = qcow2_is_dirty, .resize = qcow2_resize,
 };

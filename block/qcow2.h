@@ -3,7 +3,7 @@
  * qcow2.h - the parts of the qcow2 driver: opening and address translation (qcow2.c), the
  * order in which tables are written (qcow2_sync.c), reference counts and
  * allocation (qcow2_refs.c), writing and discarding (qcow2_write.c), compressed clusters
- * (qcow2_zip.c).  Source of the format: "The Qcow2 image format" in QEMU's documentation.
+ * (qcow2_zip.c), growth (qcow2_resize.c).  Source of the format: "The Qcow2 image format" in QEMU's documentation.
  *
  * Order on disk, so that a crash at any moment leaves at most leaked clusters: data and reference
  * counts before the L2 entries that use them, L2 tables before L1 entries, and a cluster that is
@@ -95,6 +95,9 @@ void qcow2_meta_remove(Qcow2 *q, uint64_t offset);
 /* qcow2_write.c */
 int qcow2_write(BlockImage *image, uint64_t offset, uint64_t len, BlockVec *vec, uint64_t at);
 int qcow2_discard(BlockImage *image, uint64_t offset, uint64_t len);
+
+/* qcow2_resize.c */
+int qcow2_resize(BlockImage *image, uint64_t size);
 
 /* qcow2_zip.c */
 int qcow2_unzip(Qcow2 *q, uint64_t entry);      /* the cluster is in zip_data afterwards */

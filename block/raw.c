@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * raw.c - images that are the disk's bytes, in a file or a block device.  block.c gives requests
+ * raw.c - images that are the disk's bytes, in a file or a block device; or with a server (nbd.c).  block.c gives requests
  * for a lone raw image straight to the file; this is for raw layers of a chain, and for opening.
  */
 #include "block/image.h"
@@ -48,5 +48,10 @@ static int raw_flush(BlockImage *image)
 
 const BlockDriver block_raw = {
     .name = "raw", .open = raw_open, .close = raw_close, .map = raw_map, .write = raw_write,
+    .discard = raw_discard, .flush = raw_flush,
+};
+
+const BlockDriver block_nbd = {
+    .name = "nbd", .open = raw_open, .close = raw_close, .map = raw_map, .write = raw_write,
     .discard = raw_discard, .flush = raw_flush,
 };

@@ -290,3 +290,53 @@ Test(qcow2, discard_makes_the_file_smaller)
                  "the space went back to the host");
     images_end(dir);
 }
+
+Test(qcow2, disks_grow_while_they_are_used, .timeout = 60)
+{
+    const unsigned clusters[] = { 512, 65536 };
+
+    NEED_QEMU();
+    for (unsigned i = 0; i < G_N_ELEMENTS(clusters); i++) {
+        size_t len = 4 << 20, more = 48 << 20;
+        g_autofree uint8_t *shadow = g_malloc0(more);
+        char *dir = images_dir();
+        ImageWait w = { 0, 0 };
+        BlockDev *b;
+
+        cr_assert_eq(images_run(dir, "qemu-img create -f qcow2 -o cluster_size=%u a.qcow2 4M",
+                                clusters[i]), 0);
+        b = images_open(dir, false, NULL, "qcow2:a.qcow2", NULL);
+        images_exercise(b, shadow, 30, 1);
+        block_resize(b, len - 512, images_done, &w);
+        cr_assert_eq(images_wait(&w, 1), EINVAL, "never smaller");
+        w = (ImageWait){ 0, 0 };
+        block_resize(b, more, images_done, &w);
+        cr_assert_eq(images_wait(&w, 1), 0);
+        cr_assert_eq(block_size(b), more);
+        images_compare(b, shadow);
+        images_exercise(b, shadow, 60, 2);
+        block_close(b);
+        judge(dir, "a.qcow2", shadow, more);
+        images_end(dir);
+    }
+}
+
+Test(qcow2, raw_disks_grow_with_their_file)
+{
+    char *dir = images_dir();
+    uint8_t buf[512] = "end";
+    ImageWait w = { 0, 0 };
+    BlockDev *b;
+
+    cr_assert_eq(images_run(dir, "truncate -s 1M a.raw"), 0);
+    b = images_open(dir, false, NULL, "raw:a.raw", NULL);
+    block_resize(b, 2 << 20, images_done, &w);
+    cr_assert_eq(images_wait(&w, 1), EFBIG, "the file is not larger yet");
+    cr_assert_eq(images_run(dir, "truncate -s 2M a.raw"), 0);
+    w = (ImageWait){ 0, 0 };
+    block_resize(b, 2 << 20, images_done, &w);
+    cr_assert_eq(images_wait(&w, 1), 0);
+    cr_assert_eq(images_write(b, (2 << 20) - 512, buf, 512), 0);
+    block_close(b);
+    images_end(dir);
+}

@@ -70,7 +70,8 @@ static bool add_layer(DiskChain *c, const DiskConfig *d, const char *path, const
         *error = g_strdup_printf("%s is neither a file nor a block device", path);
         return false;
     }
-    if (lock && !d->shared && fcntl(fd, F_OFD_SETLK, &how) != 0) {
+    /* qemu-nbd locks what it opens. */
+    if (lock && !d->shared && !(top && d->foreign) && fcntl(fd, F_OFD_SETLK, &how) != 0) {
         g_autofree char *holder = image_holder(path, writable);
 
         *error = g_strdup_printf("image %s is in use by %s", path,

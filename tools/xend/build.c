@@ -16,6 +16,7 @@
 #include "config.h"
 #include "lib/cpuid_rules.h"
 #include "tools/common/netspec.h"
+#include "tools/xend/nbd_server.h"
 #include "tools/xend/spawn.h"
 
 /* --- things to open -------------------------------------------------------------------------- */
@@ -230,12 +231,22 @@ static bool start_hypervisor(Domain *d, int dm_end, char **error)
 }
 
 /* The descriptors of an image as an option: "fd=5,format=qcow2,backing=qcow2:6/raw:7". */
-static bool give_image(const DiskConfig *disk, Command *c, GString *option, char **error)
+static bool give_image(const Domain *d, const DiskConfig *disk, Command *c, GString *option, char **error)
 {
     DiskChain chain;
 
     if (!*disk->path) {
         g_string_append(option, ",fd=-1");
+        return true;
+    }
+    if (disk->foreign) {
+        int sock = nbd_server_start(d->xend->paths->run, disk, error);
+
+        if (sock < 0) {
+            return false;
+        }
+        command_give(c, sock);
+        g_string_append_printf(option, ",fd=%d,format=nbd", sock);
         return true;
     }
     if (!disk_chain_open(disk, true, &chain, error)) {
@@ -266,7 +277,7 @@ static bool give_disks(Domain *d, Command *c, char **error)
         g_string_printf(option, "name=%s,kind=%s,ro=%d,errors=%s", disk->dev,
                         disk->cdrom ? "cdrom" : disk->floppy ? "floppy" : "disk", !disk->writable,
                         d->config->on_disk_error == DISK_ERRORS_REPORT ? "report" : "hold");
-        if (!give_image(disk, c, option, error)) {
+        if (!give_image(d, disk, c, option, error)) {
             return false;
         }
         command_arg(c, "--drive");
