@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * raw.c - images that are the disk's bytes, in a file or a block device; or with a server (nbd.c).  block.c gives requests
- * for a lone raw image straight to the file; this is for raw layers of a chain, and for opening.
+ * raw.c - images that are the disk's bytes, in a file or a block device, or with a server (nbd.c).
+ * block.c gives requests for a lone raw image straight to the file; this is for raw layers of a
+ * chain, and for opening.
  */
 #include "block/image.h"
 
