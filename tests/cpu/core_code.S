@@ -147,6 +147,11 @@ snippet k_store, 64             /* RAX to [RBX], then HLT */
     hlt
 end k_store
 
+snippet k_load, 64
+    mov rax, [rbx]
+    hlt
+end k_load
+
 snippet k_load_twice, 64        /* [RBX], a page table entry at RSI changed, INVLPG, [RBX] again */
     mov rax, [rbx]
     mov [rsi], rdi

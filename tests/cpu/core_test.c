@@ -204,6 +204,20 @@ Test(core, store_sets_the_dirty_bit)
     eq_hex(ram64(g, PT_AT + (DATA >> 12) * 8), DATA | 0x63);
 }
 
+/* SDM vol. 3, 4.8: every entry that was used is marked, and only a write makes the page dirty. */
+Test(core, load_sets_accessed_bits_in_all_tables)
+{
+    static const uint32_t TABLES[] = { PML4_AT, PDPT_AT, PD_AT, PT_AT + (DATA >> 12) * 8 };
+
+    LOAD(g, k_load);
+    for (unsigned n = 0; n < 4; n++)
+        ram_put(g, TABLES[n], 8, ram64(g, TABLES[n]) & ~0x60ull);
+    R(RBX) = DATA;
+    run_done(g);
+    for (unsigned n = 0; n < 4; n++)
+        eq_hex(ram64(g, TABLES[n]) & 0x60, 0x20);
+}
+
 Test(core, access_across_a_page_checks_both_before_it_stores)
 {
     LOAD(g, k_store);
