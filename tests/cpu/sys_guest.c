@@ -129,9 +129,8 @@ static bool host_msr_read(Vcpu *v, uint32_t index, uint64_t *value)
 
 static bool host_msr_write(Vcpu *v, uint32_t index, uint64_t value)
 {
-    (void)v;
     (void)value;
-    return index == 0x8b;
+    return index == 0x8b || (index == 0xc0000103 && of(v)->aux_fixed);
 }
 
 static uint64_t host_cr8_read(Vcpu *v)

@@ -38,7 +38,7 @@ typedef struct Guest {
     Engine *engine;
     EngineVcpu *cpu;
     VcpuState s;                /* to be set before, and as it was after a run */
-    bool amd;
+    bool amd, aux_fixed;
     uint64_t tsc;
     unsigned irq, irq_vector;   /* IRQ_* pending */
     unsigned io_count;

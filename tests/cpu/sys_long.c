@@ -392,6 +392,17 @@ Test(sys_long, msr_rules)
     eq_hex(g->s.seg[SEG_FS].base, 0xffff900000000000ull);
 }
 
+Test(sys_long, tsc_aux_is_the_guests_unless_the_host_takes_its_writes)
+{
+    wrmsr(0xc0000103, 7);
+    run_done(g);
+    eq_hex(g->s.tsc_aux, 7);
+    g->aux_fixed = true;
+    wrmsr(0xc0000103, 9);
+    run_done(g);
+    eq_hex(g->s.tsc_aux, 7);
+}
+
 Test(sys_long, tsc_write_sets_the_offset)
 {
     wrmsr(0x10, 0x123456789abull);

@@ -29,6 +29,7 @@ typedef struct Guest {
     unsigned mmio_size, mmio_writes;
     uint64_t msr_value;
     uint32_t msr_index;
+    bool aux_fixed;
     int irq;                    /* pending vector; -1: none */
     bool nmi;
     uint64_t cr8;
@@ -136,7 +137,8 @@ static bool msr_wr(Vcpu *v, uint32_t index, uint64_t value)
 {
     guest(v)->msr_index = index;
     guest(v)->msr_value = value;
-    return index == 0x40000000 || index == 0x6e0;
+    return index == 0x40000000 || index == 0x6e0 ||
+           (index == 0xc0000103 && guest(v)->aux_fixed);
 }
 
 static uint64_t cr8_rd(Vcpu *v) { return guest(v)->cr8; }
@@ -375,6 +377,26 @@ Test(kvm, msrs_of_the_platform_come_to_the_host_and_unknown_ones_fault)
     cr_assert_eq(g->msr_value, 0x77);
     cr_assert_eq(g->msr_index, 0x12345);
     cr_assert_str_eq(g->out, "g");
+    free_guest(g);
+}
+
+Test(kvm, tsc_aux_is_the_guests_unless_the_host_takes_its_writes)
+{
+    /* mov ecx,c0000103h; mov eax,7; xor edx,edx; wrmsr; xor eax,eax; rdmsr; mov ebx,eax; hlt */
+    GUEST(0x66, 0xb9, 0x03, 0x01, 0x00, 0xc0, 0x66, 0xb8, 7, 0, 0, 0, 0x66, 0x31, 0xd2, 0x0f, 0x30,
+          0x66, 0x31, 0xc0, 0x0f, 0x32, 0x66, 0x89, 0xc3, 0xf4);
+
+    for (unsigned fixed = 0; fixed < 2; fixed++) {
+        g->aux_fixed = fixed;
+        real_mode(g);
+        g->s.tsc_aux = 3;
+        g->s.halted = 0;
+        engine_kvm.set_state(g->v, &g->s);
+        cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+        engine_kvm.get_state(g->v, &g->s);
+        cr_expect_eq(g->s.gpr[3], fixed ? 3 : 7);
+        cr_expect_eq(g->s.tsc_aux, fixed ? 3 : 7);
+    }
     free_guest(g);
 }
 
