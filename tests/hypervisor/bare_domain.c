@@ -25,10 +25,10 @@ size_t bare_loader(uint8_t image[256])
     return 256;
 }
 
-Domain *bare_domain_with_loader(const void *image, size_t len)
+static Domain *make(const void *image, size_t len, unsigned tsc_mode)
 {
     g_autoptr(GError) error = NULL;
-    Options o = { .name = (char *)"bare", .domid = 3, .memory_mb = 16, .max_memory_mb = 16,
+    Options o = { .tsc_mode = tsc_mode, .name = (char *)"bare", .domid = 3, .memory_mb = 16, .max_memory_mb = 16,
                   .vcpus = 2, .vcpu_avail = UINT64_MAX, .cpu = CPU_SOFT, .hpet = true,
                   .acpi = true, .apic = true, .control_fd = -1, .dm_fd = -1, .store_fd = -1,
                   .console_fd = -1, .firmware_fd = -1, .kvm_fd = -1, .log_fd = -1 };
@@ -41,6 +41,18 @@ Domain *bare_domain_with_loader(const void *image, size_t len)
     d = domain_new(&o, &error);
     close(o.loader_fd);
     return d;
+}
+
+Domain *bare_domain_with_loader(const void *image, size_t len)
+{
+    return make(image, len, 0);
+}
+
+Domain *bare_domain_with_tsc_mode(unsigned mode)
+{
+    uint8_t image[256];
+
+    return make(image, bare_loader(image), mode);
 }
 
 Domain *bare_domain(void)
