@@ -237,6 +237,13 @@ static bool build_card(Board *b, const char *name, GError **error)
             return device_init(dev, error);
         }
     }
+    if (!strcmp(name, "sb16")) {
+        Device *dev = new_device(b, name);
+
+        device_set_pointer(dev, "audio", b->audio);
+        device_set_pointer(dev, "dma_chip", b->dma);
+        return device_init(dev, error);
+    }
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: no such sound card", name);
     return false;
 }

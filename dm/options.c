@@ -246,6 +246,8 @@ static const Option options[] = {
       "disk:PATH, cdrom:PATH" },
     { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1  the image of the -usbdevice before" },
     { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: es1370, ac97" },
+    { "usbdevice", PARSER, BY(parse_usb_device), "NAME  a device on it: tablet, mouse, keyboard" },
+    { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: sb16, es1370, ac97" },
     { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },
     { "M", IGNORED, 0, NULL, NULL },
     { "vga", IGNORED, 0, NULL, NULL },

@@ -24,6 +24,7 @@ const DeviceClass *const device_classes[] = {
     &i8042_class,
     &es1370_class,
     &ac97_class,
+    &sb16_class,
     &uhci_class,
     &usb_tablet_class,
     &usb_mouse_class,

@@ -3,8 +3,9 @@
  * uart.c - 16550A serial port (National PC16550D data sheet).  The transmitter is empty again after
  * the time of one character at the programmed speed, however much was in its FIFO, so that a console
  * is not slow; the receiver takes a FIFO at a time, and the next when the characters of the last have
- * had their time, so that no driver gets more than the line could carry.  FIFO timeouts, breaks and modem lines as in the data sheet.  Left out:
- * framing and parity errors, which a byte stream does not have.
+ * had their time, so that no driver gets more than the line could carry.  FIFO timeouts, breaks and
+ * modem lines as in the data sheet.  Left out: framing and parity errors, which a byte stream does
+ * not have.
  */
 #include <glib.h>
 #include "hw/uart.h"

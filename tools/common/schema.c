@@ -49,7 +49,7 @@ static const SchemaKey keys[] = {
     { "vfb", L, "[]", KEY_WORKS, "displays: 'vnc=1,vncdisplay=3'" },
     { "boot", S, "c", KEY_WORKS, "boot order: a floppy, c disk, d CD-ROM, n network" },
     { "serial", S | L, "", KEY_WORKS, "serial ports: pty, null, file:, tcp:, telnet:, unix:, /dev/" },
-    { "soundhw", S, "", KEY_WORKS, "sound cards: es1370, ac97, all" },
+    { "soundhw", S, "", KEY_WORKS, "sound cards: sb16, es1370, ac97, all" },
     { "audio", S, "none", KEY_WORKS, "where sound goes: none, wav:/PATH" },
     { "keymap", S, "en-us", KEY_WORKS, "keyboard layout of the viewers" },
     { "vnc", B, "1 unless sdl", KEY_WORKS, "VNC display" },
