@@ -223,6 +223,23 @@ static bool build_nics(Board *b, const DmOptions *o, GError **error)
     return true;
 }
 
+static bool build_parallel(Board *b, const DmOptions *o, GError **error)
+{
+    Chardev *c;
+    Device *dev;
+
+    if (!o->parallel.present) {
+        return true;
+    }
+    c = chardev_new(o->parallel.fd, error);
+    if (!c) {
+        return false;
+    }
+    dev = new_device(b, "parallel");
+    device_set_pointer(dev, "chardev", c);
+    return device_init(dev, error);
+}
+
 static bool build_card(Board *b, const char *name, GError **error)
 {
     static const struct { const char *name; unsigned devfn; } cards[] = {
@@ -323,7 +340,8 @@ bool board_build(Board *b, const MachineHost *host, void *opaque, Hv *hv, const 
     }
     return build_chipset(b, o, error) && build_floppies(b, opaque, o, error) &&
            build_ide(b, opaque, o, error) && build_vga(b, o, error) && build_input(b, error) &&
-           build_serials(b, o, error) && build_platform(b, o, error) && build_nics(b, o, error) &&
+           build_serials(b, o, error) && build_parallel(b, o, error) &&
+           build_platform(b, o, error) && build_nics(b, o, error) &&
            build_sound(b, o, error) && build_usb(b, o, error) && add_viewers(b, opaque, o, error);
 }
 

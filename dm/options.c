@@ -204,6 +204,17 @@ static bool parse_usb_fd(DmOptions *o, const char *value, GError **error)
     return true;
 }
 
+static bool parse_parallel(DmOptions *o, const char *value, GError **error)
+{
+    gint64 fd;
+
+    if (!sub_number(value, "fd", -1, &fd)) {
+        return bad(error, "--parallel %s: want fd=N", value);
+    }
+    o->parallel = (SerialOption){ fd, true };
+    return true;
+}
+
 static bool parse_viewer(DmOptions *o, const char *value, GError **error)
 {
     gint64 fd;
@@ -245,8 +256,6 @@ static const Option options[] = {
     { "usbdevice", PARSER, BY(parse_usb_device), "NAME  a device on it: tablet, mouse, keyboard, hub, "
       "disk:PATH, cdrom:PATH" },
     { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1  the image of the -usbdevice before" },
-    { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: es1370, ac97" },
-    { "usbdevice", PARSER, BY(parse_usb_device), "NAME  a device on it: tablet, mouse, keyboard" },
     { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: sb16, es1370, ac97" },
     { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },
     { "M", IGNORED, 0, NULL, NULL },
@@ -258,6 +267,7 @@ static const Option options[] = {
     { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=NAME,kind=socket|tap|vnet,"
       "rate=BYTES/MICROSECONDS,rom=N,iobase=N,irq=N  a network card" },
     { "serial", PARSER, BY(parse_serial), "fd=N|null  cable of a serial port (include/line_proto.h)" },
+    { "parallel", PARSER, BY(parse_parallel), "fd=N  cable of the parallel port" },
     { "viewer-fd", PARSER, BY(parse_viewer), "N  socket to a dm-ui or dm-sdl (include/ui_proto.h)" },
     { "vgabios-fd", INT, AT(vgabios_fd), "N  VGA BIOS image" },
     { "help", FLAG, AT(help), "  this text" },

@@ -69,6 +69,7 @@ typedef struct DmOptions {
     unsigned nics;
     SerialOption serial[MAX_SERIALS];
     unsigned serials;
+    SerialOption parallel;
     int sound_file;             /* where a WAV file of all sound goes, -1: nowhere */
     UsbOption usb_device[MAX_USB_DEVICES];
     unsigned usb_devices;

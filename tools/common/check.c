@@ -494,6 +494,16 @@ static void check_serial(Check *c)
     }
 }
 
+static void check_parallel(Check *c)
+{
+    const char *text = string(c, "parallel", "");
+
+    if (*text && strcmp(text, "none")) {
+        c->d->has_parallel = line_parse(&c->d->parallel, "parallel", text, position(c, "parallel"),
+                                        c->messages);
+    }
+}
+
 static void check_sound(Check *c)
 {
     const char *cards = string(c, "soundhw", ""), *audio = string(c, "audio", "");
@@ -882,6 +892,7 @@ DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, 
     check_machine(&c);
     check_boot(&c);
     check_serial(&c);
+    check_parallel(&c);
     check_sound(&c);
     check_display(&c);
     check_disks(&c);
@@ -901,6 +912,7 @@ void domain_config_free(DomainConfig *d)
     for (unsigned i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(*strings[i]);
     }
+    line_clear(&d->parallel);
     for (unsigned i = 0; i < d->serials; i++) {
         line_clear(&d->serial[i]);
     }

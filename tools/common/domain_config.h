@@ -88,6 +88,8 @@ typedef struct DomainConfig {
     char *vnc_listen, *vnc_password;    /* password NULL: none */
     LineConfig serial[MAX_SERIAL_PORTS];
     unsigned serials;
+    LineConfig parallel;
+    bool has_parallel;
     char *sound_cards;          /* "es1370,ac97"; empty: none */
     AudioConfig audio;
     DiskConfig disk[MAX_DISKS];

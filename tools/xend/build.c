@@ -339,6 +339,22 @@ static bool give_serials(Domain *d, Command *c, char **error)
     return true;
 }
 
+static bool give_parallel(Domain *d, Command *c, char **error)
+{
+    int fd;
+
+    if (!d->config->has_parallel) {
+        return true;
+    }
+    d->parallel = give_line(c, &d->config->parallel, "parallel port", NULL, &fd, error);
+    if (!d->parallel) {
+        return false;
+    }
+    command_arg(c, "--parallel");
+    command_arg(c, "fd=%d", fd);
+    return true;
+}
+
 /* iPXE for the card, when the domain boots from the network; -1: none. */
 static int give_boot_rom(const Domain *d, const VifConfig *vif, Command *c)
 {
@@ -455,6 +471,7 @@ static bool start_dm(Domain *d, int hv_end, int viewer[2], char **error)
     command_arg(c, "--rtc-offset");
     command_arg(c, "%" G_GINT64_FORMAT, cfg->rtc_offset);
     if (!give_disks(d, c, error) || !give_usb(d, c, error) || !give_serials(d, c, error) ||
+        !give_parallel(d, c, error) ||
         !give_sound(d, c, error) || !give_nics(d, c, error)) {
         return false;
     }
@@ -625,6 +642,7 @@ void domain_close(Domain *d)
     int *fds[] = { &d->listen_fd, &d->hv_log, &d->dm_log };
 
     g_clear_pointer(&d->bridge, console_bridge_free);
+    g_clear_pointer(&d->parallel, line_free);
     for (unsigned i = 0; i < MAX_SERIAL_PORTS; i++) {
         g_clear_pointer(&d->serial[i], line_free);
         g_clear_pointer(&d->serial_log[i], console_log_free);

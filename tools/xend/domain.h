@@ -73,7 +73,7 @@ struct Domain {
     Vif vif[MAX_VIFS];
     bool vifs_down;             /* the end of their taps has begun */
     int frames[MAX_VIFS];       /* dm-net's end of each network card's socket; -1 */
-    Line *serial[MAX_SERIAL_PORTS];
+    Line *serial[MAX_SERIAL_PORTS], *parallel;
     ConsoleLog *serial_log[MAX_SERIAL_PORTS];   /* of all but the first, which shares console_log */
     Pty console;
     ConsoleLog *console_log;

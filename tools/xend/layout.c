@@ -205,6 +205,9 @@ void layout_pids(Domain *d)
             put(&w, key, line_tty(d->serial[i]));
         }
     }
+    if (d->parallel) {
+        put(&w, "parallel/0/tty", line_tty(d->parallel));
+    }
     put(&w, "console/tty", d->console.name);
     if (d->config->vnc) {
         put_int(&w, "console/vnc-port", d->vnc_port);
