@@ -177,9 +177,28 @@ static gboolean input_ready(gint fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+static void watch_input(Chardev *c);
+
+/* What is held does not make the socket readable. */
+static gboolean held_ready(gpointer opaque)
+{
+    Chardev *c = opaque;
+
+    c->in_source = 0;
+    if (deliver(c)) {
+        watch_input(c);
+    }
+    return G_SOURCE_REMOVE;
+}
+
 static void watch_input(Chardev *c)
 {
-    if (c->sock >= 0 && !c->in_source && c->client.receive) {
+    if (c->in_source || !c->client.receive) {
+        return;
+    }
+    if (c->held_at < c->held_len) {
+        c->in_source = g_idle_add_full(G_PRIORITY_DEFAULT, held_ready, c, NULL);
+    } else if (c->sock >= 0) {
         c->in_source = g_unix_fd_add(c->sock, G_IO_IN | G_IO_HUP | G_IO_ERR, input_ready, c);
     }
 }

@@ -314,6 +314,28 @@ Test(uart, the_receiver_is_no_faster_than_the_line)
     line_free(&l);
 }
 
+Test(uart, the_rest_of_a_packet_comes_without_another)
+{
+    Line l = line_new();
+    unsigned got = 0;
+
+    fake_out8(l.f, COM1 + 2, 0x01);
+    line_write(&l, LINE_DATA, 0, "a");
+    line_write(&l, LINE_DATA, 0, "twenty-six characters here");
+    for (unsigned i = 0; i < 200; i++) {
+        while (fake_in8(l.f, COM1 + 5) & 1) {
+            fake_in8(l.f, COM1);
+            got++;
+        }
+        fake_advance(l.f, NS_PER_MS);
+        for (unsigned j = 0; j < 5; j++) {
+            g_main_context_iteration(NULL, FALSE);
+        }
+    }
+    cr_assert_eq(got, 27);
+    line_free(&l);
+}
+
 /* The other end says nothing sensible. */
 Test(uart, odd_packets_are_ignored)
 {
