@@ -153,10 +153,6 @@ static gboolean input_ready(gint fd, GIOCondition condition, gpointer opaque)
     ssize_t n;
 
     (void)condition;
-    if (!deliver(c)) {
-        c->in_source = 0;       /* chardev_receive_ready() starts it again */
-        return G_SOURCE_REMOVE;
-    }
     n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return G_SOURCE_CONTINUE;
@@ -171,7 +167,7 @@ static gboolean input_ready(gint fd, GIOCondition condition, gpointer opaque)
         handle(c, &m, buf + sizeof m, n - sizeof m);
     }
     if (c->held_at < c->held_len) {
-        c->in_source = 0;
+        c->in_source = 0;       /* chardev_receive_ready() starts it again */
         return G_SOURCE_REMOVE;
     }
     return G_SOURCE_CONTINUE;
@@ -251,26 +247,9 @@ size_t chardev_write(Chardev *c, const void *buf, size_t len)
     return n;
 }
 
-/* Held bytes wait for no packet: there may be none for a long time. */
-static gboolean deliver_held(gpointer opaque)
-{
-    Chardev *c = opaque;
-
-    c->in_source = 0;
-    if (deliver(c)) {
-        watch_input(c);
-    }
-    return G_SOURCE_REMOVE;
-}
-
 void chardev_receive_ready(Chardev *c)
 {
-    if (c->in_source) {         /* it is delivered in the loop, in order */
-        return;
-    }
-    if (c->held_at < c->held_len && c->client.receive) {
-        c->in_source = g_idle_add_full(G_PRIORITY_DEFAULT, deliver_held, c, NULL);
-    } else {
+    if (!c->in_source) {        /* else it is delivered in the loop, in order */
         watch_input(c);
     }
 }

@@ -332,7 +332,7 @@ Test(uart, the_rest_of_a_packet_comes_without_another)
             g_main_context_iteration(NULL, FALSE);
         }
     }
-    cr_assert_eq(got, 27);
+    cr_assert_eq(got, 27, "%u", got);
     line_free(&l);
 }
 
