@@ -14,7 +14,7 @@
 #define PAGE_BYTES 256
 #define HEADER 4                /* status, next page, length */
 #define TALLY_STOP 0xc0
-#define STALL_NS (50 * NS_PER_MS)
+#define STALL_NS (2 * NS_PER_S)     /* a vCPU may be off its processor for long */
 #define DATA_PORT 0x10
 #define RESET_PORT 0x18
 

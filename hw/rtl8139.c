@@ -32,8 +32,8 @@ enum { EE_DO = 1, EE_DI = 2, EE_SK = 4, EE_CS = 8, EE_MODE = 0xc0, EE_CONFIG = 0
 enum { PM_CAP = 0x50, PM_PMC = PM_CAP + 2, PM_CSR = PM_CAP + 4, PM_STATE = 3 };
 #define PMC_VALUE 0xf7c2        /* version 2, D1, D2, PME from all states */
 #define DTCCR_DUMP 8
-#define STALL_NS (500 * NS_PER_US)
-#define STALL_LOOKS 100
+#define STALL_NS NS_PER_MS
+#define STALL_LOOKS 2000        /* two seconds: a vCPU may be off its processor for long */
 #define RXD_EOR (1u << 30)
 #define RXD_FS (1u << 29)
 #define RXD_LS (1u << 28)

@@ -361,7 +361,7 @@ Test(rtl8139, frame_waits_for_a_descriptor_that_is_given_back_without_a_word)
     frame_to_guest(&n, mac, 200, 0x31);
     cr_assert_eq(fake_in16(n.f, IO + 0x3e) & 0x11, 0x10, "no descriptor, nothing received");
     put_desc(&n, 256, 0xc0000000 | 1600, 0, TXBUF);     /* the card's: no register is written */
-    fake_advance(n.f, NS_PER_MS);
+    fake_advance(n.f, 2 * NS_PER_MS);
     pump();
     memcpy(&status, n.f->ram + DESC + 0x1000, 4);
     cr_assert_eq(status & 0x3fff, 204);
@@ -378,7 +378,7 @@ Test(rtl8139, frames_for_a_driver_that_takes_none_are_dropped_and_counted)
     for (unsigned i = 0; i < 5; i++) {
         frame_to_guest(&n, mac, 200, 0x31);
     }
-    for (unsigned i = 0; i < 120; i++) {
+    for (unsigned i = 0; i < 2100; i++) {
         fake_advance(n.f, NS_PER_MS);
         pump();
     }

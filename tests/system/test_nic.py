@@ -122,3 +122,22 @@ class Ne2kPci(Card, Case):
 class Ne2kIsa(Card, Case):
     vif, driver, options = 'model=ne2k_isa,irq=5', 'ne', 'io=0x300 irq=5'
     iso, memory, display = 'nic32.iso', 256, 210
+
+
+class NetworkBoot(Case):
+    """From iPXE in the card's ROM by DHCP and TFTP to PXELINUX and a kernel."""
+    seconds, test_seconds = 280, 270
+
+    def test_pxelinux_from_a_tftp_folder_loads_a_kernel(self):
+        source = need(os.path.join(MEDIA, 'nic64/pxelinux.0'), 'pxelinux')
+        folder = self.host.path('tftp')
+        shutil.copytree(os.path.dirname(source), folder)
+        os.mkdir(os.path.join(folder, 'pxelinux.cfg'))
+        with open(os.path.join(folder, 'pxelinux.cfg/default'), 'w') as f:
+            f.write('default n\nlabel n\n kernel vmlinuz\n'
+                    ' append initrd=initrd.img console=ttyS0,115200 quiet\n')
+        d = self.host.create('pxe', boot='n', vif=['type=ioemu'], tftp=folder, bootfile='pxelinux.0',
+                             vncdisplay=220)
+        self.addCleanup(d.close)
+        d.wait_screen(r'iPXE|PXELINUX|Loading', 60)
+        d.serial.wait('NIC-READY', 200)

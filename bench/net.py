@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""net.py [-r ROUNDS] [-m MIB] [CARD...] - throughput of the network cards to the host and back, beside
+QEMU's same cards under TCG: one guest (build/media/nic64.iso), Debian's drivers, user-mode networking on
+both, alternately.  CARD: 8139cp, 8139too (Guesthouse only: QEMU has the C+), ne2k-pci.  Times are the
+guest's own."""
+import argparse
+import http.server
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '..'))
+sys.path.insert(0, os.path.join(TOP, 'tests/system'))
+import harness  # noqa: E402
+
+CARDS = {'8139cp': ('model=rtl8139', 'rtl8139', 8), '8139too': ('model=rtl8139,cplus=0', None, 8),
+         'ne2k-pci': ('model=ne2k_pci', 'ne2k_pci', 1)}
+ISO = os.path.join(harness.MEDIA, 'nic64.iso')
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        size = int(self.path[1:])
+        self.send_response(200)
+        self.send_header('Content-Length', str(size))
+        self.end_headers()
+        self.wfile.write(bytes(size))
+
+    def log_message(self, *_):
+        pass
+
+
+def sink(server):
+    while True:
+        try:
+            c, _ = server.accept()
+        except OSError:
+            return
+        while c.recv(1 << 18):
+            pass
+        c.close()
+
+
+class Guesthouse:
+    name = 'guesthouse'
+
+    def start(self, card):
+        self.host = harness.Host('bench-net')
+        self.domain = self.host.create('net', disk=[f'file:{ISO},hdc:cdrom,r'], boot='d', memory=256,
+                                       vif=[CARDS[card][0]], vncdisplay=60)
+        return self.domain.serial
+
+    def stop(self):
+        self.host.stop()
+
+
+class Qemu:
+    name = 'qemu-tcg'
+
+    def start(self, card):
+        self.process = subprocess.Popen(
+            ['qemu-system-x86_64', '-machine', 'pc,accel=tcg', '-m', '256', '-nodefaults', '-display', 'none',
+             '-serial', 'pty', '-drive', f'file={ISO},if=ide,index=2,media=cdrom,format=raw,readonly=on',
+             '-boot', 'd', '-netdev', 'user,id=n', '-device', f'{CARDS[card][1]},netdev=n,romfile='],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.serial = harness.Serial(re.search(r'/dev/pts/\d+', self.process.stdout.readline())[0])
+        return self.serial
+
+    def stop(self):
+        self.serial.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def measure(serial, card, mib, ports):
+    """MiB/s into the guest and out of it."""
+    serial.wait('NIC-READY', 240)
+    serial.wait('# $', 60)
+    serial.command(f'modprobe {card}; ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up')
+    serial.command('ping -c 2 10.0.2.2', 60)
+    rates = []
+    for line in (f'time wget -q -O /dev/null http://10.0.2.2:{ports[0]}/{mib << 20}',
+                 f'time dd if=/dev/zero bs=64k count={mib * 16} 2>/dev/null | nc 10.0.2.2 {ports[1]}'):
+        out = serial.command(line if line.startswith('time wget') else
+                             f"time sh -c '{line[5:]}'", 600)
+        minutes, seconds = re.search(r'real\s+(\d+)m\s*([\d.]+)s', out).groups()
+        rates.append(mib / (int(minutes) * 60 + float(seconds)))
+    return rates
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('-r', '--rounds', type=int, default=3)
+    parser.add_argument('-m', '--mib', type=int, default=8, help='times the card\'s own factor [8]')
+    parser.add_argument('card', nargs='*', default=['8139cp', 'ne2k-pci'])
+    args = parser.parse_args()
+    harness.become_reaper()
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    listener = socket.create_server(('127.0.0.1', 0))
+    threading.Thread(target=sink, args=(listener,), daemon=True).start()
+    ports = server.server_address[1], listener.getsockname()[1]
+    for card in args.card:
+        results = {}
+        for n in range(args.rounds):
+            for machine in [Guesthouse()] + ([Qemu()] if CARDS[card][1] else []):
+                try:
+                    r = measure(machine.start(card), card, args.mib * CARDS[card][2], ports)
+                finally:
+                    machine.stop()
+                results.setdefault(machine.name, []).append(r)
+                print(f'{card} round {n + 1} {machine.name}: in {r[0]:.2f}, out {r[1]:.2f} MiB/s, '
+                      f'load {os.getloadavg()[0]:.1f}', flush=True)
+        for i, way in enumerate(('in', 'out')):
+            ours = statistics.median(r[i] for r in results['guesthouse'])
+            row = f'| {card} {way} | {ours:.2f} |'
+            if 'qemu-tcg' in results:
+                peer = statistics.median(r[i] for r in results['qemu-tcg'])
+                row += f' {peer:.2f} | {ours / peer:.2f} |'
+            print(row, flush=True)
+
+
+if __name__ == '__main__':
+    main()
