@@ -26,8 +26,9 @@ LIBS_BASE := $(shell pkg-config --libs glib-2.0 gio-unix-2.0 libseccomp libcap-n
 
 # --- directories are libraries ---------------------------------------------------------------
 DIRS = lib hypervisor hypervisor/hvm hypervisor/kvm hypervisor/soft hypervisor/soft/jit \
-       dm hw hw/usb block net net/user ui ui/common ui/vnc ui/sdl tools/common tools/xm tools/xend
-MAINS = hypervisor/main.c dm/main.c net/user/main.c ui/vnc/main.c ui/sdl/main.c \
+       dm hw hw/usb block net net/user net/switch ui ui/common ui/vnc ui/sdl tools/common \
+       tools/xm tools/xend
+MAINS = hypervisor/main.c dm/main.c net/user/main.c net/switch/main.c ui/vnc/main.c ui/sdl/main.c \
         tools/xm/main.c tools/xend/main.c
 libname = $(B)/lib/lib$(subst /,_,$(1)).a
 objs = $(patsubst %,$(B)/obj/%.o,$(basename $(filter-out $(MAINS),$(wildcard $(1)/*.c) $(wildcard $(1)/*.S))))
@@ -56,10 +57,11 @@ $(B)/obj/%.o: %.S config.h
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # --- programs: main object, directories (leaf first), libraries ------------------------------
-PROGRAMS = hypervisor qemu-dm dm-net dm-ui dm-sdl xm xend
+PROGRAMS = hypervisor qemu-dm dm-net dm-switch dm-ui dm-sdl xm xend
 hypervisor_DIRS = hypervisor hypervisor/kvm hypervisor/soft hypervisor/soft/jit hypervisor/hvm lib
 qemu-dm_DIRS = dm hw hw/usb block net ui lib
 dm-net_DIRS = net/user lib
+dm-switch_DIRS = net/switch lib
 dm-ui_DIRS = ui/vnc ui/common lib
 dm-sdl_DIRS = ui/sdl ui/common lib
 xm_DIRS = tools/xm tools/common block lib
@@ -72,6 +74,7 @@ dm-sdl_LIBS := $(shell pkg-config --libs sdl2 pixman-1 xkbcommon)
 hypervisor_MAIN = hypervisor
 qemu-dm_MAIN = dm
 dm-net_MAIN = net/user
+dm-switch_MAIN = net/switch
 dm-ui_MAIN = ui/vnc
 dm-sdl_MAIN = ui/sdl
 xm_MAIN = tools/xm

@@ -126,6 +126,15 @@ static NetPort *nic_port(Dm *dm, const Request *r, GError **error)
     return p;
 }
 
+/* "BYTES/MICROSECONDS", or empty: none. */
+static void limit(NetPort *p, const char *text)
+{
+    const char *slash = strchr(text, '/');
+
+    net_port_limit(p, slash ? g_ascii_strtoull(text, NULL, 10) : 0,
+                   slash ? MIN(g_ascii_strtoull(slash + 1, NULL, 10), G_MAXUINT32) : 0);
+}
+
 static bool nic_cable(Dm *dm, Request *r, GError **error)
 {
     NetPort *p = nic_port(dm, r, error), *cable;
@@ -137,6 +146,7 @@ static bool nic_cable(Dm *dm, Request *r, GError **error)
     r->fd = -1;
     if (cable) {
         net_port_replug(p, cable);
+        limit(p, r->body);
     }
     return cable != NULL;
 }

@@ -32,7 +32,8 @@ enum CtlType {
     CTL_DUMP_STATE,             /* with a descriptor: text of all device state */
     CTL_ADD_VIEWER,             /* with the socket of a dm-ui or dm-sdl (ui_proto.h) */
     CTL_NIC_CABLE,              /* a = card; with what it is plugged into, or none: unplugged;
-                                   b = CtlCable */
+                                   b = CtlCable; body: "BYTES/US" that the guest may send, or
+                                   empty: no limit */
     CTL_NIC_DUMP,               /* a = card, b = bytes at most; with a file that gets a capture of
                                    its frames, or none: no more */
     CTL_RETRY_DISKS,            /* requests that the host failed run again */

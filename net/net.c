@@ -20,6 +20,7 @@
 #define MAX_QUEUED 64
 #define MAX_PIECES 1024         /* one long segment may add so many to the queue */
 #define FRAMES_A_TURN 64
+#define RETRY_MS 2              /* a card whose driver gives it room in memory tells nobody */
 #define MAX_HELD (512u << 10)   /* bytes that wait for the rate limit */
 
 typedef enum PortKind { PORT_NONE, PORT_SOCKET, PORT_TAP } PortKind;
@@ -32,6 +33,7 @@ struct NetPort {
     GQueue *waiting;            /* GBytes*: received while the NIC had no room */
     guint source;               /* watches fd; 0 while the queue is full */
     guint deliver;              /* idle source that empties the queue */
+    guint retry;                /* timer that looks whether it can be */
     bool peer_gone;
     Rate rate;
     GQueue *held;               /* Held*: sent by the guest before the limit lets it */
@@ -69,6 +71,15 @@ static void dump(NetPort *p, const void *frame, size_t len)
     }
 }
 
+static gboolean look_again(gpointer opaque);
+
+static void keep_looking(NetPort *p)
+{
+    if (!p->retry && !p->deliver && !g_queue_is_empty(p->waiting) && p->client.can_receive) {
+        p->retry = g_timeout_add(RETRY_MS, look_again, p);
+    }
+}
+
 /* --- towards the NIC ------------------------------------------------------------------------- */
 
 static void arrived(void *opaque, const uint8_t *frame, size_t len)
@@ -80,6 +91,7 @@ static void arrived(void *opaque, const uint8_t *frame, size_t len)
         p->client.receive(p->client.opaque, frame, len);
     } else if (g_queue_get_length(p->waiting) < MAX_QUEUED + MAX_PIECES) {
         g_queue_push_tail(p->waiting, g_bytes_new(frame, len));
+        keep_looking(p);
     }
 }
 
@@ -140,9 +152,22 @@ static gboolean deliver_waiting(gpointer opaque)
     watch(p);
     if (g_queue_is_empty(p->waiting) || !can_receive(p)) {
         p->deliver = 0;
+        keep_looking(p);
         return G_SOURCE_REMOVE;
     }
     return G_SOURCE_CONTINUE;
+}
+
+static gboolean look_again(gpointer opaque)
+{
+    NetPort *p = opaque;
+
+    if (!g_queue_is_empty(p->waiting) && !can_receive(p)) {
+        return G_SOURCE_CONTINUE;
+    }
+    p->retry = 0;
+    net_receive_ready(p);
+    return G_SOURCE_REMOVE;
 }
 
 void net_receive_ready(NetPort *p)
@@ -335,6 +360,7 @@ void net_port_free(NetPort *p)
     }
     unplug(p);
     drop_source(&p->deliver);
+    drop_source(&p->retry);
     drop_source(&p->release);
     pcap_free(p->dump);
     g_queue_free_full(p->waiting, free_bytes);

@@ -83,6 +83,7 @@ export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 while read -r m; do insmod "/lib/modules/$m"; done </lib/modules/order
 dmesg -n 1
+export COLUMNS=250
 END
         cat
         echo "echo; echo '$title GUEST READY'"

@@ -22,7 +22,7 @@ BIN = os.environ.get('GUESTHOUSE_BIN', os.path.join(BUILD, 'bin'))
 MEDIA = os.path.join(BUILD, 'media')
 INSTALL_ISO = os.path.join(BUILD, 'demo/install.iso')
 WORK = os.path.join(BUILD, 'check/system')
-DAEMONS = ('xend', 'hypervisor', 'qemu-dm', 'dm-ui', 'dm-sdl', 'dm-net')
+DAEMONS = ('xend', 'hypervisor', 'qemu-dm', 'dm-ui', 'dm-sdl', 'dm-net', 'dm-switch')
 INSTALLED = os.path.join(WORK, 'installed.img')
 CONTROL = re.compile(rb'\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]')    # what terminals obey, not show
 # Two tests at a time on a busy machine: every wait for a guest is this much longer than it needs.
@@ -118,12 +118,13 @@ class Host:
         self.env = dict(os.environ, GUESTHOUSE_DIR=self.home, LC_ALL='C')
         self.env.pop('DISPLAY', None)
         self.domains = []
+        self.prefix = []        # of every command: another network namespace, another user
 
     def path(self, *parts):
         return os.path.join(self.dir, *parts)
 
     def xm(self, *args, timeout=60, cwd=None):
-        return run(os.path.join(BIN, 'xm'), *args, timeout=timeout, env=self.env, cwd=cwd or self.dir)
+        return run(*self.prefix, os.path.join(BIN, 'xm'), *args, timeout=timeout, env=self.env, cwd=cwd or self.dir)
 
     def good(self, *args, **kw):
         """xm must succeed; its output."""
@@ -195,7 +196,7 @@ class Host:
         for d in self.domains:
             d.close()
         try:
-            run(os.path.join(BIN, 'xend'), 'stop', env=self.env, timeout=30)
+            run(*self.prefix, os.path.join(BIN, 'xend'), 'stop', env=self.env, timeout=30)
         except subprocess.TimeoutExpired:
             pass
         end = time.monotonic() + 10

@@ -514,7 +514,7 @@ static void check_sound(Check *c)
 
 static void check_keymap(Check *c)
 {
-    const char *keymap = string(c, "keymap", "en-us");
+    const char *keymap = string(c, "keymap", c->facts->keymap ? c->facts->keymap : "en-us");
 
     if (!*keymap) {
         keymap = "en-us";
@@ -604,7 +604,7 @@ static void check_display(Check *c)
     if (truth(c, "nographic", false)) {
         d->sdl = d->vnc = false;
     }
-    listen_on = string(c, "vnclisten", "127.0.0.1");
+    listen_on = string(c, "vnclisten", c->facts->vnc_listen ? c->facts->vnc_listen : "127.0.0.1");
     listen_on = *listen_on ? listen_on : "127.0.0.1";
     if (inet_pton(AF_INET, listen_on, address) != 1 &&
         inet_pton(AF_INET6, listen_on, address) != 1) {
@@ -613,7 +613,7 @@ static void check_display(Check *c)
         listen_on = "127.0.0.1";
     }
     d->vnc_listen = g_strdup(listen_on);
-    password = string(c, "vncpasswd", "");
+    password = string(c, "vncpasswd", c->facts->vnc_password ? c->facts->vnc_password : "");
     if (strlen(password) > 8) {
         WARN(c, position(c, "vncpasswd"), "vncpasswd has more than 8 characters; VNC uses the "
              "first 8 only");

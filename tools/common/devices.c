@@ -405,10 +405,20 @@ void vif_clear(VifConfig *v)
     g_free(v->vifname);
     g_free(v->rate);
     g_free(v->type);
+    g_free(v->segment);
     g_strfreev(v->hostfwd);
     g_free(v->tftp);
     g_free(v->bootfile);
     *v = (VifConfig){ 0 };
+}
+
+char *vif_rate(const VifConfig *v)
+{
+    uint64_t bytes;
+    uint32_t us;
+
+    return v->rate && rate_parse(v->rate, &bytes, &us)
+           ? g_strdup_printf("%" G_GUINT64_FORMAT "/%u", bytes, us) : NULL;
 }
 
 static void set_mac(VifConfig *v, const char *text, SourcePos pos, Messages *messages)
@@ -535,7 +545,9 @@ static void check_vif_text(const char *key, const char *value, SourcePos pos, Me
     if (!*value) {
         return;
     }
-    if ((!strcmp(key, "bridge") || !strcmp(key, "vifname")) && !interface_name_valid(value)) {
+    if (!strcmp(key, "segment") && (strlen(value) > 32 || strpbrk(value, "/ \t"))) {
+        BAD(pos, "segment '%s' is no name; use at most 32 letters and digits", value);
+    } else if ((!strcmp(key, "bridge") || !strcmp(key, "vifname")) && !interface_name_valid(value)) {
         BAD(pos, "%s '%s' is no interface's name; use at most 15 letters, digits, . _ and -", key,
             value);
     } else if (!strcmp(key, "rate") && !rate_parse(value, &bytes, &us)) {
@@ -607,10 +619,17 @@ bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages
             text = &v->vifname;
         } else if (!strcmp(key, "rate")) {
             text = &v->rate;
+        } else if (!strcmp(key, "segment")) {
+            text = &v->segment;
+        } else if (!strcmp(key, "unplugged")) {
+            v->unplugged = !strcmp(value, "1");
+            if (!v->unplugged && strcmp(value, "0")) {
+                BAD(pos, "unplugged=%s is neither 0 nor 1", value);
+            }
         } else if (strcmp(key, "backend") && strcmp(key, "accel") && strcmp(key, "policy") &&
                    strcmp(key, "label") && strcmp(key, "uuid")) {
             BAD(pos, "vif key '%s' is unknown; known are type, mac, bridge, model, ip, script, "
-                "vifname, rate, hostfwd, tftp, bootfile, iobase, irq, cplus", key);
+                "vifname, rate, segment, unplugged, hostfwd, tftp, bootfile, iobase, irq, cplus", key);
         }
         if (text) {
             check_vif_text(key, value, pos, messages);
@@ -619,6 +638,10 @@ bool vif_parse(VifConfig *v, const char *spec, SourcePos pos, Messages *messages
         }
     }
     g_ptr_array_add(forwards, NULL);
+    if (v->segment && *v->segment && ((v->bridge && *v->bridge) || forwards->len > 1 || v->tftp)) {
+        BAD(pos, "segment=%s is a network of its own; leave out bridge, hostfwd and tftp, or give "
+            "the guest a second card", v->segment);
+    }
     v->hostfwd = (char **)g_ptr_array_free(g_steal_pointer(&forwards), FALSE);
     if ((v->iobase || v->irq) && strcmp(v->model, "ne2k_isa")) {
         BAD(pos, "iobase and irq are jumpers of model=ne2k_isa; leave them out");

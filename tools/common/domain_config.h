@@ -39,6 +39,8 @@ typedef struct VifConfig {
     uint8_t mac[6];
     bool random_mac;
     char *mac_text, *bridge, *model, *ip, *script, *vifname, *rate, *type;
+    char *segment;              /* a private one, between this user's guests */
+    bool unplugged;             /* no cable until network-attach */
     char **hostfwd;             /* tcp::2222-:22 */
     char *tftp, *bootfile;      /* user mode: folder served by TFTP, what BOOTP names */
     unsigned iobase, irq;       /* ne2k_isa; 0: to be chosen */
@@ -108,6 +110,7 @@ typedef struct HostFacts {
     uint64_t free_memory;       /* MiB; 0: unknown */
     bool check_host;            /* look at files, ports and memory */
     const char *default_name;   /* from the config's file name */
+    const char *vnc_listen, *vnc_password, *keymap;     /* of xend-config.sxp; NULL: not set */
 } HostFacts;
 
 /*
@@ -139,6 +142,7 @@ bool disk_chain_open(const DiskConfig *disk, bool lock, DiskChain *chain, char *
 void disk_chain_close(DiskChain *chain);
 bool vif_parse(VifConfig *vif, const char *spec, SourcePos pos, Messages *messages);
 void vif_clear(VifConfig *vif);
+char *vif_rate(const VifConfig *vif);       /* "BYTES/MICROSECONDS", NULL: no limit */
 /* A mac in 00:16:3e that is the same each time for this host, user, domain name and index. */
 void vif_choose_mac(VifConfig *vif, const char *domain, unsigned index, unsigned attempt);
 /* tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT; what is wrong with it as a new string, NULL if nothing. */

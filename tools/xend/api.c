@@ -3,6 +3,7 @@
  * api.c - the methods that xm calls.  Domains are named by name or number; the answer comes when
  * the thing has happened (a destroyed domain's processes are gone, a medium is changed).
  */
+#include "tools/xend/api_net.h"
 #include "tools/xend/domain.h"
 
 #include <errno.h>
@@ -510,6 +511,7 @@ static void do_devices(Xend *x, Domain *d, RpcCall *call, const Value *params)
             value_set_str(v, "mode", d->config->disk[i].writable ? "w" : "r");
         } else {
             value_set_str(v, "mac", d->config->vif[i].mac_text);
+            vif_describe(&d->vif[i], v);
         }
         value_append(list, v);
     }
@@ -897,6 +899,9 @@ static const Method methods[] = {
     { "xend.domain.usb_del", 2, true, do_usb_del },
     { "xend.domain.usb_list", 1, true, do_usb_list },
     { "xend.domain.devices", 2, true, do_devices },
+    { "xend.domain.network_attach", 2, true, api_network_attach },
+    { "xend.domain.network_detach", 2, true, api_network_detach },
+    { "xend.domain.vif_dump", 3, true, api_vif_dump },
     { "xend.host_facts", 0, false, do_host_facts },
     { "xend.node.info", 0, false, do_info },
     { "xend.node.dmesg", 0, false, do_dmesg },

@@ -15,7 +15,6 @@
 #include <unistd.h>
 #include "config.h"
 #include "lib/cpuid_rules.h"
-#include "tools/common/netspec.h"
 #include "tools/xend/nbd_server.h"
 #include "tools/xend/spawn.h"
 
@@ -393,10 +392,8 @@ static bool give_nics(Domain *d, Command *c, char **error)
 {
     for (unsigned i = 0; i < d->config->vifs; i++) {
         VifConfig *vif = &d->config->vif[i];
-        g_autofree char *note = NULL, *rate = NULL;
+        g_autofree char *note = NULL, *rate = vif_rate(vif);
         const char *kind;
-        uint64_t bytes;
-        uint32_t us;
         int fd;
 
         if (!vif_open(&d->vif[i], &note, error)) {
@@ -405,17 +402,16 @@ static bool give_nics(Domain *d, Command *c, char **error)
         if (note) {
             domain_note(d, "vif %u: %s", i, note);
         }
-        fd = vif_cable(&d->vif[i], &kind, error);
-        if (fd < 0) {
+        if (!vif_cable(&d->vif[i], &fd, &kind, error)) {
             return false;
         }
-        command_give(c, fd);
-        rate = vif->rate && rate_parse(vif->rate, &bytes, &us)
-               ? g_strdup_printf(",rate=%" G_GUINT64_FORMAT "/%u", bytes, us) : g_strdup("");
+        if (fd >= 0) {
+            command_give(c, fd);
+        }
         command_arg(c, "--nic");
-        command_arg(c, "fd=%d,mac=%s,model=%s,rom=%d,iobase=%u,irq=%u,cplus=%d,kind=%s%s",
+        command_arg(c, "fd=%d,mac=%s,model=%s,rom=%d,iobase=%u,irq=%u,cplus=%d,kind=%s%s%s",
                     fd, vif->mac_text, vif->model, give_boot_rom(d, vif, c), vif->iobase, vif->irq,
-                    !vif->plain, kind, rate);
+                    !vif->plain, kind, rate ? ",rate=" : "", rate ? rate : "");
     }
     return true;
 }
@@ -650,11 +646,8 @@ void domain_close(Domain *d)
     g_clear_pointer(&d->console_log, console_log_free);
     pty_close(&d->console);
     for (unsigned i = 0; i < MAX_VIFS; i++) {
+        vif_hang_up(&d->vif[i]);
         vif_close(&d->vif[i]);
-        if (d->frames[i] >= 0) {
-            close(d->frames[i]);
-            d->frames[i] = -1;
-        }
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(fds); i++) {
         if (*fds[i] >= 0) {

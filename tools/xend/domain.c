@@ -121,6 +121,9 @@ HostFacts *host_facts_new(Xend *x, const Domain *except)
     f->uuids = g_hash_table_new(g_str_hash, g_str_equal);
     f->check_host = true;
     f->free_memory = host_free_memory(x);
+    f->vnc_listen = x->config->vnc_listen;
+    f->vnc_password = x->config->vnc_password;
+    f->keymap = x->config->keymap;
     g_hash_table_add(f->names, (gpointer)"Domain-0");
     for (unsigned i = 0; i < x->domains->len; i++) {
         Domain *d = g_ptr_array_index(x->domains, i);
@@ -466,10 +469,7 @@ void domain_teardown(Domain *d)
     store_server_remove(d->xend->store_server, d->id);
     signal_children(d, SIGTERM, false);
     for (unsigned i = 0; i < MAX_VIFS; i++) {
-        if (d->frames[i] >= 0) {
-            close(d->frames[i]);
-            d->frames[i] = -1;
-        }
+        vif_hang_up(&d->vif[i]);
     }
     d->kill_stage = 0;
     d->kill_timer = g_timeout_add(500, press_on, d);
@@ -672,7 +672,8 @@ void domain_shutdown_event(Domain *d, unsigned reason)
     if (reason == SHUTDOWN_REBOOT && d->reboot_requested && action == ACTION_DESTROY) {
         g_info("domain %s (%u): on_reboot='destroy': not started again", d->name, d->id);
     }
-    if (d->crashed && action >= ACTION_COREDUMP_DESTROY && living(d) && d->hv) {
+    if (d->crashed && (action >= ACTION_COREDUMP_DESTROY || d->xend->config->enable_dump) &&
+        living(d) && d->hv) {
         dump_and_act(d, action);
     } else {
         act(d, action);
@@ -961,6 +962,8 @@ void domain_child_exited(GPid pid, gint status, gpointer opaque)
     }
     if (c->kind <= CHILD_DM) {
         essential_gone(d, c, how);
+    } else if (c->kind == CHILD_NET && d->vif[c->index].mode != VIF_USER) {
+        g_debug("domain %u: vif %u is unplugged", d->id, c->index);
     } else if (d->state == DOMAIN_ALIVE && !(c->kind == CHILD_SDL && status == 0)) {
         g_free(c->how);
         c->how = g_steal_pointer(&how);

@@ -16,7 +16,8 @@
 #include "tools/xend/store_wire.h"
 #include "tools/xend/vif.h"
 
-typedef struct Xend {
+typedef struct Xend Xend;
+struct Xend {
     Paths *paths;
     XendConfig *config;         /* xend-config.sxp */
     GMainLoop *loop;
@@ -24,13 +25,14 @@ typedef struct Xend {
     StoreServer *store_server;
     RpcServer *rpc;
     GPtrArray *domains;         /* Domain*, by rising id */
+    GPtrArray *segments;        /* Segment*; NULL: none yet */
     unsigned next_domid;
     GString *dmesg;
     char *self_uuid;            /* of Domain-0 */
     int64_t started;            /* seconds since 1970 */
     bool stopping;
     int log_fd;
-} Xend;
+};
 
 typedef enum DomainState {
     DOMAIN_BUILDING,            /* processes start */

@@ -247,13 +247,11 @@ static char *find_tool(const char *name)
     return found;
 }
 
-static const char *last_line(char *text)
+static const char *first_line(char *text)
 {
-    char *newline;
-
     g_strstrip(text);
-    newline = strrchr(text, '\n');
-    return newline ? newline + 1 : text;
+    text[strcspn(text, "\n")] = 0;
+    return text;
 }
 
 bool host_run(const char *const *argv, const char *input, char **output, char **error)
@@ -277,7 +275,7 @@ bool host_run(const char *const *argv, const char *input, char **output, char **
         return false;
     }
     if (!g_subprocess_get_successful(process)) {
-        *error = g_strdup_printf("%s: %s", argv[0], said && *said ? last_line(said) : "failed");
+        *error = g_strdup_printf("%s: %s", argv[0], said && *said ? first_line(said) : "failed");
         return false;
     }
     if (output) {

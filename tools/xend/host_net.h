@@ -28,7 +28,7 @@ char *default_device(void);             /* the interface of the default route, o
 
 /* /proc/sys/net/PATH */
 bool net_sysctl(const char *path, const char *value, char **error);
-/* Runs a program with its input and waits; the last line that it says is in *error if it fails.
+/* Runs a program with its input and waits; the first line of its complaint is in *error if it fails.
  * output may be NULL. */
 bool host_run(const char *const *argv, const char *input, char **output, char **error);
 bool ip_batch(const char *commands, char **error);      /* of ip(8) */

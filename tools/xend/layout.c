@@ -124,9 +124,13 @@ static void layout_disk(Domain *d, const DiskConfig *disk)
 static void layout_vif(Domain *d, unsigned index, const VifConfig *vif)
 {
     g_autofree char *uuid = g_uuid_string_random();
+    g_autofree char *rate = vif_rate(vif);
     Writer front, back;
 
     layout_device(d, "vif", index, &front, &back);
+    if (rate) {
+        g_strdelimit(rate, "/", ',');   /* as netback reads it */
+    }
     put(&front, "mac", vif->mac_text);
     put_int(&front, "handle", index);
     put(&back, "mac", vif->mac_text);
@@ -135,6 +139,12 @@ static void layout_vif(Domain *d, unsigned index, const VifConfig *vif)
     put(&back, "script", vif->script ? vif->script : "");
     put(&back, "bridge", vif->bridge ? vif->bridge : "");
     put(&back, "type", vif->type ? vif->type : "ioemu");
+    if (vif->ip && *vif->ip) {
+        put(&back, "ip", vif->ip);
+    }
+    if (rate) {
+        put(&back, "rate", rate);
+    }
     put(&back, "model", vif->model);
     g_free(front.base);
     g_free(back.base);
@@ -324,6 +334,14 @@ Value *domain_to_sxp(const Domain *d)
 
         add(vif, sxp_pair("mac", c->vif[i].mac_text));
         add(vif, sxp_pair("bridge", c->vif[i].bridge ? c->vif[i].bridge : ""));
+        const struct { const char *key, *value; } texts[] = {
+            { "ip", c->vif[i].ip }, { "script", c->vif[i].script }, { "rate", c->vif[i].rate },
+            { "vifname", c->vif[i].vifname }, { "segment", c->vif[i].segment } };
+        for (unsigned k = 0; k < G_N_ELEMENTS(texts); k++) {
+            if (texts[k].value && *texts[k].value) {
+                add(vif, sxp_pair(texts[k].key, texts[k].value));
+            }
+        }
         add(vif, sxp_pair("model", c->vif[i].model));
         add(vif, sxp_pair("type", c->vif[i].type ? c->vif[i].type : "ioemu"));
         add(v, in_device(vif));

@@ -18,6 +18,8 @@
 #include "lib/log.h"
 #include "tools/common/xmlrpc.h"
 #include "tools/xend/domain.h"
+#include "tools/xend/network.h"
+#include "tools/xend/segment.h"
 
 enum { EXIT_NOT_RUNNING = 3, EXIT_USAGE = 2 };
 
@@ -158,10 +160,16 @@ static bool read_settings(Xend *x, char **error)
 
 static bool serve_start(Xend *x, char **error)
 {
+    g_autofree char *why = NULL;
+
     if (!read_settings(x, error)) {
         return false;
     }
     vif_remove_stale();
+    if (!network_script(x->config->network_script, true, &why)) {
+        *error = g_strdup_printf("%s: network-script: %s", x->config->file, why);
+        return false;
+    }
     x->store = store_new();
     x->store_server = store_server_new(x->store);
     store_server_set_known(x->store_server, domain_known, x);
@@ -219,6 +227,11 @@ static int serve(Paths *paths, bool foreground, int ready)
     store_server_free(x.store_server);
     unlink(paths->store_socket);
     store_free(x.store);
+    segments_free(&x);
+    g_clear_pointer(&error, g_free);
+    if (!network_script(x.config->network_script, false, &error)) {
+        g_warning("network-script: %s", error);
+    }
     unlink(paths->pid_file);
     xend_config_free(x.config);
     return 0;

@@ -18,6 +18,7 @@
 #include "tools/common/netspec.h"
 #include "tools/xend/domain.h"
 #include "tools/xend/host_net.h"
+#include "tools/xend/segment.h"
 #include "tools/xend/spawn.h"
 #include "tools/xend/vif_place.h"
 
@@ -110,8 +111,17 @@ static bool choose(Vif *v, char **note, char **error)
     bool own_tap = c->vifname && link_is_tap(c->vifname);
     bool demanded = spec != NULL;
 
-    if (c->hostfwd && c->hostfwd[0]) {
-        return user_mode(v, note, "%s", c->bridge ? " (because of hostfwd)" : "");
+    if (c->unplugged) {
+        v->mode = VIF_NONE;
+        return true;
+    }
+    if (c->segment && *c->segment) {
+        v->mode = VIF_SEGMENT;
+        *note = g_strdup_printf("private segment %s", c->segment);
+        return true;
+    }
+    if ((c->hostfwd && c->hostfwd[0]) || c->tftp) {
+        return user_mode(v, note, "%s", c->bridge ? " (because of hostfwd or tftp)" : "");
     }
     if (!demanded && !own_tap && !(c->bridge && *c->bridge)) {
         return user_mode(v, note, "%s", "");
@@ -159,30 +169,52 @@ bool vif_open(Vif *v, char **note, char **error)
         return false;
     }
     put(v, "/dev", v->ifname);
+    put(v, "/bridge", v->bridge ? v->bridge : c->bridge ? c->bridge : "");
+    put(v, "/ip", c->ip ? c->ip : "");
     if (c->vifname && *c->vifname) {
         put(v, "/vifname", c->vifname);
     }
     return true;
 }
 
-int vif_cable(Vif *v, const char **kind, char **error)
+bool vif_cable(Vif *v, int *fd, const char **kind, char **error)
 {
-    int ends[2], fd;
+    int ends[2];
 
+    *fd = -1;
+    *kind = v->mode != VIF_TAP ? "socket" : v->vnet ? "vnet" : "tap";
+    if (v->mode == VIF_NONE) {
+        return true;
+    }
     if (v->mode == VIF_TAP) {
-        *kind = v->vnet ? "vnet" : "tap";
-        fd = fcntl(v->tap, F_DUPFD_CLOEXEC, 3);
-    } else {
-        *kind = "socket";
-        fd = socket_pair(SOCK_SEQPACKET, ends) ? ends[1] : -1;
-        if (fd >= 0) {
-            v->domain->frames[v->index] = ends[0];
-        }
+        *fd = fcntl(v->tap, F_DUPFD_CLOEXEC, 3);
+    } else if (socket_pair(SOCK_SEQPACKET, ends)) {
+        *fd = ends[1];
+        v->domain->frames[v->index] = ends[0];
     }
-    if (fd < 0) {
+    if (*fd < 0) {
         *error = g_strdup_printf("vif %u: no descriptor (%s)", v->index, g_strerror(errno));
+        return false;
     }
-    return fd;
+    if (v->mode == VIF_SEGMENT &&
+        !segment_join(v->domain->xend, config_of(v)->segment, ends[0], error)) {
+        close(*fd);
+        return false;
+    }
+    return true;
+}
+
+void vif_hang_up(Vif *v)
+{
+    int *fd = &v->domain->frames[v->index];
+
+    if (*fd >= 0) {
+        if (v->mode == VIF_SEGMENT) {
+            segment_leave(v->domain->xend, config_of(v)->segment, *fd);
+        }
+        close(*fd);
+        *fd = -1;
+    }
 }
 
 void vif_close(Vif *v)
@@ -398,5 +430,24 @@ void vif_offline(Vif *v)
             vif_remove_filter(v);
         }
         vif_close(v);
+    }
+}
+
+void vif_describe(const Vif *v, Value *dict)
+{
+    static const char *const modes[] = { "unplugged", "user", "tap", "segment" };
+    const VifConfig *c = config_of(v);
+    g_autofree char *rate = vif_rate(c);
+    const struct { const char *key, *value; } texts[] = {
+        { "model", c->model }, { "bridge", v->bridge ? v->bridge : c->bridge }, { "ip", c->ip },
+        { "script", v->file ? v->file : c->script }, { "vifname", v->ifname },
+        { "segment", c->segment }, { "rate", rate } };
+
+    value_set_int(dict, "state", v->mode == VIF_NONE ? 6 : 4);
+    value_set_str(dict, "network", modes[v->mode]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
+        if (texts[i].value && *texts[i].value) {
+            value_set_str(dict, texts[i].key, texts[i].value);
+        }
     }
 }

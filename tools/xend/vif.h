@@ -9,6 +9,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include "tools/common/value.h"
 
 typedef enum VifMode {
     VIF_NONE,                   /* cable not plugged */
@@ -42,14 +43,17 @@ typedef struct Vif {
 void vif_init(Vif *v, Domain *d, unsigned index);
 /* Chooses the mode, and makes the tap.  *note (newly allocated): what is worth telling, or NULL. */
 bool vif_open(Vif *v, char **note, char **error);
-/* What the card is plugged into: a descriptor for qemu-dm (kind: its --nic option's), and for dm-net
- * the other end in the domain's frames.  -1: *error. */
-int vif_cable(Vif *v, const char **kind, char **error);
+/* What the card is plugged into: a descriptor for qemu-dm (-1: nothing; kind: as its --nic option has
+ * it); the other end of a socket is in the domain's frames. */
+bool vif_cable(Vif *v, int *fd, const char **kind, char **error);
+void vif_hang_up(Vif *v);       /* the other end goes */
 /* Puts the tap into the host's network; a script file is only started, see vif_busy(). */
 bool vif_online(Vif *v, char **error);
 void vif_offline(Vif *v);       /* the other way round; also when online has not ended */
 bool vif_busy(const Vif *v);    /* a script runs; domain_vif_changed() comes when it has ended */
 void vif_close(Vif *v);
+/* Adds to a dictionary what "xm network-list --long" prints. */
+void vif_describe(const Vif *v, Value *dict);
 
 /* What crashed processes of other times have left of filters. */
 void vif_remove_stale(void);
