@@ -124,16 +124,16 @@ class NetCase(Case):
 
     @classmethod
     def outside(cls):
-        """A second namespace, reached over the interface up: 10.9.0.1 here, 10.9.0.2 there."""
+        """A second namespace, reached over the interface wan: 10.9.0.1 here, 10.9.0.2 there."""
         cls.out = Namespace()
         cls.namespaces.append(cls.out)
-        cls.ns('ip link add up type veth peer name down')
-        cls.ns(f'ip link set down netns {cls.out.name}')
-        cls.ns('ip addr add 10.9.0.1/24 dev up')
-        cls.ns('ip link set up up')
+        cls.ns('ip link add wan type veth peer name lan')
+        cls.ns(f'ip link set lan netns {cls.out.name}')
+        cls.ns('ip addr add 10.9.0.1/24 dev wan')
+        cls.ns('ip link set wan up')
         cls.ns('ip route add default via 10.9.0.2')
-        cls.out('ip addr add 10.9.0.2/24 dev down')
-        cls.out('ip link set down up')
+        cls.out('ip addr add 10.9.0.2/24 dev lan')
+        cls.out('ip link set lan up')
 
     @classmethod
     def boot(cls, name, vif, address=None, **keys):
@@ -322,7 +322,7 @@ class Masqueraded(NetCase):
 
 @unittest.skipUnless(HAS_NFT, 'the package nftables is missing')
 class Natted(NetCase):
-    settings = "# NAT\n(network-script 'network-nat netdev=up')\n(vif-script vif-nat)\n"
+    settings = "# NAT\n(network-script 'network-nat netdev=wan')\n(vif-script vif-nat)\n"
 
     @classmethod
     def networks(cls):
@@ -342,7 +342,7 @@ class Natted(NetCase):
 
 
 class Routed(NetCase):
-    settings = "(network-script 'network-route netdev=up')\n(vif-script 'vif-route netdev=up')\n"
+    settings = "(network-script 'network-route netdev=wan')\n(vif-script 'vif-route netdev=wan')\n"
 
     @classmethod
     def networks(cls):
