@@ -28,7 +28,7 @@ install -m755 "$(command -v busybox)" "$root/bin/busybox"
 gcc -O2 -Wall -Wextra -static -o "$root/bin/bench" "$here/guest.c"
 install -m755 "$here/init" "$root/init"
 mknod "$root/dev/console" c 5 1 2>/dev/null || true
-for m in ata_piix sd_mod; do
+for m in ata_piix sd_mod sr_mod; do
     modprobe -d "$work/kernel" -S "$version" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
 done | sort -u | while read -r f; do
     install -m644 "$f" "$root/lib/modules/$version/"

@@ -104,12 +104,13 @@ class Guesthouse:
         """xend runs already, as QEMU's shared libraries are in memory already."""
         self.xm('list')
 
-    def start(self, serial, disk, iso):
+    def start(self, serial, disk, iso, form):
+        kind = {'raw': 'file', 'qcow2': 'tap:qcow2', 'vpc': 'tap:vhd'}[form]
         with open(self.config, 'w') as f:
             f.write(f"kernel='hvmloader'\nbuilder='hvm'\nname='bench'\nmemory={MEMORY}\nvcpus=1\n"
                     f"cpu='{self.cpu}'\nboot='d'\nvif=[]\nstdvga=1\nvnc=1\nserial='file:{serial}'\n"
                     f"on_crash='destroy'\non_reboot='destroy'\n"
-                    f"disk=['file:{disk},hda,w', 'file:{iso},hdc:cdrom,r']\n")
+                    f"disk=['{kind}:{disk},hda,w', 'file:{iso},hdc:cdrom,r']\n")
         self.xm('create', self.config)
 
     def pids(self):
@@ -142,11 +143,11 @@ class Qemu:
     def prepare(self):
         subprocess.run(['qemu-system-x86_64', '--version'], capture_output=True, check=True)
 
-    def start(self, serial, disk, iso):
+    def start(self, serial, disk, iso, form):
         self.process = subprocess.Popen(
             ['qemu-system-x86_64', '-machine', 'pc,accel=tcg', '-m', str(MEMORY), '-smp', '1',
              '-nodefaults', '-vga', 'std', '-display', 'none', '-serial', f'file:{serial}',
-             '-drive', f'file={disk},if=ide,index=0,format=raw,cache=none,aio=native',
+             '-drive', f'file={disk},if=ide,index=0,format={form},cache=none,aio=native',
              '-drive', f'file={iso},if=ide,index=2,media=cdrom,format=raw,readonly=on', '-boot', 'd'],
             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -175,25 +176,33 @@ def make_disk(path):
         os.fsync(f.fileno())
 
 
-def one_round(machine, work, iso, idle_seconds, nice):
+def one_round(machine, work, iso, args):
     serial, disk = os.path.join(work, 'serial.log'), os.path.join(work, 'disk.img')
+    idle_seconds, nice = args.idle, args.nice
     values = {}
     if os.path.exists(serial):
         os.unlink(serial)
     make_disk(disk)
+    if args.format != 'raw':
+        subprocess.run(['qemu-img', 'convert', '-f', 'raw', '-O', args.format, *(
+            ['-o', 'force_size=on'] if args.format == 'vpc' else []), disk, disk + '.new'],
+            check=True)
+        os.rename(disk + '.new', disk)
     begin = time.monotonic()
     try:
-        machine.start(serial, disk, iso)
+        machine.start(serial, disk, iso, args.format)
         if nice:
             prefer(machine.pids(), nice)
         init = wait_for(serial, b'BENCH-INIT', BOOT_LIMIT, machine.alive)
         values['power-on to init'] = (init - begin, 's', False)
         values['CPU time for it'] = (cpu_ticks(machine.pids()) / TICK, 's', False)
-        wait_for(serial, b'BENCH-IDLE', BOOT_LIMIT, machine.alive)
+        wait_for(serial, b'BENCH-DISKS' if args.disks else b'BENCH-IDLE', BOOT_LIMIT, machine.alive)
         for line in read(serial).splitlines():
             words = line.split()
             if len(words) == 4 and words[0] == 'BENCH':
-                values[words[1]] = (float(words[2]), words[3], words[3] == 'MiB/s')
+                values[words[1]] = (float(words[2]), words[3], words[3] in ('MiB/s', '/s'))
+        if args.disks:
+            return values
         time.sleep(3)
         pids = machine.pids()
         before, start = cpu_ticks(pids), time.monotonic()
@@ -238,6 +247,9 @@ def main():
     parser.add_argument('-i', '--idle', type=float, default=IDLE_SECONDS, help='seconds to idle [20]')
     parser.add_argument('-n', '--nice', type=int, default=0,
                         help='priority of both, when the host has other work too (root: -19)')
+    parser.add_argument('-f', '--format', default='raw', choices=['raw', 'qcow2', 'vpc'],
+                        help='of the disk image [raw]')
+    parser.add_argument('--disks', action='store_true', help='only the disks')
     parser.add_argument('--no-qemu', action='store_true', help='only Guesthouse')
     parser.add_argument('-d', '--dir', default=os.path.join(TOP, 'build'),
                         help='where the disk image lies; not on a tmpfs [build]')
@@ -253,8 +265,7 @@ def main():
                 m.prepare()
             for n in range(args.rounds):
                 for m in machines:
-                    values = one_round(m, work, os.path.join(iso_dir, 'bench.iso'), args.idle,
-                                       args.nice)
+                    values = one_round(m, work, os.path.join(iso_dir, 'bench.iso'), args)
                     results[m.name].append(values)
                     print(f'round {n + 1}, {m.name}: init after {values["power-on to init"][0]:.2f} s',
                           file=sys.stderr)

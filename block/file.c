@@ -41,13 +41,15 @@ typedef struct FileIo {
 
 struct FileQueue {
     char *name;
-    bool aio, aio_fsync;            /* what the kernel offers */
+    bool aio;                       /* what the kernel offers */
     io_context_t context;
     int event;
     GQueue waiting;                 /* not yet given to the kernel */
     GQueue ready;                   /* to be completed */
-    GAsyncQueue *flushed;           /* FileIo*, from flush threads */
-    unsigned in_flight;             /* in the kernel or a flush thread */
+    GThread *flusher;               /* NULL until the first flush */
+    GAsyncQueue *flushes;           /* FileIo*, to it */
+    GAsyncQueue *flushed;           /* FileIo*, from it and from servers' threads */
+    unsigned in_flight;             /* in the kernel or a thread */
     TaskPool *tasks;
 };
 
@@ -256,24 +258,34 @@ static void io_ready(FileIo *io)
     file_queue_wake(io->file->queue);
 }
 
+/* fdatasync() in a thread of ours: the kernel's own asynchronous one runs in its workers, behind
+ * whatever else the host does. */
 static void *flush_thread(void *opaque)
 {
-    FileIo *io = opaque;
-    FileQueue *q = io->file->queue;
+    FileQueue *q = opaque;
 
-    io->error = fdatasync(io->file->fd) ? errno : 0;
-    g_async_queue_push(q->flushed, io);
-    file_queue_wake(q);
-    return NULL;
+    for (;;) {
+        FileIo *io = g_async_queue_pop(q->flushes);
+
+        if ((void *)io == (void *)q) {      /* the end */
+            return NULL;
+        }
+        io->error = fdatasync(io->file->fd) ? errno : 0;
+        g_async_queue_push(q->flushed, io);
+        file_queue_wake(q);
+    }
 }
 
 static void flush_elsewhere(FileIo *io)
 {
-    GThread *thread = g_thread_try_new("flush", flush_thread, io, NULL);
+    FileQueue *q = io->file->queue;
 
-    if (thread) {
-        g_thread_unref(thread);
-        io->file->queue->in_flight++;
+    if (!q->flusher) {
+        q->flusher = g_thread_try_new("flush", flush_thread, q, NULL);
+    }
+    if (q->flusher) {
+        q->in_flight++;
+        g_async_queue_push(q->flushes, io);
         return;
     }
     io_run_here(io);
@@ -285,10 +297,6 @@ static bool io_prepare(FileIo *io)
     struct iovec single, *iov;
     int n;
 
-    if (io->op == BLOCK_FLUSH) {
-        io_prep_fdsync(&io->iocb, io->file->fd);
-        return true;
-    }
     if (!io_step(io, &single, &iov, &n)) {
         return false;
     }
@@ -336,7 +344,7 @@ static bool io_give(FileIo *io)
         g_async_queue_push(io->file->remote->jobs, io);
         return true;
     }
-    if (io->op == BLOCK_FLUSH && !q->aio_fsync) {
+    if (io->op == BLOCK_FLUSH) {
         flush_elsewhere(io);
         return true;
     }
@@ -356,11 +364,6 @@ static bool io_give(FileIo *io)
     }
     if (result == -EAGAIN && q->in_flight) {
         return false;
-    }
-    if (io->op == BLOCK_FLUSH) {
-        q->aio_fsync = false;
-        flush_elsewhere(io);
-        return true;
     }
     io_run_here(io);
     io_ready(io);
@@ -404,10 +407,7 @@ static void reap(FileQueue *q)
     for (int i = 0; i < n; i++) {
         q->in_flight--;
         io = events[i].data;
-        if (io->op == BLOCK_FLUSH && (long)events[i].res == -EINVAL) {
-            q->aio_fsync = false;
-            flush_elsewhere(io);
-        } else if (io_step_done(io, (long)events[i].res)) {
+        if (io_step_done(io, (long)events[i].res)) {
             g_queue_push_tail_link(&q->ready, &io->link);
         } else {
             g_queue_push_head_link(&q->waiting, &io->link);
@@ -696,10 +696,10 @@ FileQueue *file_queue_new(const char *name, GError **error)
         g_free(q);
         return NULL;
     }
+    q->flushes = g_async_queue_new();
     q->flushed = g_async_queue_new();
     q->tasks = task_pool_new(tasks_wake, q);
     q->aio = io_setup(BLOCK_DEPTH * 2, &q->context) == 0;
-    q->aio_fsync = q->aio;
     if (!q->aio) {
         g_info("%s: no asynchronous I/O here, doing without", q->name);
     }
@@ -714,6 +714,11 @@ void file_queue_free(FileQueue *q)
     if (q->aio) {
         io_destroy(q->context);
     }
+    if (q->flusher) {
+        g_async_queue_push(q->flushes, q);
+        g_thread_join(q->flusher);
+    }
+    g_async_queue_unref(q->flushes);
     g_async_queue_unref(q->flushed);
     task_pool_free(q->tasks);
     close(q->event);

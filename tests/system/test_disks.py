@@ -40,6 +40,7 @@ class Formats(Case):
     def boots(self, name, spec, display):
         """Logs in, writes a file, powers off."""
         d = self.host.create(name, disk=[f'{spec},hda,w'], memory=128, boot='c', vncdisplay=display)
+        self.addCleanup(self.host.xm, 'destroy', name)
         d.login()
         d.serial.type('dd if=/dev/urandom of=/root/x bs=64k count=32; cp /root/x /root/y; sync; '
                       'echo 3 >/proc/sys/vm/drop_caches; cmp /root/x /root/y && echo SA""ME\n')
