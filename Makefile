@@ -26,9 +26,10 @@ LIBS_BASE := $(shell pkg-config --libs glib-2.0 gio-unix-2.0 libseccomp libcap-n
 
 # --- directories are libraries ---------------------------------------------------------------
 DIRS = lib hypervisor hypervisor/hvm hypervisor/kvm hypervisor/soft hypervisor/soft/jit \
-       dm hw hw/usb block net net/user net/switch ui ui/common ui/vnc ui/sdl tools/common \
+       dm hw hw/usb usb usb/host block net net/user net/switch ui ui/common ui/vnc ui/sdl tools/common \
        tools/xm tools/xend
-MAINS = hypervisor/main.c dm/main.c net/user/main.c net/switch/main.c ui/vnc/main.c ui/sdl/main.c \
+MAINS = hypervisor/main.c dm/main.c usb/host/main.c net/user/main.c net/switch/main.c ui/vnc/main.c \
+        ui/sdl/main.c \
         tools/xm/main.c tools/xend/main.c
 libname = $(B)/lib/lib$(subst /,_,$(1)).a
 objs = $(patsubst %,$(B)/obj/%.o,$(basename $(filter-out $(MAINS),$(wildcard $(1)/*.c) $(wildcard $(1)/*.S))))
@@ -43,6 +44,7 @@ $(foreach d,$(DIRS),$(eval $(call directory,$(d))))
 $(B)/obj/ui/vnc/%.o: EXTRA = $(call pc,libvncserver pixman-1 xkbcommon)
 $(B)/obj/ui/sdl/%.o: EXTRA = $(call pc,sdl2 pixman-1 xkbcommon)
 $(B)/obj/ui/common/%.o: EXTRA = $(call pc,pixman-1 xkbcommon)
+$(B)/obj/usb/host/%.o: EXTRA = $(call pc,libusb-1.0)
 $(B)/obj/net/user/%.o: EXTRA = $(call pc,slirp)
 # The software CPU keeps guest state in memory and its bodies chain by tail calls.
 $(B)/obj/hypervisor/soft/%.o: EXTRA = -fno-stack-protector $(if $(SAN)$(filter debug,$(MODE)),,-O2 -foptimize-sibling-calls)
@@ -57,9 +59,10 @@ $(B)/obj/%.o: %.S config.h
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # --- programs: main object, directories (leaf first), libraries ------------------------------
-PROGRAMS = hypervisor qemu-dm dm-net dm-switch dm-ui dm-sdl xm xend
+PROGRAMS = hypervisor qemu-dm dm-usb dm-net dm-switch dm-ui dm-sdl xm xend
 hypervisor_DIRS = hypervisor hypervisor/kvm hypervisor/soft hypervisor/soft/jit hypervisor/hvm lib
-qemu-dm_DIRS = dm hw hw/usb block net ui lib
+qemu-dm_DIRS = dm hw hw/usb usb block net ui lib
+dm-usb_DIRS = usb/host lib
 dm-net_DIRS = net/user lib
 dm-switch_DIRS = net/switch lib
 dm-ui_DIRS = ui/vnc ui/common lib
@@ -68,11 +71,13 @@ xm_DIRS = tools/xm tools/common block lib
 xend_DIRS = tools/xend tools/common block lib
 LIBS_BLOCK := -laio $(shell pkg-config --libs libzstd zlib)
 qemu-dm_LIBS = $(LIBS_BLOCK)
+dm-usb_LIBS := $(shell pkg-config --libs libusb-1.0)
 dm-net_LIBS := $(shell pkg-config --libs slirp)
 dm-ui_LIBS := $(shell pkg-config --libs libvncserver pixman-1 xkbcommon)
 dm-sdl_LIBS := $(shell pkg-config --libs sdl2 pixman-1 xkbcommon)
 hypervisor_MAIN = hypervisor
 qemu-dm_MAIN = dm
+dm-usb_MAIN = usb/host
 dm-net_MAIN = net/user
 dm-switch_MAIN = net/switch
 dm-ui_MAIN = ui/vnc

@@ -254,8 +254,9 @@ static const Option options[] = {
     { "k", STRING, AT(keymap), "LAYOUT  keyboard layout of the viewers" },
     { "usb", FLAG, AT(usb), "  with a USB controller" },
     { "usbdevice", PARSER, BY(parse_usb_device), "NAME  a device on it: tablet, mouse, keyboard, hub, "
-      "disk:PATH, cdrom:PATH" },
-    { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1  the image of the -usbdevice before" },
+      "disk:PATH, cdrom:PATH, host:VVVV:PPPP, host:BUS.ADDR" },
+    { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1  the image, or the socket to dm-usb, of the\n"
+      "                -usbdevice before" },
     { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: sb16, es1370, ac97" },
     { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },
     { "M", IGNORED, 0, NULL, NULL },

@@ -7,6 +7,7 @@
 #include "block/block.h"
 #include "hw/devices.h"
 #include "hw/usb/uhci.h"
+#include "usb/usb_peer.h"
 
 #include <string.h>
 
@@ -54,6 +55,19 @@ static Device *new_storage(Board *b, const UsbOption *o, bool cdrom, GError **er
     return dev;
 }
 
+static Device *new_host_device(Board *b, const UsbOption *o, GError **error)
+{
+    Device *dev;
+
+    if (o->fd < 0) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s came without its socket", o->spec);
+        return NULL;
+    }
+    dev = new_usb(b, "usb_host", o->spec);
+    device_set_pointer(dev, "peer", usb_peer_new(o->fd));
+    return dev;
+}
+
 static Device *new_device(Board *b, const UsbOption *o, GError **error)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
@@ -68,6 +82,9 @@ static Device *new_device(Board *b, const UsbOption *o, GError **error)
     }
     if (g_str_has_prefix(o->spec, "disk:") || g_str_has_prefix(o->spec, "cdrom:")) {
         return new_storage(b, o, *o->spec == 'c', error);
+    }
+    if (g_str_has_prefix(o->spec, "host:")) {
+        return new_host_device(b, o, error);
     }
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "no USB device is called '%s'", o->spec);
     return NULL;

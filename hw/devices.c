@@ -32,6 +32,7 @@ const DeviceClass *const device_classes[] = {
     &usb_keyboard_class,
     &usb_hub_class,
     &usb_storage_class,
+    &usb_host_class,
     NULL
 };
 

@@ -14,7 +14,7 @@ extern const DeviceClass ne2k_pci_class, ne2k_isa_class;
 extern const DeviceClass stdvga_class, cirrus_class, i8042_class;
 extern const DeviceClass es1370_class, ac97_class, sb16_class, parallel_class;
 extern const DeviceClass uhci_class, usb_tablet_class, usb_mouse_class, usb_keyboard_class,
-    usb_hub_class, usb_storage_class;
+    usb_hub_class, usb_storage_class, usb_host_class;
 
 /* All classes, NULL at the end. */
 extern const DeviceClass *const device_classes[];

@@ -3,8 +3,8 @@
 LIBS_TEST := $(shell pkg-config --libs criterion)
 TEST_DIRS = lib dm hw block net ui cpu hvm hypervisor tools firmware
 test_DIRS_lib = lib
-test_DIRS_dm = dm hw hw/usb block net ui lib
-test_DIRS_hw = hw hw/usb block net ui lib
+test_DIRS_dm = dm hw hw/usb usb block net ui lib
+test_DIRS_hw = hw hw/usb usb block net ui lib
 test_DIRS_block = block lib
 test_DIRS_net = net net/user net/switch lib
 test_DIRS_ui = ui ui/common lib

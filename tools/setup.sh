@@ -4,7 +4,7 @@
 # by name, only those that are missing.  Asks for nothing; needs root only if something is missing.
 set -eu
 build="gcc make pkg-config libc6-dev libglib2.0-dev libpixman-1-dev libvncserver-dev libsdl2-dev
- libaio-dev libslirp-dev libseccomp-dev libcap-ng-dev libxkbcommon-dev xkb-data libpng-dev zlib1g-dev
+ libaio-dev libslirp-dev libusb-1.0-0-dev libseccomp-dev libcap-ng-dev libxkbcommon-dev xkb-data libpng-dev zlib1g-dev
  libzstd-dev libxen-dev libzydis-dev libcriterion-dev gcc-multilib acpica-tools seabios ipxe-qemu"
 demo="xorriso isolinux syslinux-common extlinux e2fsprogs fdisk cpio kmod busybox-static dpkg-dev
  python3 tigervnc-viewer xz-utils"

@@ -118,7 +118,7 @@ static UsbResult transact(Walk *w, const Td *td, unsigned *actual)
     if (!dev || (dev->model->speed == USB_LOW_SPEED) != low_speed) {
         return USB_TIMEOUT;
     }
-    if (p.pid == USB_PID_IN && dev->model->raw_control && p.endpoint) {
+    if (dev->model->raw_control && p.endpoint) {
         p.ahead = queued_ahead(w, td);
     }
     result = usb_device_packet(dev, &p);

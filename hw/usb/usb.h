@@ -30,7 +30,7 @@ typedef struct UsbPacket {
     uint8_t endpoint;           /* 0-15 */
     uint16_t length;            /* OUT, SETUP: bytes in data; IN: room in data */
     uint16_t actual;            /* IN: bytes given */
-    uint32_t ahead;             /* IN: bytes that the driver has queued there, this packet included */
+    uint32_t ahead;             /* raw_control: bytes that the driver has queued, with this packet */
     uint8_t *data;              /* USB_PACKET_MAX bytes */
 } UsbPacket;
 

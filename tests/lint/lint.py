@@ -21,11 +21,12 @@ RULES = {
     'include': (('include/',), HOST),
     'lib': (('include/', 'lib/'), HOST),
     'hw': (('include/', 'lib/', 'hw/', 'block/', 'net/net.h', 'ui/display.h', 'ui/input.h',
-            'ui/chardev.h', 'ui/audio.h'), DEVICE),
+            'usb/usb_peer.h', 'ui/chardev.h', 'ui/audio.h'), DEVICE),
     'block': (('include/', 'lib/', 'block/'), HOST),
     'net': (('include/', 'lib/', 'net/'), HOST),
     'ui': (('include/', 'lib/', 'ui/'), HOST),
-    'dm': (('include/', 'lib/', 'dm/', 'hw/', 'block/', 'net/', 'ui/'), HOST),
+    'usb': (('include/', 'lib/', 'usb/'), HOST),
+    'dm': (('include/', 'lib/', 'dm/', 'hw/', 'block/', 'net/', 'ui/', 'usb/'), HOST),
     'hypervisor': (('include/', 'lib/', 'hypervisor/'), HOST),
     'hypervisor/hvm': (('include/', 'lib/', 'hypervisor/hvm/', 'hypervisor/engine.h',
                         'hypervisor/cpu_policy.h', 'hypervisor/params.h'), DEVICE),
@@ -135,7 +136,7 @@ def check_paths(path, tops):
 
 def check_headers(headers):
     flags = subprocess.run(['pkg-config', '--cflags', 'glib-2.0', 'gio-unix-2.0', 'pixman-1',
-                            'xkbcommon', 'libvncserver', 'sdl2', 'slirp'],
+                            'xkbcommon', 'libvncserver', 'sdl2', 'slirp', 'libusb-1.0'],
                            capture_output=True, text=True).stdout.split()
     if not flags or not os.path.exists('config.h'):
         print('skipped: compiling each header alone (run ./configure first)')

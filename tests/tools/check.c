@@ -123,6 +123,47 @@ Test(check, usb_devices_are_named_one_or_several_and_turn_the_controller_on)
     result_free(&r);
 }
 
+static void attribute(const char *dir, const char *name, const char *text)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+
+    cr_assert(g_file_set_contents(path, text, -1, NULL));
+}
+
+Test(check, usb_devices_of_the_host_are_found_by_id_and_by_place)
+{
+    static const char *const good[] = { "host:1234:abcd", "host:2.7" };
+    static const char *const bad[] = { "host:", "host:1234", "host:12345:1", "host:1234:abcd:", "host:2.",
+                                       "host:2.128", "host:2.7x", "host:-1.7", "host: 1234:1" };
+    g_autofree char *root = g_dir_make_tmp("sysfs-XXXXXX", NULL);
+    g_autofree char *dir = g_build_filename(root, "bus/usb/devices/2-1", NULL);
+    g_autoptr(Messages) messages = messages_new();
+
+    g_mkdir_with_parents(dir, 0700);
+    attribute(dir, "idVendor", "1234\n");
+    attribute(dir, "idProduct", "abcd\n");
+    attribute(dir, "busnum", "2\n");
+    attribute(dir, "devnum", "7\n");
+    for (unsigned i = 0; i < G_N_ELEMENTS(good); i++) {
+        g_autofree char *node = NULL;
+        UsbConfig u;
+
+        cr_assert(usb_parse(&u, good[i], (SourcePos){ 0 }, messages), "%s", good[i]);
+        node = usb_find_node(&u, root);
+        cr_expect_str_eq(node, "/dev/bus/usb/002/007");
+        u.host[1]++;
+        cr_expect_null(usb_find_node(&u, root));
+        cr_expect_null(usb_find_node(&u, "/nowhere"));
+        usb_clear(&u);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        UsbConfig u;
+
+        cr_expect_not(usb_parse(&u, bad[i], (SourcePos){ 0 }, messages), "%s", bad[i]);
+        usb_clear(&u);
+    }
+}
+
 Test(check, wrong_usb_devices_are_errors_with_their_places)
 {
     Result r = check("name='a'\nusbdevice=['tablet', 'tabled', 7, 'wacom-tablet']\n", NULL);

@@ -62,13 +62,15 @@ typedef struct AudioConfig {
 } AudioConfig;
 
 typedef enum UsbKind { USB_KIND_TABLET, USB_KIND_MOUSE, USB_KIND_KEYBOARD, USB_KIND_HUB,
-               USB_KIND_STORAGE } UsbKind;
+               USB_KIND_STORAGE, USB_KIND_HOST } UsbKind;
 
 typedef struct UsbConfig {
     SourcePos pos;
     char *spec;                 /* as written: tablet, disk:/images/a.img */
     UsbKind kind;
     DiskConfig disk;            /* STORAGE: its image */
+    bool by_id;                 /* HOST: by vendor and product, else by bus and address */
+    unsigned host[2];
 } UsbConfig;
 
 typedef struct DomainConfig {
@@ -154,7 +156,9 @@ void line_clear(LineConfig *line);
 char *sound_parse(const char *text, SourcePos pos, Messages *messages);
 bool audio_parse(AudioConfig *audio, const char *text, SourcePos pos, Messages *messages);
 bool usb_parse(UsbConfig *usb, const char *spec, SourcePos pos, Messages *messages);
-/* Whether this host has what it stands on: the image. */
+/* /dev/bus/usb/BUS/ADDRESS of a HOST device, newly allocated; NULL: it is not there.  sysfs: /sys. */
+char *usb_find_node(const UsbConfig *usb, const char *sysfs);
+/* Whether this host has what it stands on: the image, the device. */
 bool usb_check_host(const UsbConfig *usb, Messages *messages);
 void usb_clear(UsbConfig *usb);
 bool uuid_valid(const char *text);

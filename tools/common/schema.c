@@ -63,7 +63,7 @@ static const SchemaKey keys[] = {
     { "nographic", B, "0", KEY_WORKS, "no display at all" },
     { "stdvga", B, "0", KEY_WORKS, "standard VGA instead of Cirrus" },
     { "usb", B, "0", KEY_WORKS, "USB controller (also turned on by usbdevice)" },
-    { "usbdevice", S | L, "", KEY_WORKS, "USB devices: tablet, mouse, keyboard, disk:PATH" },
+    { "usbdevice", S | L, "", KEY_WORKS, "USB devices: tablet, mouse, keyboard, disk:PATH, host:VVVV:PPPP" },
     { "videoram", I, "8", KEY_WORKS, "memory of the graphics card in MiB" },
     { "opengl", B, "1", KEY_HARMLESS, "SDL chooses its renderer itself" },
     { "display", S, "$DISPLAY", KEY_HARMLESS, "X display of the window" },

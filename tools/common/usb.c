@@ -5,7 +5,10 @@
  */
 #include "tools/common/domain_config.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BAD(pos, ...) message_add(messages, MESSAGE_ERROR, pos, __VA_ARGS__)
 
@@ -20,7 +23,7 @@ void usb_clear(UsbConfig *u)
     *u = (UsbConfig){ 0 };
 }
 
-#define KNOWN "tablet, mouse, keyboard, hub, disk:PATH or cdrom:PATH"
+#define KNOWN "tablet, mouse, keyboard, hub, disk:PATH, cdrom:PATH or host:VVVV:PPPP"
 
 /* disk:PATH, disk:ro:PATH, disk:format=raw:PATH, cdrom:PATH */
 static bool parse_storage(UsbConfig *u, const char *text, Messages *messages)
@@ -51,6 +54,41 @@ static bool parse_storage(UsbConfig *u, const char *text, Messages *messages)
     return true;
 }
 
+static bool number(const char **text, int base, unsigned max, unsigned *n)
+{
+    char *end;
+
+    if (!g_ascii_isxdigit(**text)) {
+        return false;
+    }
+    *n = strtoul(*text, &end, base);
+    *text = end;
+    return *n <= max;
+}
+
+/* host:VVVV:PPPP, hexadecimal, or host:BUS.ADDRESS, decimal */
+static bool parse_host(UsbConfig *u, const char *text, Messages *messages)
+{
+    const char *p = strchr(text, ':') + 1, *q = p;
+
+    u->kind = USB_KIND_HOST;
+    if (number(&p, 16, 0xffff, &u->host[0]) && *p == ':') {
+        u->by_id = true;
+        p++;
+        if (number(&p, 16, 0xffff, &u->host[1]) && !*p) {
+            return true;
+        }
+    } else if (number(&q, 10, 999, &u->host[0]) && *q == '.') {
+        q++;
+        if (number(&q, 10, 127, &u->host[1]) && !*q) {
+            return true;
+        }
+    }
+    BAD(u->pos, "usbdevice '%s' names no device; write host:VVVV:PPPP (vendor and product as lsusb "
+        "shows them) or host:BUS.ADDRESS", text);
+    return false;
+}
+
 bool usb_parse(UsbConfig *u, const char *spec, SourcePos pos, Messages *messages)
 {
     static const struct { const char *name; UsbKind kind; } simple[] = {
@@ -73,6 +111,9 @@ bool usb_parse(UsbConfig *u, const char *spec, SourcePos pos, Messages *messages
         BAD(pos, "usbdevice '%s' has no image; write %s:/PATH", text, text);
         return false;
     }
+    if (!strcmp(kind, "host") && strchr(text, ':')) {
+        return parse_host(u, text, messages);
+    }
     if (g_strv_contains(foreign, kind)) {
         BAD(pos, "usbdevice '%s' is not available; use " KNOWN, text);
     } else {
@@ -81,7 +122,55 @@ bool usb_parse(UsbConfig *u, const char *spec, SourcePos pos, Messages *messages
     return false;
 }
 
+/* --- on this host ---------------------------------------------------------------------------- */
+
+static bool attribute(const char *directory, const char *name, int base, unsigned *value)
+{
+    g_autofree char *path = g_build_filename(directory, name, NULL), *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return false;
+    }
+    *value = strtoul(text, NULL, base);
+    return true;
+}
+
+char *usb_find_node(const UsbConfig *u, const char *sysfs)
+{
+    g_autofree char *all = g_build_filename(sysfs, "bus/usb/devices", NULL);
+    g_autoptr(GDir) dir = g_dir_open(all, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *one = g_build_filename(all, name, NULL);
+        unsigned vendor, product, bus, address;
+
+        if (attribute(one, "idVendor", 16, &vendor) && attribute(one, "idProduct", 16, &product) &&
+            attribute(one, "busnum", 10, &bus) && attribute(one, "devnum", 10, &address) &&
+            (u->by_id ? vendor == u->host[0] && product == u->host[1]
+             : bus == u->host[0] && address == u->host[1])) {
+            return g_strdup_printf("/dev/bus/usb/%03u/%03u", bus, address);
+        }
+    }
+    return NULL;
+}
+
 bool usb_check_host(const UsbConfig *u, Messages *messages)
 {
-    return u->kind != USB_KIND_STORAGE || disk_check_image(&u->disk, messages);
+    g_autofree char *node = NULL;
+
+    if (u->kind == USB_KIND_STORAGE) {
+        return disk_check_image(&u->disk, messages);
+    }
+    if (u->kind != USB_KIND_HOST) {
+        return true;
+    }
+    node = usb_find_node(u, "/sys");
+    if (!node) {
+        BAD(u->pos, "usbdevice '%s': no such device is plugged into this host; see lsusb", u->spec);
+    } else if (access(node, R_OK | W_OK) != 0) {
+        BAD(u->pos, "usbdevice '%s': %s can't be opened for reading and writing (%s); change its "
+            "permissions, by a udev rule for example", u->spec, node, g_strerror(errno));
+    }
+    return node && access(node, R_OK | W_OK) == 0;
 }

@@ -448,7 +448,9 @@ static void do_usb_add(Xend *x, Domain *d, RpcCall *call, const Value *params)
         usb_clear(&u);
         return;
     }
-    if (u.kind == USB_KIND_STORAGE && (fd = disk_open(&u.disk, &error)) < 0) {
+    fd = u.kind == USB_KIND_STORAGE ? disk_open(&u.disk, &error)
+         : u.kind == USB_KIND_HOST ? domain_start_usb(d, &u, &error) : -1;
+    if (error) {
         rpc_fault(call, FAULT_ERROR, "%s", error);
         usb_clear(&u);
         return;

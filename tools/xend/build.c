@@ -285,19 +285,25 @@ static bool give_disks(Domain *d, Command *c, char **error)
     return true;
 }
 
+/* The image or the socket of a device; -1: it has none, or (with an error) it can't be had. */
+static int usb_descriptor(Domain *d, const UsbConfig *u, char **error)
+{
+    return u->kind == USB_KIND_STORAGE ? disk_open(&u->disk, error)
+           : u->kind == USB_KIND_HOST ? domain_start_usb(d, u, error) : -1;
+}
+
 static bool give_usb(Domain *d, Command *c, char **error)
 {
     for (unsigned i = 0; i < d->config->usb_devices; i++) {
         UsbConfig *u = &d->config->usb_device[i];
-        int fd;
+        int fd = usb_descriptor(d, u, error);
 
+        if (*error) {
+            return false;
+        }
         command_arg(c, "-usbdevice");
         command_arg(c, "%s", u->spec);
-        if (u->kind == USB_KIND_STORAGE) {
-            fd = disk_open(&u->disk, error);
-            if (fd < 0) {
-                return false;
-            }
+        if (fd >= 0) {
             command_give(c, fd);
             command_arg(c, "--usb-fd");
             command_arg(c, "fd=%d,ro=%d", fd, !u->disk.writable);
@@ -550,6 +556,41 @@ bool domain_start_net(Domain *d, unsigned vif, char **error)
     }
     give_log(c, d->dm_log);
     return start(d, CHILD_NET, vif, c, d->dm_log, error);
+}
+
+int domain_start_usb(Domain *d, const UsbConfig *u, char **error)
+{
+    g_autofree char *node = usb_find_node(u, "/sys");
+    int device = node ? open(node, O_RDWR | O_CLOEXEC) : -1, ends[2];
+    unsigned index = 0;
+
+    if (device < 0) {
+        *error = g_strdup_printf("USB device %s: %s", u->spec, node ? g_strerror(errno)
+                                 : "not plugged into this host");
+        return -1;
+    }
+    if (!socket_pair(SOCK_SEQPACKET, ends)) {
+        *error = g_strdup_printf("no socket (%s)", g_strerror(errno));
+        close(device);
+        return -1;
+    }
+    for (unsigned i = 0; i < d->children->len; i++) {
+        const Child *child = g_ptr_array_index(d->children, i);
+
+        index = child->kind == CHILD_USB ? MAX(index, child->index + 1) : index;
+    }
+    g_autoptr(Command) c = command_new("dm-usb");
+
+    command_arg(c, "--name");
+    command_arg(c, "%s", d->name);
+    command_fd(c, "--device-fd", device);
+    command_fd(c, "--socket-fd", ends[1]);
+    give_log(c, d->dm_log);
+    if (!start(d, CHILD_USB, index, c, d->dm_log, error)) {
+        close(ends[0]);
+        return -1;
+    }
+    return ends[0];
 }
 
 /* --- all of it ------------------------------------------------------------------------------- */

@@ -29,7 +29,8 @@
 
 static void domain_free(Domain *d);
 
-static const char *const child_names[] = { "hypervisor", "qemu-dm", "dm-ui", "dm-sdl", "dm-net" };
+static const char *const child_names[] = { "hypervisor", "qemu-dm", "dm-ui", "dm-sdl", "dm-net",
+                                          "dm-usb" };
 
 /* --- lists and lines ------------------------------------------------------------------------- */
 
@@ -964,7 +965,8 @@ void domain_child_exited(GPid pid, gint status, gpointer opaque)
         essential_gone(d, c, how);
     } else if (c->kind == CHILD_NET && d->vif[c->index].mode != VIF_USER) {
         g_debug("domain %u: vif %u is unplugged", d->id, c->index);
-    } else if (d->state == DOMAIN_ALIVE && !(c->kind == CHILD_SDL && status == 0)) {
+    } else if (d->state == DOMAIN_ALIVE && c->kind != CHILD_USB &&
+               !(c->kind == CHILD_SDL && status == 0)) {
         g_free(c->how);
         c->how = g_steal_pointer(&how);
         c->delay = g_timeout_add(HELPER_DELAY_MS, restart_due, c);

@@ -44,7 +44,8 @@ typedef enum DomainState {
 enum { SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1, SHUTDOWN_SUSPEND = 2, SHUTDOWN_CRASH = 3,
        SHUTDOWN_WATCHDOG = 4 };
 
-typedef enum ChildKind { CHILD_HYPERVISOR, CHILD_DM, CHILD_UI, CHILD_SDL, CHILD_NET } ChildKind;
+typedef enum ChildKind { CHILD_HYPERVISOR, CHILD_DM, CHILD_UI, CHILD_SDL, CHILD_NET,
+                         CHILD_USB } ChildKind;
 
 typedef struct Child {
     Domain *domain;
@@ -123,6 +124,8 @@ bool domain_start_ui(Domain *d, int viewer_fd, char **error);
 bool domain_start_sdl(Domain *d, int viewer_fd, char **error);
 bool domain_start_net(Domain *d, unsigned vif, char **error);
 void domain_close(Domain *d);                           /* what build opened */
+/* Starts a dm-usb for a device of the host; the socket to it, -1 with an error. */
+int domain_start_usb(Domain *d, const UsbConfig *usb, char **error);
 int disk_open(const DiskConfig *disk, char **error);    /* opened and locked */
 void domain_child_exited(GPid pid, gint status, gpointer child);        /* domain.c */
 
