@@ -160,11 +160,12 @@ Test(net_user, forwards_are_parsed_and_mistakes_named)
 /* --- DHCP of the user-mode network ------------------------------------------------------------ */
 
 /* In a process of its own, which the sandbox of dm-net closes around. */
-static pid_t start_user_net(int fd, int peer)
+static pid_t start_user_net(int fd, int peer, const char *tftp)
 {
     pid_t pid = fork();
     g_autoptr(GPtrArray) forwards = g_ptr_array_new();
-    NetUserOptions o = { .frames_fd = fd, .network = "10.0.2.0", .forwards = forwards };
+    NetUserOptions o = { .frames_fd = fd, .network = "10.0.2.0", .forwards = forwards,
+                         .tftp = tftp };
 
     if (pid == 0) {
         close(peer);
@@ -204,7 +205,7 @@ Test(net_user, dhcp_offers_an_address_and_no_host_name, .timeout = 20)
     pid_t pid;
 
     cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-    pid = start_user_net(pair[1], pair[0]);
+    pid = start_user_net(pair[1], pair[0], NULL);
     n = dhcp_discover(frame);
     cr_assert_eq(send(pair[0], frame, n, 0), n);
     n = recv(pair[0], frame, sizeof frame, 0);
@@ -217,4 +218,75 @@ Test(net_user, dhcp_offers_an_address_and_no_host_name, .timeout = 20)
     waitpid(pid, NULL, 0);
     cr_assert_eq(kind, 2, "a DHCPOFFER");
     cr_assert_not(named);
+}
+
+static void put_ip_sum(uint8_t *ip)
+{
+    uint32_t sum = 0;
+
+    for (unsigned i = 0; i < 20; i += 2) {
+        sum += ip[i] << 8 | ip[i + 1];
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = ~(sum + (sum >> 16)) & 0xffff;
+    ip[10] = sum >> 8;
+    ip[11] = sum;
+}
+
+/* Asks 10.0.2.2 for a file by TFTP; the answer's opcode (3: data, 5: error) and its content. */
+static unsigned tftp_read(int fd, const char *name, char *data, size_t room)
+{
+    static const uint8_t arp[42] = { 255, 255, 255, 255, 255, 255, 0, 0x16, 0x3e, 0, 0, 1, 8, 6, 0, 1, 8,
+        0, 6, 4, 0, 1, 0, 0x16, 0x3e, 0, 0, 1, 10, 0, 2, 15, 0, 0, 0, 0, 0, 0, 10, 0, 2, 2 };
+    static const uint8_t head[] = { 0x52, 0x55, 10, 0, 2, 2, 0, 0x16, 0x3e, 0, 0, 1, 8, 0,
+        0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 2, 15, 10, 0, 2, 2, 0x10, 0, 0, 69 };
+    uint8_t f[2048] = { 0 };
+    size_t len = strlen(name) + 1;
+    ssize_t n;
+
+    cr_assert_eq(send(fd, arp, sizeof arp, 0), (ssize_t)sizeof arp);
+    memcpy(f, head, sizeof head);
+    f[43] = 1;                          /* read request */
+    memcpy(f + 44, name, len);
+    memcpy(f + 44 + len, "octet", 6);
+    len += 8 + 2 + 6;                   /* with the UDP header */
+    f[17] = 20 + len;
+    f[39] = len;
+    put_ip_sum(f + 14);
+    cr_assert_eq(send(fd, f, 34 + len, 0), (ssize_t)(34 + len));
+    while ((n = recv(fd, f, sizeof f, 0)) > 0) {
+        if (f[12] == 8 && f[13] == 0 && f[23] == 17) {
+            g_strlcpy(data, (char *)f + 46, MIN(room, (size_t)(f[38] << 8 | f[39]) - 12 + 1));
+            return f[43];
+        }
+    }
+    return 0;
+}
+
+/* Behind dm-net's walls: the folder is read, and a link in it leads nowhere. */
+Test(net_user, tftp_serves_its_folder_and_no_link_out_of_it, .timeout = 20)
+{
+    g_autofree char *folder = g_dir_make_tmp("gh-tftp-XXXXXX", NULL);
+    g_autofree char *outside = g_strconcat(folder, ".secret", NULL);
+    g_autofree char *inside = g_build_filename(folder, "file", NULL);
+    g_autofree char *link = g_build_filename(folder, "link", NULL);
+    char data[64] = "";
+    int pair[2];
+    pid_t pid;
+
+    cr_assert(g_file_set_contents(inside, "hello", -1, NULL));
+    cr_assert(g_file_set_contents(outside, "secret", -1, NULL));
+    cr_assert_eq(symlink(outside, link), 0);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    pid = start_user_net(pair[1], pair[0], folder);
+    cr_assert_eq(tftp_read(pair[0], "file", data, sizeof data), 3);
+    cr_assert_str_eq(data, "hello");
+    cr_assert_eq(tftp_read(pair[0], "../etc/passwd", data, sizeof data), 5);
+    cr_assert_eq(tftp_read(pair[0], "link", data, sizeof data), 5);
+    close(pair[0]);
+    waitpid(pid, NULL, 0);
+    unlink(inside);
+    unlink(outside);
+    unlink(link);
+    rmdir(folder);
 }
