@@ -79,6 +79,7 @@ static bool build_chipset(Board *b, const DmOptions *o, GError **error)
     dev = b->pm = new_pci(b, "piix4_pm", DEVFN_PM);
     device_set_pointer(dev, "cmos", b->cmos);
     device_set_u64(dev, "vcpus", o->vcpus);
+    device_set_string(dev, "online", o->vcpus_online);
     return device_init(dev, error);
 }
 
@@ -306,6 +307,17 @@ static bool build_usb(Board *b, const DmOptions *o, GError **error)
 
 static bool build_platform(Board *b, const DmOptions *o, GError **error)
 {
+    if (o->pvpanic && !device_create(&b->machine, device_class_find("pvpanic"), error)) {
+        return false;
+    }
+    if (o->watchdog && strcmp(o->watchdog, "i6300esb")) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "-watchdog %s: unknown",
+                    o->watchdog);
+        return false;
+    }
+    if (o->watchdog && !device_init(new_pci(b, "i6300esb", DEVFN_WATCHDOG), error)) {
+        return false;
+    }
     return !o->xen_platform || device_init(new_pci(b, "xen_platform", DEVFN_PLATFORM), error);
 }
 

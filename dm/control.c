@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "dm/dm.h"
 #include "dm/drives.h"
+#include "hw/chipset.h"
 #include "hw/fdc.h"
 #include "hw/ide.h"
 #include "include/ctl_proto.h"
@@ -178,6 +179,9 @@ static void serve(Dm *dm, Request *r)
     switch (r->msg.type) {
     case CTL_CHANGE_MEDIUM:
         change_medium(dm, r, &error);
+        break;
+    case CTL_SET_VCPUS:
+        piix4_pm_set_vcpus(dm->board.pm, MIN(r->msg.a, UINT32_MAX));
         break;
     case CTL_SCREENSHOT:
         if (wants_fd(r, &error)) {

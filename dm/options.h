@@ -59,6 +59,8 @@ typedef struct DmOptions {
     char *name, *boot, *keymap;
     char *sound_cards;          /* names with commas between; NULL: none */
     unsigned video_ram;         /* MiB */
+    char *vcpus_online, *watchdog;
+    bool pvpanic;
     unsigned vcpus;
     bool std_vga, acpi, localtime, usb, xen_platform, no_vga;
     int64_t rtc_offset;         /* seconds */

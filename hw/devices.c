@@ -14,6 +14,8 @@ const DeviceClass *const device_classes[] = {
     &i8237_class,
     &fdc_class,
     &fw_ports_class,
+    &pvpanic_class,
+    &i6300esb_class,
     &xen_platform_class,
     &uart_class,
     &rtl8139_class,

@@ -24,7 +24,8 @@ enum { SLEEP_S5 = 0, SLEEP_S3 = 1, SLEEP_S3_V0 = 5, SLEEP_S4_V0 = 6, SLEEP_S5_V0
 typedef struct Piix4Pm {
     PciDevice pci;
     Device *cmos;               /* may be NULL */
-    uint32_t vcpus;             /* online at start */
+    uint32_t vcpus;             /* there are so many */
+    char *online;               /* those that are on at start, hexadecimal; NULL: all */
     uint16_t control;           /* PM1a_CNT */
     uint16_t gpe_status, gpe_enable;
     uint8_t smi_command, smi_status;
@@ -201,6 +202,16 @@ static void piix4_pm_fill_cpus(Piix4Pm *p, unsigned online)
         p->cpu_map[i / 8] |= 1u << (i % 8);
 }
 
+/* The text's last digit is vCPUs 0-3. */
+static void piix4_pm_first_cpus(Piix4Pm *p)
+{
+    size_t digits = p->online ? strlen(p->online) : 0;
+
+    piix4_pm_fill_cpus(p, digits ? 0 : p->vcpus);
+    for (size_t i = 0; i < digits && i < 2 * CPU_MAP_BYTES; i++)
+        p->cpu_map[i / 2] |= (g_ascii_xdigit_value(p->online[digits - 1 - i]) & 15) << i % 2 * 4;
+}
+
 void piix4_pm_set_vcpus(Device *pm, unsigned online)
 {
     piix4_pm_fill_cpus((Piix4Pm *)pm, online);
@@ -223,7 +234,7 @@ static bool piix4_pm_init(Device *dev, GError **error)
     p->pci.initial[0x40] = p->pci.initial[0x90] = 1;        /* PMBA, SMBBA: I/O space */
     p->pci.wmask[0x40] = 0xc0;
     p->pci.wmask[0x90] = 0xf0;
-    piix4_pm_fill_cpus(p, p->vcpus);
+    piix4_pm_first_cpus(p);
     return io_claim(dev, IO_PORT, ACPI_PM1A_CNT, 4, &piix4_pm_control_ops, error) &&
            io_claim(dev, IO_PORT, ACPI_PM1A_CNT_V0, 4, &piix4_pm_control_ops, error) &&
            io_claim(dev, IO_PORT, ACPI_GPE0, ACPI_GPE0_LEN, &piix4_pm_gpe_ops, error) &&
@@ -266,7 +277,8 @@ static void piix4_pm_finish(Device *dev)
 static const ConfigField piix4_pm_config[] = {
     CONFIG_PCI(Piix4Pm, pci),
     CONFIG_FIELD(Piix4Pm, cmos, CONFIG_POINTER, NULL, "the CMOS device, told of S3"),
-    CONFIG_FIELD(Piix4Pm, vcpus, CONFIG_U32, "1", "vCPUs online at start"),
+    CONFIG_FIELD(Piix4Pm, vcpus, CONFIG_U32, "1", "vCPUs that there are"),
+    CONFIG_FIELD(Piix4Pm, online, CONFIG_STRING, NULL, "bitmap of those online at start, hex"),
     CONFIG_END
 };
 static const StateField piix4_pm_state[] = {

@@ -58,7 +58,7 @@ static void reply_info(Control *c, uint32_t id)
     CtlInfo *info = g_new0(CtlInfo, 1);
 
     info->vcpus = d->nvcpus;
-    info->flags = (d->pauses ? 1 : 0) | (d->shut_down ? 2 : 0) | (d->dying ? 4 : 0);
+    info->flags = (d->pauses || d->sleeping ? 1 : 0) | (d->shut_down ? 2 : 0) | (d->dying ? 4 : 0);
     info->reason = d->reason;
     domain_lock(d);
     info->ram_pages = d->mem.pages;
@@ -88,8 +88,13 @@ static int trigger(Domain *d, uint64_t what, uint64_t vcpu)
     case CTL_TRIGGER_RESET:
         domain_shutdown(d, SHUTDOWN_REBOOT);
         return 0;
+    case CTL_TRIGGER_S3RESUME:
+        return domain_wake(d, WAKE_ALONE) ? 0 : EINVAL;
     case CTL_TRIGGER_POWER:
     case CTL_TRIGGER_SLEEP:
+        if (domain_wake(d, what == CTL_TRIGGER_SLEEP ? WAKE_SLEEP_BUTTON : WAKE_POWER_BUTTON)) {
+            return 0;
+        }
         domain_lock(d);
         glue_power_button(d, what == CTL_TRIGGER_SLEEP);
         domain_unlock(d);

@@ -186,7 +186,11 @@ int dm_op_execute(Domain *d, void *data, size_t len, uint8_t *extra, size_t *ext
         if (op.u.remote_shutdown.reason > SHUTDOWN_CRASH) {
             return -XEN_EINVAL;
         }
-        domain_shutdown(d, (ShutdownReason)op.u.remote_shutdown.reason);
+        if (op.u.remote_shutdown.reason == SHUTDOWN_SUSPEND) {
+            domain_sleep(d);    /* the device model's only reason for it: the guest enters S3 */
+        } else {
+            domain_shutdown(d, (ShutdownReason)op.u.remote_shutdown.reason);
+        }
         break;
     case XEN_DMOP_relocate_memory:
         rc = relocate(d, &op.u.relocate_memory);

@@ -14,9 +14,11 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <xen/hvm/params.h>
 #include "hypervisor/builder.h"
 #include "hypervisor/dm_channel.h"
 #include "hypervisor/engines.h"
+#include "hypervisor/hypercall.h"
 #include "hypervisor/platform_glue.h"
 #include "hypervisor/pvtime.h"
 #include "hypervisor/relay.h"
@@ -298,6 +300,9 @@ static bool create_parts(Domain *d, GError **error)
     machine_init(&d->machine, &machine_host, d);
     d->machine.timers.changed = domain_timers_changed;
     d->machine.timers.opaque = d;
+    for (unsigned i = 0; i < G_N_ELEMENTS(d->watchdog); i++) {
+        timer_init(&d->watchdog[i], &d->machine.timers, sched_watchdog_fired, d);
+    }
     d->timer_set = INT64_MAX;
     set_wall_clock(d);
     if (!glue_create(d, error)) {
@@ -373,16 +378,21 @@ static bool all_out(const Domain *d)
     return true;
 }
 
+static void wait_a_little(Domain *d)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    ts.tv_nsec += PAUSE_POLL_MS * 1000000;
+    ts.tv_sec += ts.tv_nsec / NS_PER_S;
+    ts.tv_nsec %= NS_PER_S;
+    pthread_cond_timedwait(&d->run_cond, &d->run_lock, &ts);
+}
+
 static void wait_all_out(Domain *d)
 {
     while (!all_out(d) && !d->dying) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_REALTIME, &ts);
-        ts.tv_nsec += PAUSE_POLL_MS * 1000000;
-        ts.tv_sec += ts.tv_nsec / NS_PER_S;
-        ts.tv_nsec %= NS_PER_S;
-        pthread_cond_timedwait(&d->run_cond, &d->run_lock, &ts);
+        wait_a_little(d);
     }
 }
 
@@ -411,6 +421,64 @@ void domain_unpause(Domain *d)
     pthread_cond_broadcast(&d->run_cond);
     pthread_mutex_unlock(&d->run_lock);
     domain_unlock(d);
+}
+
+void domain_sleep(Domain *d)
+{
+    pthread_mutex_lock(&d->run_lock);
+    if (!d->sleeping && !d->shut_down && !d->dying) {
+        d->sleeping = true;
+        d->param[HVM_PARAM_ACPI_S_STATE] = 3;
+        stop_vcpus(d);
+    }
+    pthread_mutex_unlock(&d->run_lock);
+}
+
+/* The vCPU that wrote SLP_EN may still be waiting for its answer. */
+static bool all_parked(const Domain *d)
+{
+    for (unsigned i = 0; i < d->nvcpus; i++) {
+        if (__atomic_load_n(&d->vcpu[i]->phase, __ATOMIC_SEQ_CST) != VCPU_OUT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool domain_wake(Domain *d, WakeCause cause)
+{
+    VcpuState s;
+
+    if (!d->sleeping) {
+        return false;
+    }
+    pthread_mutex_lock(&d->run_lock);
+    while (!all_parked(d) && !d->dying && !d->shut_down) {
+        wait_a_little(d);
+    }
+    pthread_mutex_unlock(&d->run_lock);
+    domain_lock(d);
+    platform_wake_up(d->platform, cause);
+    domain_unlock(d);
+    memset(&s, 0, sizeof s);
+    s.tsc_offset = d->tsc_offset;
+    vcpu_reset_state(&s, -1);
+    s.seg[SEG_CS].base = 0xf0000;
+    pthread_mutex_lock(&d->run_lock);
+    for (unsigned i = 0; i < d->nvcpus; i++) {
+        Vcpu *v = d->vcpu[i];
+
+        g_free(v->start_state);         /* a SIPI makes the state of the others */
+        v->start_state = i == 0 ? g_memdup2(&s, sizeof s) : NULL;
+        v->init_pending = v->nmi_pending = false;
+        v->sipi_vector = -1;
+        v->online = i == 0;
+    }
+    d->param[HVM_PARAM_ACPI_S_STATE] = 0;
+    d->sleeping = false;
+    pthread_cond_broadcast(&d->run_cond);
+    pthread_mutex_unlock(&d->run_lock);
+    return true;
 }
 
 void domain_shutdown(Domain *d, ShutdownReason reason)

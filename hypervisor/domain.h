@@ -14,6 +14,7 @@
 #include "hypervisor/ioreq.h"
 #include "hypervisor/memory.h"
 #include "hypervisor/options.h"
+#include "hypervisor/hvm/platform.h"
 #include "include/dm_proto.h"
 #include "lib/machine.h"
 
@@ -43,6 +44,7 @@ typedef struct Domain {
     pthread_mutex_t run_lock;
     pthread_cond_t run_cond;        /* something below changed */
     unsigned pauses;                /* reasons to stand still */
+    bool sleeping;                  /* in ACPI S3 */
     bool shut_down, dying;          /* read without the lock as hints, too */
     bool aborting;                  /* device models are not waited for any more */
     bool reported;                  /* CTL_EVENT_SHUTDOWN was sent */
@@ -74,6 +76,8 @@ typedef struct Domain {
     uint64_t log_tokens;            /* guest-caused log lines still allowed */
     int64_t log_refill;
 
+    Timer watchdog[2];              /* SCHEDOP_watchdog; armed: taken */
+
     /* the device model */
     DmShared *shared;
     DmChannel *dm;
@@ -101,6 +105,11 @@ void domain_pause(Domain *d);
 void domain_unpause(Domain *d);
 /* Any thread; the vCPUs stop, the domain stays. */
 void domain_shutdown(Domain *d, ShutdownReason reason);
+/* ACPI S3: the vCPUs stop (soon), memory and devices stay, the clock goes on. */
+void domain_sleep(Domain *d);
+/* Back from S3: chips and vCPUs as after a reset, vCPU 0 at the BIOS's entry, which finds the waking
+ * vector.  False: it does not sleep.  Main thread. */
+bool domain_wake(Domain *d, WakeCause cause);
 /* The domain can't go on because of what the guest or its device model did; logs the reason. */
 void domain_crash(Domain *d, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* vCPU threads end; host callbacks answer all ones from now on. */

@@ -28,6 +28,7 @@ bool hypercall_write_page(Vcpu *v, uint64_t value);
 int64_t hypercall_memory(Hypercall *h);
 int64_t hypercall_hvm(Hypercall *h);
 int64_t hypercall_sched(Hypercall *h);
+void sched_watchdog_fired(void *domain);
 int64_t hypercall_vcpu(Hypercall *h);
 int64_t hypercall_event(Hypercall *h);
 int64_t hypercall_grant(Hypercall *h);

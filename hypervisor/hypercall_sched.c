@@ -72,6 +72,48 @@ static int64_t poll_ports(Hypercall *h)
     return 0;
 }
 
+void sched_watchdog_fired(void *opaque)
+{
+    Domain *d = opaque;
+
+    domain_log(d, "the guest has not renewed its watchdog in time");
+    domain_shutdown(d, SHUTDOWN_CRASH);
+}
+
+/* id 0 takes a free timer and gives its number; seconds 0 gives it back. */
+static int64_t watchdog(Hypercall *h)
+{
+    Domain *d = h->d;
+    uint8_t b[8];
+    uint32_t id, seconds;
+    bool taken;
+
+    if (!guest_read(h->v, h->arg[1], b, sizeof b)) {
+        return -XEN_EFAULT;
+    }
+    id = field32(b);
+    seconds = field32(b + 4);
+    if (id > G_N_ELEMENTS(d->watchdog) || (!id && !seconds)) {
+        return -XEN_EINVAL;
+    }
+    taken = id && timer_armed(&d->watchdog[id - 1]);
+    if (id && !taken) {
+        return -XEN_EINVAL;
+    }
+    for (unsigned i = 0; !id; i++) {
+        if (i == G_N_ELEMENTS(d->watchdog)) {
+            return -XEN_ENOSPC;
+        }
+        id = timer_armed(&d->watchdog[i]) ? 0 : i + 1;
+    }
+    if (seconds) {
+        timer_at(&d->watchdog[id - 1], domain_now(d) + seconds * NS_PER_S);
+    } else {
+        timer_cancel(&d->watchdog[id - 1]);
+    }
+    return taken ? 0 : id;
+}
+
 int64_t hypercall_sched(Hypercall *h)
 {
     switch (h->arg[0]) {
@@ -85,6 +127,8 @@ int64_t hypercall_sched(Hypercall *h)
         return shut_down(h);
     case SCHEDOP_poll:
         return poll_ports(h);
+    case SCHEDOP_watchdog:
+        return watchdog(h);
     case SCHEDOP_shutdown_code:
         return 0;               /* the reason comes again with the shutdown itself */
     default:

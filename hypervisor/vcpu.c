@@ -111,7 +111,8 @@ void vcpu_set_phase(Vcpu *v, enum VcpuPhase phase)
 
     __atomic_store_n(&v->phase, phase, __ATOMIC_SEQ_CST);
     if (phase != VCPU_IN_GUEST &&
-        (__atomic_load_n(&d->pauses, __ATOMIC_SEQ_CST) || d->shut_down || d->dying)) {
+        (__atomic_load_n(&d->pauses, __ATOMIC_SEQ_CST) || d->sleeping || d->shut_down ||
+         d->dying)) {
         pthread_mutex_lock(&d->run_lock);
         pthread_cond_broadcast(&d->run_cond);
         pthread_mutex_unlock(&d->run_lock);
@@ -122,8 +123,8 @@ bool vcpu_must_stop(const Vcpu *v)
 {
     const Domain *d = v->dom;
 
-    return __atomic_load_n(&d->pauses, __ATOMIC_SEQ_CST) || d->shut_down || d->dying ||
-           v->init_pending || !v->online;
+    return __atomic_load_n(&d->pauses, __ATOMIC_SEQ_CST) || d->sleeping || d->shut_down ||
+           d->dying || v->init_pending || !v->online;
 }
 
 static void set_runstate(Vcpu *v, uint32_t state)
@@ -307,7 +308,7 @@ static bool may_run(Vcpu *v)
         v->sipi_vector = -1;
         v->online = true;
     }
-    return v->online && !v->dom->pauses && !v->dom->shut_down;
+    return v->online && !v->dom->pauses && !v->dom->sleeping && !v->dom->shut_down;
 }
 
 /* Waits for leave to run; false: the domain is going. */

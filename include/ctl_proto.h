@@ -41,6 +41,7 @@ enum CtlType {
     CTL_USB_ADD,                /* body: name of the device (tablet, disk:PATH, ...), with its
                                    descriptor if it has one; a: 1 = read-only */
     CTL_USB_DEL,                /* body: the name */
+    CTL_SET_VCPUS,              /* a: vCPUs 0 to a - 1 shall be online (ACPI) */
     /* any direction */
     CTL_REPLY = 128,            /* a = 0 or errno; body: data, or a message for people */
     /* hypervisor -> xend */

@@ -72,6 +72,8 @@
 #define PORT_VBE_DATA           0x1CF
 #define PORT_BIOS_DEBUG         0x402
 #define PORT_FW_CFG             0x510
+#define PORT_PANIC              0x505           /* pvpanic */
+#define PANIC_EVENTS            3               /* what it reads as: panicked, crash kernel loaded */
 #define PORT_RESET              0xCF9
 
 /* ISA interrupts */
@@ -110,6 +112,7 @@
 #define DEVFN_PLATFORM          0x18
 #define DEVFN_ES1370            0x60
 #define DEVFN_AC97              0x68
+#define DEVFN_WATCHDOG          0x70
 #define DEVFN_NIC0              0x20            /* further NICs: + 8 each */
 
 #endif

@@ -12,7 +12,8 @@
 enum { PARAM_GENERATION_ID = 34 };
 enum { IOAPIC_ID = 1, SCI_EN = 1, SMI_ACPI_ENABLE = 0xf1, CMOS_CENTURY = 0x32, RESET_VALUE = 6 };
 enum { HPET_ID = 0x8086a201, LEVEL_LOW = 0xf };
-enum { INFO_COM1 = 1, INFO_COM2 = 2, INFO_LPT1 = 4, INFO_HPET = 8 };
+enum { INFO_COM1 = 1, INFO_COM2 = 2, INFO_LPT1 = 4, INFO_HPET = 8, INFO_PANIC = 16 };
+enum { CMOS_FLOPPIES = 0x10 };
 enum { FLAG_WBINVD = 1 << 0, FLAG_C1 = 1 << 2, FLAG_FIX_RTC = 1 << 6, FLAG_TIMER_32 = 1 << 8,
        FLAG_RESET = 1 << 10, FLAG_APIC_PHYSICAL = 1 << 19 };
 enum { BOOT_LEGACY = 1, BOOT_8042 = 2 };
@@ -109,11 +110,13 @@ typedef struct Waet {
 
 /* Read by dsdt.asl at PC_ACPI_INFO. */
 typedef struct Info {
-    uint8_t present, reserved;
+    uint8_t present, floppies;
     uint16_t nr_cpus;
-    uint32_t pci_min, pci_len, madt_checksum, madt_lapic0, generation_id;
+    uint32_t pci_min, pci_len, reserved[2], generation_id;
     uint64_t pci_high_min, pci_high_len;
+    uint8_t reserved2[88], cpu_flags[128];
 } Info;
+_Static_assert(offsetof(Info, cpu_flags) == 0x80, "dsdt.asl has it there");
 
 typedef struct List {
     uint32_t table[MAX_TABLES];
@@ -209,11 +212,9 @@ static void build_madt(List *l, Info *info)
                                          irq ? LEVEL_LOW : 0 };
     }
     for (unsigned i = 0; i < n; i++) {
-        m->lapic[i] = (MadtLapic){ 0, sizeof m->lapic[i], i, apic_id(i),
-                                   h->vcpu_online[i / 8] >> i % 8 & 1 };
+        info->cpu_flags[i] = h->vcpu_online[i / 8] >> i % 8 & 1;
+        m->lapic[i] = (MadtLapic){ 0, sizeof m->lapic[i], i, apic_id(i), info->cpu_flags[i] };
     }
-    info->madt_checksum = (uint32_t)&m->h.checksum;
-    info->madt_lapic0 = (uint32_t)m->lapic;
     add(l, m);
 }
 
@@ -259,6 +260,12 @@ static bool port_answers(uint16_t port)
     return inb(port) != 0xff;
 }
 
+static uint8_t cmos_read(uint8_t index)
+{
+    outb(PORT_CMOS_INDEX, index);
+    return inb(PORT_CMOS_DATA);
+}
+
 static uint8_t find_devices(void)
 {
     uint8_t present = 0;
@@ -266,6 +273,7 @@ static uint8_t find_devices(void)
     present |= port_answers(PORT_COM1 + 5) ? INFO_COM1 : 0;
     present |= port_answers(PORT_COM2 + 5) ? INFO_COM2 : 0;
     present |= port_answers(PORT_LPT1 + 1) ? INFO_LPT1 : 0;
+    present |= inb(PORT_PANIC) == PANIC_EVENTS ? INFO_PANIC : 0;
     present |= mmio_read(PC_HPET_BASE) == HPET_ID ? INFO_HPET : 0;
     return present;
 }
@@ -332,6 +340,7 @@ uint32_t acpi_build(const PciWindows *w)
     memset(info, 0, 4096);
     facs = build_facs();
     info->present = find_devices();
+    info->floppies = cmos_read(CMOS_FLOPPIES);
     info->nr_cpus = hvm_info()->nr_vcpus;
     info->pci_min = w->low_start;
     info->pci_len = PC_ACPI_INFO - w->low_start;

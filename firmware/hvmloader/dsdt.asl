@@ -16,20 +16,20 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "Xen", "HVM", 0)
 
     Scope (\_SB)
     {
-        OperationRegion (INFO, SystemMemory, 0xFC000000, 40)
+        OperationRegion (INFO, SystemMemory, 0xFC000000, 48)
         Field (INFO, ByteAcc, NoLock, Preserve)
         {
-            COM1, 1, COM2, 1, LPTP, 1, HPTP, 1,
+            COM1, 1, COM2, 1, LPTP, 1, HPTP, 1, PANC, 1,
+            Offset (1),  FLTB, 4, FLTA, 4,
             Offset (2),  NCPU, 16,
             Offset (4),  PMIN, 32, PLEN, 32,
-            Offset (12), MSUA, 32, MLAP, 32,
             Offset (20), VGIA, 32,
             Offset (24), HMIN, 64, HLEN, 64
         }
 
-        /* The checksum of the MADT, which changes with a processor's flag. */
-        OperationRegion (MSUM, SystemMemory, MSUA, 1)
-        Field (MSUM, ByteAcc, NoLock, Preserve) { SUM, 8 }
+        /* Regions are at fixed places: SeaBIOS reads this table and computes nothing. */
+        OperationRegion (CFLG, SystemMemory, 0xFC000080, 128)
+@FLAGS@
 
         /* Bitmap of the processors that shall be online. */
         OperationRegion (CMAP, SystemIO, 0xAF00, 16)
@@ -246,6 +246,88 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "Xen", "HVM", 0)
                     Name (_CRS, ResourceTemplate ()
                     {
                         IRQNoFlags () {12}
+                    })
+                }
+
+                Device (FDC0)
+                {
+                    Name (_HID, EisaId ("PNP0700"))
+                    Method (_STA)
+                    {
+                        If (FLTA | FLTB) { Return (0x0F) }
+                        Return (0x00)
+                    }
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        IO (Decode16, 0x03F2, 0x03F2, 0x00, 0x04)
+                        IO (Decode16, 0x03F7, 0x03F7, 0x00, 0x01)
+                        IRQNoFlags () {6}
+                        DMA (Compatibility, NotBusMaster, Transfer8) {2}
+                    })
+
+                    /* Drives A and B are there or not, C and D are not, no tape. */
+                    Method (_FDE, 0, Serialized)
+                    {
+                        Name (FDEB, Buffer (20) { 0 })
+                        CreateDWordField (FDEB, 0, PRSA)
+                        CreateDWordField (FDEB, 4, PRSB)
+                        CreateDWordField (FDEB, 16, TAPE)
+                        If (FLTA) { PRSA = 1 }
+                        If (FLTB) { PRSB = 1 }
+                        TAPE = 2
+                        Return (FDEB)
+                    }
+
+                    /* Parameters of INT 13h, function 8, by CMOS type: number, type, last
+                     * cylinder, sectors, last head; then those of INT 1Eh. */
+                    Method (PARM, 2, Serialized)
+                    {
+                        Name (FDIP, Package (16)
+                        {
+                            0, 4, 79, 18, 1, 0xAF, 0x02, 0x25, 2, 18, 0x1B, 0xFF, 0x6C, 0xF6, 0x0F,
+                            0x08
+                        })
+                        FDIP[0] = Arg0
+                        FDIP[1] = Arg1
+                        If (Arg1 == 1) { FDIP[2] = 39  FDIP[3] = 9  FDIP[9] = 9 }
+                        If (Arg1 == 2) { FDIP[3] = 15  FDIP[9] = 15 }
+                        If (Arg1 == 5) { FDIP[3] = 36  FDIP[9] = 36 }
+                        Return (FDIP)
+                    }
+                    Device (FLPA)
+                    {
+                        Name (_ADR, 0)
+                        Method (_STA)
+                        {
+                            If (FLTA) { Return (0x0F) }
+                            Return (0x00)
+                        }
+                        Method (_FDI) { Return (^^PARM (0, FLTA)) }
+                    }
+                    Device (FLPB)
+                    {
+                        Name (_ADR, 1)
+                        Method (_STA)
+                        {
+                            If (FLTB) { Return (0x0F) }
+                            Return (0x00)
+                        }
+                        Method (_FDI) { Return (^^PARM (1, FLTB)) }
+                    }
+                }
+
+                /* Where the guest tells of its panic. */
+                Device (PEVT)
+                {
+                    Name (_HID, "QEMU0001")
+                    Method (_STA)
+                    {
+                        If (PANC) { Return (0x0F) }
+                        Return (0x00)
+                    }
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        IO (Decode16, 0x0505, 0x0505, 0x01, 0x01)
                     })
                 }
 

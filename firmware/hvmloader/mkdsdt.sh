@@ -51,28 +51,35 @@ function link(i,    name, reg) {
     print "            }\n        }"
 }
 
-# A processor is there if its MADT entry is enabled.  SYNC makes the entry follow the map and tells
-# the system: 1 is a device check, 3 a request to eject.
-function processor(i,    name) {
+# One byte for each: bit 0 as in the flags of the MADT.
+function flags(n,    i) {
+    print "        Field (CFLG, ByteAcc, NoLock, Preserve)\n        {"
+    for (i = 0; i < n; i++)
+        printf "            FL%02X, 8%s\n", i, i < n - 1 ? "," : ""
+    print "        }"
+}
+
+# A processor is there if its flag is set.  SYNC makes the flag follow the map and tells the system:
+# 1 is a device check, 3 a request to eject.  _MAT is a local APIC entry of the MADT.
+function processor(i,    name, flag) {
     name = sprintf("PR%02X", i)
+    flag = sprintf("FL%02X", i)
     printf "        Processor (%s, %d, 0x0000B010, 0x06)\n        {\n", name, i
     print "            Name (_HID, \"ACPI0007\")"
     print "            Name (_UID, " i ")"
-    print "            OperationRegion (LAPE, SystemMemory, MLAP + " i * 8 ", 8)"
-    print "            Field (LAPE, ByteAcc, NoLock, Preserve) { MATE, 64 }"
-    print "            Field (LAPE, ByteAcc, NoLock, Preserve) { Offset (4), FLG, 8 }"
     print "            Method (_MAT)\n            {"
-    print "                Return (ToBuffer (MATE))\n            }"
+    print "                Local0 = Buffer (8) { 0, 8, " i ", " i * 2 ", 0, 0, 0, 0 }"
+    print "                Local0[4] = " flag
+    print "                Return (Local0)\n            }"
     print "            Method (_STA)\n            {"
     print "                If (NCPU > " i ")\n                {"
-    print "                    If (FLG) { Return (0x0F) }\n                }"
+    print "                    If (" flag ") { Return (0x0F) }\n                }"
     print "                Return (0x00)\n            }"
     print "            Method (_EJ0, 1)\n            {"
     print "                Sleep (200)\n            }"
     print "            Method (SYNC, 1)\n            {"
-    print "                If (Arg0 == FLG) { Return (0) }"
-    print "                SUM = SUM + FLG - Arg0"
-    print "                FLG = Arg0"
+    print "                If (Arg0 == " flag ") { Return (0) }"
+    print "                " flag " = Arg0"
     print "                If (Arg0) { Notify (" name ", 1) }"
     print "                Else { Notify (" name ", 3) }"
     print "                Return (0)\n            }\n        }"
@@ -94,6 +101,7 @@ function scan(n,    i) {
 
 /^@ROUTES@/     { routes(0); routes(1); next }
 /^@LINKS@/      { for (i = 1; i <= 4; i++) link(i); next }
+/^@FLAGS@/      { flags(128); next }
 /^@PROCESSORS@/ { for (i = 0; i < 128; i++) processor(i); scan(128); next }
                 { print }
 ' "$1"

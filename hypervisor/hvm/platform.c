@@ -297,6 +297,25 @@ void platform_sleep_button(Platform *p)
     pm_event(p, PM1_SLPBTN);
 }
 
+void platform_wake_up(Platform *p, WakeCause cause)
+{
+    static const uint16_t status[] = { 0, PM1_PWRBTN, PM1_SLPBTN };
+    GPtrArray *devices = p->machine->devices;
+
+    for (guint i = 0; i < devices->len; i++) {
+        Device *dev = devices->pdata[i];
+
+        if (dev->cls == &lapic_class || dev->cls == &ioapic_class || dev->cls == &pic_class ||
+            dev->cls == &pit_class || dev->cls == &hpet_class || dev->cls == &ferr_class ||
+            dev->cls == &pmtimer_class) {
+            dev->cls->reset(dev);
+        }
+    }
+    router_refresh(p->router);
+    update_extint(p);
+    pm_event(p, PM1_WAK | status[cause]);
+}
+
 uint8_t platform_rtc_read(Platform *p, unsigned index)
 {
     return rtc_read(p->rtc, index);

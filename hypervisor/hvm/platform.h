@@ -99,6 +99,9 @@ void platform_cpuid(Platform *p, unsigned vcpu, uint32_t leaf, uint32_t subleaf,
 void platform_acpi_ports(Platform *p, unsigned version);
 void platform_power_button(Platform *p);        /* xm trigger power, xm shutdown */
 void platform_sleep_button(Platform *p);
+/* Out of S3: interrupt controllers and timers lose what they had, the clock does not. */
+typedef enum WakeCause { WAKE_ALONE, WAKE_POWER_BUTTON, WAKE_SLEEP_BUTTON } WakeCause;
+void platform_wake_up(Platform *p, WakeCause cause);
 
 /* --- CMOS: port 0x70's index is latched by the caller (see xen's split); 0-13 come here --- */
 uint8_t platform_rtc_read(Platform *p, unsigned index);

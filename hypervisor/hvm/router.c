@@ -160,6 +160,11 @@ static void update_all(IrqRouter *r)
     }
 }
 
+void router_refresh(IrqRouter *r)
+{
+    update_all(r);
+}
+
 static bool router_init(Device *dev, GError **error)
 {
     (void)dev;

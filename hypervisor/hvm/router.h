@@ -19,5 +19,7 @@ void router_set_gsi(IrqRouter *r, unsigned gsi, bool level);
 void router_set_hpet(IrqRouter *r, unsigned gsi, bool level);
 void router_set_pci(IrqRouter *r, unsigned dev, unsigned intx, bool level);
 void router_set_link(IrqRouter *r, unsigned link, unsigned irq);
+/* Tells the controllers all levels again, after they were reset. */
+void router_refresh(IrqRouter *r);
 
 #endif

@@ -657,6 +657,15 @@ static void check_disk_errors(Check *c)
           "sees an error), pause (until xm unpause) or stop (as a crash)", text);
 }
 
+static void check_platform(Check *c)
+{
+    c->d->pvpanic = truth(c, "pvpanic", false);
+    c->d->watchdog = g_strdup(string(c, "watchdog", ""));
+    if (*c->d->watchdog && strcmp(c->d->watchdog, "i6300esb")) {
+        ERROR(c, position(c, "watchdog"), "watchdog='%s' is unknown; use i6300esb", c->d->watchdog);
+    }
+}
+
 static void check_disk(Check *c, const char *spec, SourcePos pos)
 {
     DiskConfig *d = &c->d->disk[c->d->disks];
@@ -896,6 +905,7 @@ DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, 
     check_sound(&c);
     check_display(&c);
     check_disks(&c);
+    check_platform(&c);
     check_disk_errors(&c);
     check_vifs(&c);
     check_usb(&c);
@@ -907,7 +917,7 @@ void domain_config_free(DomainConfig *d)
 {
     char **const strings[] = { &d->name, &d->uuid, &d->loader, &d->boot, &d->keymap, &d->cpu,
                                &d->device_model, &d->vnc_listen, &d->vnc_password, &d->display,
-                               &d->xauthority, &d->sound_cards, &d->audio.wav, &d->cpu_model };
+                               &d->xauthority, &d->watchdog, &d->sound_cards, &d->audio.wav, &d->cpu_model };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(*strings[i]);

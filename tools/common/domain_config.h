@@ -94,6 +94,8 @@ typedef struct DomainConfig {
     unsigned serials;
     LineConfig parallel;
     bool has_parallel;
+    char *watchdog;             /* "i6300esb"; empty: none */
+    bool pvpanic;
     char *sound_cards;          /* "es1370,ac97"; empty: none */
     AudioConfig audio;
     DiskConfig disk[MAX_DISKS];

@@ -174,6 +174,77 @@ static void do_trigger(Xend *x, Domain *d, RpcCall *call, const Value *params)
     rpc_fault(call, FAULT_ERROR, "Invalid trigger: %s", what);
 }
 
+/* --- processors, memory, keys ------------------------------------------------------------------ */
+
+static void do_vcpu_set(Xend *x, Domain *d, RpcCall *call, const Value *params)
+{
+    int64_t n = int_param(params, 1);
+
+    if (!must_live(d, call)) {
+        return;
+    }
+    if (n < 1 || n > d->config->vcpus) {
+        rpc_fault(call, FAULT_ERROR, "Invalid VCPU count: domain '%s' has 1 to %u", d->name,
+                  d->config->vcpus);
+        return;
+    }
+    for (unsigned i = 0; i < d->config->vcpus; i++) {
+        g_autofree char *key = g_strdup_printf("cpu/%u/availability", i);
+        g_autofree char *node = layout_path(d, key);
+
+        store_put(x->store, node, i < n ? "online" : "offline");
+    }
+    control_request(d->dm, CTL_SET_VCPUS, n, 0, NULL, -1, forwarded, forward_new(d, call, "vcpu-set"));
+}
+
+/* Through the guest's balloon driver, as in Xen: nothing happens in a guest without one. */
+static void do_mem_set(Xend *x, Domain *d, RpcCall *call, const Value *params)
+{
+    g_autofree char *node = layout_path(d, "memory/target");
+    int64_t mib = int_param(params, 1);
+
+    if (!must_live(d, call)) {
+        return;
+    }
+    if (mib < 1 || mib > d->config->max_memory) {
+        rpc_fault(call, FAULT_ERROR, "Memory target %" G_GINT64_FORMAT " MiB is not between 1 and "
+                  "maxmem, %u MiB", mib, d->config->max_memory);
+        return;
+    }
+    store_put_int(x->store, node, mib * 1024);
+    rpc_reply(call, value_int(0));
+}
+
+static void do_mem_max(Xend *x, Domain *d, RpcCall *call, const Value *params)
+{
+    int64_t mib = int_param(params, 1);
+
+    (void)x;
+    if (mib < d->config->memory || mib > INT32_MAX) {
+        rpc_fault(call, FAULT_ERROR, "Memory too small: domain '%s' has %u MiB", d->name,
+                  d->config->memory);
+        return;
+    }
+    d->config->max_memory = mib;
+    rpc_reply(call, value_int(0));
+}
+
+static void do_sysrq(Xend *x, Domain *d, RpcCall *call, const Value *params)
+{
+    g_autofree char *node = layout_path(d, "control/sysrq");
+    const char *key = text_param(params, 1);
+
+    if (!must_live(d, call)) {
+        return;
+    }
+    if (strlen(key) != 1 || !g_ascii_isgraph(*key)) {
+        rpc_fault(call, FAULT_ERROR, "Invalid sysrq: %s", key);
+        return;
+    }
+    store_put(x->store, node, key);
+    rpc_reply(call, value_int(0));
+}
+
 static void do_rename(Xend *x, Domain *d, RpcCall *call, const Value *params)
 {
     const char *name = text_param(params, 1);
@@ -890,6 +961,10 @@ static const Method methods[] = {
     { "xend.domain.destroy", 1, true, do_destroy },
     { "xend.domain.shutdown", 2, true, do_shutdown },
     { "xend.domain.trigger", 2, true, do_trigger },
+    { "xend.domain.vcpu_set", 2, true, do_vcpu_set },
+    { "xend.domain.mem_set", 2, true, do_mem_set },
+    { "xend.domain.mem_max", 2, true, do_mem_max },
+    { "xend.domain.sysrq", 2, true, do_sysrq },
     { "xend.domain.rename", 2, true, do_rename },
     { "xend.domain.send_key", 3, true, do_send_key },
     { "xend.domain.screenshot", 2, true, do_screenshot },

@@ -468,6 +468,15 @@ static bool start_dm(Domain *d, int hv_end, int viewer[2], char **error)
     if (cfg->usb) {
         command_arg(c, "-usb");
     }
+    command_arg(c, "--vcpus-online");
+    command_arg(c, "%" G_GINT64_MODIFIER "x", cfg->vcpu_avail);
+    if (cfg->pvpanic) {
+        command_arg(c, "-pvpanic");
+    }
+    if (*cfg->watchdog) {
+        command_arg(c, "-watchdog");
+        command_arg(c, "%s", cfg->watchdog);
+    }
     command_arg(c, "-k");
     command_arg(c, "%s", cfg->keymap);
     command_arg(c, "--rtc-offset");

@@ -168,6 +168,7 @@ void layout_domain(Domain *d)
     put(&w, "name", d->name);
     put_int(&w, "domid", d->id);
     put_int(&w, "memory/target", (int64_t)d->config->memory * 1024);
+    put_int(&w, "memory/static-max", (int64_t)d->config->memory * 1024);
     put_int(&w, "control/platform-feature-multiprocessor-suspend", 1);
     put(&w, "control/shutdown", "");
     put(&w, "control/sysrq", "");
@@ -179,7 +180,7 @@ void layout_domain(Domain *d)
     put(&w, "hvmloader/bios", "seabios");
     put_int(&w, "hvmloader/allow-memory-relocate", 1);
     put_int(&w, "platform/acpi", d->config->acpi);
-    put_int(&w, "platform/acpi_s3", 0);  /* sleep is not offered: nothing resumes it yet */
+    put_int(&w, "platform/acpi_s3", 1);
     put_int(&w, "platform/acpi_s4", 1);
     put_int(&w, "platform/apic", d->config->apic);
     put_int(&w, "platform/pae", d->config->pae);

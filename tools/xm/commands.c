@@ -324,6 +324,50 @@ int xm_uptime(Xm *xm, int argc, char **argv)
     return status;
 }
 
+static int call_with_number(Xm *xm, const char *method, const char *name, int64_t n)
+{
+    Value *params = xm_params(name, NULL);
+
+    value_append(params, value_int(n));
+    return call(xm, method, params);
+}
+
+/* mem-set, mem-max: MiB without a suffix. */
+int xm_mem(Xm *xm, int argc, char **argv)
+{
+    char *end = NULL;
+    int64_t n = g_ascii_strtoll(argv[1], &end, 10);
+    char unit = g_ascii_tolower(*end);
+
+    (void)argc;
+    if (end == argv[1] || n < 0 || n > INT32_MAX || (unit && (!strchr("kmg", unit) || end[1]))) {
+        xm_error("Invalid argument.");
+        return XM_FAILED;
+    }
+    n = unit == 'k' ? n / 1024 : unit == 'g' ? n * 1024 : n;
+    return call_with_number(xm, !strcmp(xm->command->name, "mem-max") ? "xend.domain.mem_max"
+                                : "xend.domain.mem_set", argv[0], n);
+}
+
+int xm_vcpu_set(Xm *xm, int argc, char **argv)
+{
+    char *end = NULL;
+    int64_t n = g_ascii_strtoll(argv[1], &end, 10);
+
+    (void)argc;
+    if (end == argv[1] || *end) {
+        xm_error("Invalid argument.");
+        return XM_FAILED;
+    }
+    return call_with_number(xm, "xend.domain.vcpu_set", argv[0], n);
+}
+
+int xm_sysrq(Xm *xm, int argc, char **argv)
+{
+    (void)argc;
+    return call(xm, "xend.domain.sysrq", xm_params(argv[0], argv[1], NULL));
+}
+
 int xm_vcpu_list(Xm *xm, int argc, char **argv)
 {
     int status;
