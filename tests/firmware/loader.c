@@ -88,14 +88,17 @@ Test(hvmloader, aml_tables_are_whole_and_inside_the_program)
 static const char hotplug_asl[] =
     "DefinitionBlock (\"t.aml\", \"SSDT\", 2, \"GH\", \"TEST\", 0) {\n"
     "External (\\_SB.NCPU, FieldUnitObj) External (\\_SB.ONLN, FieldUnitObj)\n"
-    "External (\\_SB.SUM, FieldUnitObj) External (\\_SB.PRSC, MethodObj)\n"
-    "External (\\_SB.PR00.FLG, FieldUnitObj) External (\\_SB.PR03.FLG, FieldUnitObj)\n"
+    "External (\\_SB.FL00, FieldUnitObj) External (\\_SB.PRSC, MethodObj)\n"
+    "External (\\_SB.FL01, FieldUnitObj) External (\\_SB.FL03, FieldUnitObj)\n"
+    "External (\\_SB.FL09, FieldUnitObj) External (\\_SB.PR09._MAT, MethodObj)\n"
     "Method (\\TEST, 0, Serialized) {\n"
-    "  \\_SB.NCPU = 10\n  \\_SB.PR00.FLG = 1\n  \\_SB.PR03.FLG = 1\n"
+    "  \\_SB.NCPU = 10\n  \\_SB.FL00 = 1\n  \\_SB.FL03 = 1\n"
     "  Name (B, Buffer (16) { 0x03, 0x06 })\n  \\_SB.ONLN = B\n  \\_SB.PRSC ()\n"
-    "  Return (\\_SB.SUM)\n} }\n";
+    "  Local0 = \\_SB.PR09._MAT ()\n"
+    "  Return (DerefOf (Local0[3]) << 8 | \\_SB.FL09 << 3 | \\_SB.FL03 << 2 | \\_SB.FL01 << 1 |\n"
+    "          \\_SB.FL00)\n} }\n";
 
-Test(hvmloader, processors_follow_the_map_and_the_checksum_follows_them)
+Test(hvmloader, processors_follow_the_map_and_say_who_they_are)
 {
     g_autofree char *dir = g_dir_make_tmp("gh-firmware-XXXXXX", NULL);
     g_autofree char *asl = g_build_filename(dir, "t.asl", NULL);
@@ -113,7 +116,7 @@ Test(hvmloader, processors_follow_the_map_and_the_checksum_follows_them)
     cr_expect_not_null(strstr(out, "Notify on [PR09]"));
     cr_expect_null(strstr(out, "[PR0A]"), "there are only ten processors");
     cr_expect_not_null(strstr(out, "(Eject Request)"));
-    cr_expect_not_null(strstr(out, "= 00000000000000FF"), "two came, one went: 0 - 2 + 1");
+    cr_expect_not_null(strstr(out, "= 000000000000120B"), "APIC id 18; 0, 1 and 9 are there");
     g_remove(asl);
     g_remove(aml);
     g_rmdir(dir);
