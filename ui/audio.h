@@ -69,7 +69,5 @@ uint32_t audio_gain(int tenths);
 /* --- sinks --- */
 /* A RIFF WAVE file, written to a descriptor (owned) that can seek; ends at 2 GiB. */
 AudioSink audio_wav_sink(int fd);
-/* The shared ring of include/ui_proto.h; *memfd stays the sink's.  False with an error. */
-bool audio_ring_sink(AudioSink *sink, int *memfd, GError **error);
 
 #endif

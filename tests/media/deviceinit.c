@@ -130,6 +130,9 @@ static int mix(int card)
             continue;
         }
         for (unsigned n = 0; n < info.count && n < 8; n++) {
+            if (!strcmp(name, "Playback Volume")) {
+                continue;               /* an amplifier behind all others: it would clip */
+            }
             if (info.type == SNDRV_CTL_ELEM_TYPE_INTEGER && strstr(name, "Volume")) {
                 value.value.integer.value[n] = info.value.integer.max;
             } else if (info.type == SNDRV_CTL_ELEM_TYPE_BOOLEAN && strstr(name, "Switch")) {

@@ -4,6 +4,7 @@
 #   DEMODIR/install.iso   the demonstration's installer (demo/mkiso.sh)
 #   memtest.iso           memtest86+          grub.iso    GRUB's rescue CD
 #   ipxe.iso              iPXE                i386.iso    Debian's i386 installer kernel, on ttyS0
+#   devices.iso           Debian's i386 kernel with deviceinit.c, which drives sound, serial, parallel
 #   floppy.bin            a real-mode program that uses INT 13h (floppy.S)
 #   net.iso, dev.iso      Debian's kernel, drivers of networks or of other devices, a shell on ttyS0
 #   usb.iso               Debian's USB drivers and a shell (mkusb.sh)
@@ -124,11 +125,59 @@ floppy_program() {
         ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$out/floppy.bin" "$work/floppy.o"
 }
 
+# Debian's i386 kernel alone has the ISA sound cards' drivers; apt needs a state of its own for it.
+apt_i386() {
+    local s=$out/debs/apt-i386 tool=$1; shift
+    mkdir -p "$s/state/lists/partial" "$s/cache/archives/partial"; touch "$s/state/status"
+    "$tool" -qq -o APT::Architecture=i386 -o APT::Architectures::=i386 -o Dir::State="$s/state" \
+        -o Dir::State::status="$s/state/status" -o Dir::Cache="$s/cache" \
+        -o APT::Sandbox::User=root -o Acquire::Languages=none "$@"
+}
+i386_kernel() {
+    local name
+    ls "$out"/debs/linux-image-*-686_*_i386.deb >/dev/null 2>&1 && return
+    apt_i386 apt-get update
+    name=$(apt_i386 apt-cache depends linux-image-686 |
+        sed -n 's/.*Depends: *\(linux-image-[0-9][^ ]*\).*/\1/p' | head -n 1)
+    (cd "$out/debs" && apt_i386 apt-get download "$name")
+}
+devices() {
+    local tree=$work/devices/tree k=$work/devices/kernel cd=$work/devices/cd version m f
+    if [ -e "$out/devices.iso" ] && [ "$out/devices.iso" -nt "$here/deviceinit.c" ]; then return; fi
+    echo "  devices.iso"
+    i386_kernel || { echo "mkmedia.sh: error: package linux-image-686 could not be fetched" >&2; return 1; }
+    mkdir -p "$tree"/{m,dev,proc,sys} "$cd"
+    dpkg-deb -x "$(ls "$out"/debs/linux-image-*-686_*_i386.deb | tail -n 1)" "$k"
+    version=$(ls "$k/lib/modules")
+    depmod -b "$k" "$version"
+    for m in snd-sb16 snd-ens1370 snd-intel8x0 snd-pcsp pcspkr parport_pc lp; do
+        modprobe -d "$k" -S "$version" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p' |
+            while read -r f; do cp "$f" "$tree/m/"; echo "/m/${f##*/}"; done >"$tree/m/$m.list"
+    done
+    gcc -m32 -O1 -static -s -o "$tree/init" "$here/deviceinit.c" -lm || return 1
+    mknod "$tree/dev/console" c 5 1 2>/dev/null || true
+    (cd "$tree" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -1n) >"$cd/initrd.img"
+    cp "$k/boot/vmlinuz-$version" "$cd/vmlinuz"
+    cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$cd/"
+    cat >"$cd/isolinux.cfg" <<'END'
+serial 0 115200
+default d
+label d
+  kernel /vmlinuz
+  append initrd=/initrd.img console=ttyS0,115200 quiet mitigations=off xen_emul_unplug=never panic=5
+END
+    xorriso -as mkisofs -quiet -o "$out/devices.iso.new" -V DEVICES -R -J -b isolinux.bin -c boot.cat \
+        -no-emul-boot -boot-load-size 4 -boot-info-table "$cd" 2>"$work/log" ||
+        { cat "$work/log" >&2; return 1; }
+    mv "$out/devices.iso.new" "$out/devices.iso"
+}
+
 "$here/../../demo/mkiso.sh" "$demo"
 take memtest.iso memtest86+ usr/lib/memtest86+/memtest86+x64.iso
 take grub.iso grub-rescue-pc usr/lib/grub-rescue/grub-rescue-cdrom.iso
 take ipxe.iso ipxe usr/lib/ipxe/ipxe.iso
 i386_installer || failed=1
+devices || failed=1
 net_guest || failed=1
 "$here/mkusb.sh" "$out" "$demo" || failed=1
 dev_guest || failed=1

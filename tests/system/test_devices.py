@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Debian's drivers of sound cards, serial ports and the parallel port, and what comes out of them."""
+import math
+import os
+import re
+import socket
+import struct
+import time
+import wave
+
+from harness import Case, MEDIA, need
+
+RATE = 48000
+WINDOW = 2400
+
+
+def pattern(count, seed):
+    """The bytes of deviceinit.c's write command."""
+    out = bytearray()
+    for _ in range(count):
+        seed = (seed * 1103515245 + 12345) & 0xffffffff
+        out.append(seed >> 16 & 255)
+    return bytes(out)
+
+
+def checksum(data):
+    s = 0
+    for b in data:
+        s = (s * 31 + b) & 0xffffffff
+    return s
+
+
+def heard(path, hz):
+    """Seconds of the left side in which the tone is there, undistorted and alone."""
+    with wave.open(path) as w:
+        assert (w.getframerate(), w.getnchannels(), w.getsampwidth()) == (RATE, 2, 2)
+        data = struct.unpack(f'<{2 * w.getnframes()}h', w.readframes(w.getnframes()))[::2]
+    step = 2 * math.pi * hz / RATE
+    sin = [math.sin(step * i) for i in range(WINDOW)]
+    cos = [math.cos(step * i) for i in range(WINDOW)]
+    ss, cc = sum(x * x for x in sin), sum(x * x for x in cos)
+    sc = sum(x * y for x, y in zip(sin, cos))
+    good = 0
+    for k in range(0, len(data) - WINDOW, WINDOW):
+        part = data[k:k + WINDOW]
+        p, q = sum(map(lambda x, y: x * y, part, sin)), sum(map(lambda x, y: x * y, part, cos))
+        s, c = (p * cc - q * sc) / (ss * cc - sc * sc), (q * ss - p * sc) / (ss * cc - sc * sc)
+        size = math.hypot(s, c)
+        if size > 300:
+            error = max(abs(x - s * y - c * z) for x, y, z in zip(part, sin, cos))
+            good += error < size * 0.03
+    return good * WINDOW / RATE
+
+
+class Devices(Case):
+    """One guest for all of them: it boots once."""
+    seconds, test_seconds = 400, 240
+
+    @classmethod
+    def prepare(cls):
+        iso = need(os.path.join(MEDIA, 'devices.iso'))
+        cls.wav, cls.printed, cls.com2, cls.com3 = (cls.host.path(n) for n in
+                                                    ('sound.wav', 'printed', 'com2', 'com3'))
+        cls.domain = cls.host.create('devices', disk=[f'file:{iso},hdc:cdrom,r'], boot='d',
+                                     vncdisplay=130, soundhw='all', audio=f'wav:{cls.wav}',
+                                     serial=['pty', f'file:{cls.com2}', f'unix:{cls.com3},server'],
+                                     parallel=f'file:{cls.printed}')
+        cls.domain.serial.wait(r'ready', 200)
+
+    def command(self, line, seconds=60):
+        start = len(self.domain.serial.data)
+        self.domain.serial.type(line + '\n')
+        self.domain.serial.wait(r'(?m)^= -?\d+\r?$', seconds, since=start)
+        text = self.domain.serial.data[start:].decode('latin1').replace('\r', '')
+        self.assertIn('\n= 0', '\n' + text, f'{line}: {text}')
+        return text
+
+    def play(self, card, module, rate, hz):
+        """A busy host lets a guest's buffer run empty: then once more."""
+        self.command(f'load {module}', 100)
+        number = re.search(rf'(\d+) \[\w+ *\]: {card}', self.command('cards'))[1]
+        self.command(f'mix {number}')
+        for attempt in range(4):
+            try:
+                said = self.command(f'play {number} {rate} 2 16 {hz} 1000', 60)
+            except AssertionError:
+                continue
+            time.sleep(0.3)
+            if ' 0 underruns' in said and heard(self.wav, hz) >= 0.7:
+                break
+        self.assertGreaterEqual(heard(self.wav, hz), 0.7)
+
+    def test_es1370_plays_the_tone(self):
+        self.play('ENS1370', 'snd-ens1370', 44100, 500)
+
+    def test_ac97_plays_the_tone_at_48000_and_22050(self):
+        self.play('ICH', 'snd-intel8x0', 48000, 640)
+        self.play('ICH', 'snd-intel8x0', 22050, 740)
+
+    def test_sb16_plays_the_tone(self):
+        self.play('SB16', 'snd-sb16 isapnp=0 port=0x220 irq=5 dma8=1 dma16=5 mpu_port=0x330', 44100, 840)
+
+    def test_printer_gets_every_byte(self):
+        self.command('load parport_pc', 60)
+        self.command('load lp')
+        self.command('write /dev/lp0 3000 5', 120)
+        time.sleep(0.3)
+        with open(self.printed, 'rb') as f:
+            self.assertEqual(f.read(), pattern(3000, 5))
+
+    def test_serial_ports_lose_nothing(self):
+        self.command('tty /dev/ttyS1 115200')
+        self.command('tty /dev/ttyS2 115200')
+        self.command('write /dev/ttyS1 8000 6', 120)
+        time.sleep(0.3)
+        with open(self.com2, 'rb') as f:
+            self.assertEqual(f.read(), pattern(8000, 6))
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.com3)
+            data = pattern(1500, 7)
+            start = len(self.domain.serial.data)
+            self.domain.serial.type('read /dev/ttyS2 6000\n')
+            time.sleep(2)
+            s.sendall(data)
+            self.domain.serial.wait(rf'read 1500 bytes, sum {checksum(data):08x}', 60, since=start)
