@@ -38,7 +38,7 @@ class UsbCase(Case):
 
 def events(dump):
     """(type, code, value) of each input_event in a hexdump without addresses"""
-    data = bytes.fromhex(re.sub(r'[^0-9a-f]', '', dump))
+    data = bytes.fromhex(''.join(re.findall(r'(?m)^[0-9a-f ]+$', dump)))
     return [struct.unpack_from('<HHi', data, at + 16) for at in range(0, len(data) - 23, 24)]
 
 
@@ -49,6 +49,7 @@ class UsbTablet(UsbCase):
         node = self.event_node('USB Tablet')
         viewer = self.domain.viewer()
         self.addCleanup(viewer.close)
+        viewer.picture()                # the size before the first picture may be an old one
         w, h = viewer.width, viewer.height
         self.guest(f'cat {node} >/tmp/events & sleep 1')
         places = [(0, 0), (1, 1), (w - 1, h - 1), (w // 2, h // 3), (w - 2, 1), (7, h - 2), (333, 222)]
@@ -61,7 +62,8 @@ class UsbTablet(UsbCase):
         viewer.point(333, 222, 8)
         viewer.point(333, 222, 0)
         time.sleep(1)
-        found = events(self.guest("kill %1; od -An -v -tx1 /tmp/events"))
+        self.guest('kill %1; wait; echo')
+        found = events(self.guest('od -An -v -tx1 /tmp/events'))
         x, y, seen, clicks, wheel = 0, 0, [], [], []
         for kind, code, value in found:
             if (kind, code) == (3, 0):
