@@ -200,8 +200,8 @@ class Bridged(NetCase):
     def test_guest_to_guest(self):
         one, two = self.guests['one'], self.guests['two']
         one.serial.command('dd if=/dev/urandom of=/tmp/g bs=1k count=512 2>/dev/null; '
-                           'nc -l -p 4000 </tmp/g >/dev/null &')
-        text = two.serial.command('sleep 1; nc 192.168.77.2 4000 </dev/null | md5sum', 60)
+                           'httpd -p 4000 -h /tmp')
+        text = two.serial.command('wget -q -O - http://192.168.77.2:4000/g | md5sum', 60)
         self.assertIn(one.serial.command('md5sum </tmp/g').split()[0], text)
 
     def test_rate_limits_what_the_guest_sends(self):
@@ -473,8 +473,8 @@ class Segment(NetCase):
         self.assertTrue(self.ping(left, '10.5.0.2'))
         self.assertTrue(self.ping(right, '10.5.0.1'))
         left.serial.command('dd if=/dev/urandom of=/tmp/s bs=1k count=512 2>/dev/null; '
-                            'nc -l -p 4000 </tmp/s >/dev/null &')
-        text = right.serial.command('sleep 1; nc 10.5.0.1 4000 </dev/null | md5sum', 60)
+                            'httpd -p 4000 -h /tmp')
+        text = right.serial.command('wget -q -O - http://10.5.0.1:4000/s | md5sum', 60)
         self.assertIn(left.serial.command('md5sum </tmp/s').split()[0], text)
 
     def test_switch_that_dies_comes_back(self):

@@ -88,7 +88,7 @@ static const XmCommand commands[] = {
     { "network-detach", "<Domain> <DevId|mac> [-f|--force]", "Unplug a network card.", 2, 3,
       xm_network_detach, NULL, "" },
     { "vif-dump", "[--size=<MiB>] <Domain> <DevId|mac> {<File> | --stop}",
-      "Write what a network card sends and receives to a capture file (pcap).", 3, 4, xm_vif_dump,
+      "Write what a network card sends and receives to a capture file (pcap).", 2, 4, xm_vif_dump,
       "  --size=<MiB>                   End after so much [1024].\n"
       "  --stop                         End it now.\n", "" },
     { "info", "[-n|--numa] [-c|--config]", "Get information about the host.", 0, 2, xm_info, NULL,
