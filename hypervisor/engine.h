@@ -181,6 +181,9 @@ typedef struct EngineOps {
     /* Only while the vCPU is not in run(), or from a host callback on its own thread. */
     void (*get_state)(EngineVcpu *ev, VcpuState *s);
     void (*set_state)(EngineVcpu *ev, const VcpuState *s);
+    /* The same without the x87 and SSE state, which is left as it is in s; NULL when get_state is as
+     * quick. */
+    void (*get_system)(EngineVcpu *ev, VcpuState *s);
     /* VcpuState.tsc_offset alone, under the same rules; NULL when get_state is as quick. */
     int64_t (*tsc_offset)(EngineVcpu *ev);
     /* Page types of [gpa, gpa+len) changed, or the mapping behind base did.  Any thread; returns

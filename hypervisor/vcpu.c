@@ -71,7 +71,9 @@ void vcpu_reset_state(VcpuState *s, int sipi)
 const VcpuState *vcpu_state(Vcpu *v)
 {
     if (!v->state_valid) {
-        v->dom->ops->get_state(v->ev, v->state);
+        const EngineOps *ops = v->dom->ops;
+
+        (ops->get_system ? ops->get_system : ops->get_state)(v->ev, v->state);
         v->state_valid = true;
     }
     return v->state;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hypervisor/soft/core.h"
+#include "hypervisor/soft/jit/jit.h"
 #include "hypervisor/soft/mmu.h"
 #include "hypervisor/soft/ops.h"
 
@@ -64,16 +65,16 @@ void jump_unlinked(Cpu *c, const Insn *i)
 
 BlockCache *block_cache_new(void)
 {
-    BlockCache *k = calloc(1, sizeof *k);
+    BlockCache *k = low_alloc(sizeof *k);
 
     if (!k)
         return NULL;
-    k->arena = aligned_alloc(64, ARENA_SIZE);
+    k->arena = low_alloc(ARENA_SIZE);
     k->scratch = calloc(1, BLOCK_MAX_BYTES);
     if (!k->arena || !k->scratch) {
-        free(k->arena);
+        low_free(k->arena, ARENA_SIZE);
         free(k->scratch);
-        free(k);
+        low_free(k, sizeof *k);
         return NULL;
     }
     for (unsigned n = 0; n < JUMP_SIZE; n++)
@@ -176,10 +177,7 @@ static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
     settled = e->settled[gfn];
     pthread_mutex_unlock(&e->lock);
     if (!settled) {
-        for (unsigned t = 0; t < TLB_NONE; t++)
-            for (unsigned n = 0; n < TLB_SIZE; n++)
-                if (c->tlbs[t][n].gpa >> 12 == gfn)
-                    c->tlbs[t][n].wtag = TLB_INVALID(n);
+        tlb_drop_write_tags_of(c, gfn);
         write_tags_drop_others(c);
         pthread_mutex_lock(&e->lock);
         if (p->held && k->generation == generation)
@@ -193,9 +191,16 @@ static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
 static void block_kill(Cpu *c, Block *b)
 {
     b->valid = 0;
+    jit_block_killed(c, b);
     if (b == c->block)
         for (unsigned n = 0; n <= b->count; n++)
             b->insn[n].fn = op_code_changed;
+}
+
+void block_stop(Cpu *c)
+{
+    if (c->block && c->block->valid)
+        block_kill(c, (Block *)(uintptr_t)c->block);
 }
 
 static void page_invalidate(Cpu *c, uint64_t gfn, unsigned from, unsigned to)
@@ -250,8 +255,7 @@ void block_flush(Cpu *c)
 {
     BlockCache *k = cpu_priv(c)->cache;
 
-    if (c->block && c->block->valid)
-        block_kill(c, (Block *)(uintptr_t)c->block);
+    block_stop(c);
     for (unsigned n = 0; n < PAGE_HASH_SIZE; n++)
         for (PageCode *p = k->pages[n]; p; p = p->next)
             page_release(c, p);
@@ -261,6 +265,7 @@ void block_flush(Cpu *c)
         k->jumps[n].tag = ~0ull;
     k->used = 0;
     k->generation++;
+    jit_flush(c);
 }
 
 void block_cache_attach(Cpu *c)
@@ -276,9 +281,9 @@ void block_cache_free(Cpu *c)
         return;
     c->block = NULL;
     block_flush(c);
-    free(k->arena);
+    low_free(k->arena, ARENA_SIZE);
     free(k->scratch);
-    free(k);
+    low_free(k, sizeof *k);
     cpu_priv(c)->cache = NULL;
 }
 
@@ -345,14 +350,6 @@ static void fetch_second(Cpu *c, Fetch *f)
     f->avail += 15;
 }
 
-static bool is_branch(const Insn *i)
-{
-    unsigned op = i->opcode;
-
-    return (op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xe3) || op == 0xe8 || op == 0xe9 ||
-           op == 0xeb || (op >= 0x180 && op <= 0x18f);
-}
-
 /* Decodes up to max instructions into b; returns false when the bytes ran out in the first. */
 static bool decode_block(Cpu *c, Block *b, const Fetch *f, unsigned max)
 {
@@ -372,7 +369,7 @@ static bool decode_block(Cpu *c, Block *b, const Fetch *f, unsigned max)
             i->fn = op_gp;
             r = DECODE_END;
         }
-        if (is_branch(i)) {
+        if (insn_is_branch(i)) {
             uint64_t to = (c->mode & MODE_SIZE_MASK) == MODE_64 ? i->imm
                           : (uint32_t)(i->imm + c->seg[SEG_CS].base);
             i->aux = to >> 12 == f->linear >> 12 ? BRANCH_LINKABLE : 0;
@@ -400,6 +397,8 @@ static void block_key(Cpu *c, Block *b, uint64_t gpa)
     b->mode = c->mode & BLOCK_MODES;
     b->valid = 1;
     b->page_next = b->page_next2 = b->hash_next = NULL;
+    b->links = NULL;
+    b->code_mem = b->code_host = NULL;
 }
 
 /* A block for this once, in scratch. */
@@ -414,7 +413,7 @@ static Block *build_scratch(Cpu *c, Fetch *f)
             raise_gp0(c, NULL);
     }
     for (unsigned n = 0; n < b->count; n++)
-        b->insn[n].aux &= is_branch(&b->insn[n]) ? 0 : 0xff;
+        b->insn[n].aux &= insn_is_branch(&b->insn[n]) ? 0 : 0xff;
     return b;
 }
 
@@ -492,6 +491,7 @@ static Block *build(Cpu *c, Fetch *f, unsigned max)
             (b->len > in_first && memcmp(f->bytes + in_first, f->host2, b->len - in_first)))
             continue;
         block_insert(c, b, p1, b->len > in_first ? p2 : NULL);
+        jit_block_new(c, b);
         return b;
     }
 }
@@ -538,7 +538,7 @@ Block *block_find(Cpu *c)
         raise_gp0(c, NULL);
     f.linear = in_64 ? c->rip : (uint32_t)(base + c->rip);
     fetch_translate(c, f.linear, &p);
-    global = p.entry && (p.entry->gpa & TLBF_GLOBAL);
+    global = p.info && (p.info->gpa & TLBF_GLOBAL);
     f.gpa = p.gpa;
     f.gpa2 = ~0ull;
     f.host = p.host;
@@ -567,6 +567,7 @@ Block *block_find(Cpu *c)
         j->rip = c->rip;
         j->tag = c->jump_tag;
         j->block = b;
+        j->code = b->code_mem ? jit_code(c, b) : c->jit_leave;
     }
     return b;
 }

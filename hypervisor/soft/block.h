@@ -14,9 +14,11 @@
 
 #define BLOCK_INSNS 40
 #define BLOCK_MODES (MODE_SIZE_MASK | MODE_PROT | MODE_V86 | MODE_USER | MODE_SS32 | \
-                     MODE_LMA | MODE_TF)
+                     MODE_LMA | MODE_TF | MODE_FLAT | MODE_AC | MODE_AM | \
+                     MODE_WATCH)
 #define JUMP_BITS 14
 #define JUMP_SIZE (1u << JUMP_BITS)
+#define JUMP_FACTOR 0x9e3779b1u
 
 typedef struct BlockCache BlockCache;
 
@@ -27,6 +29,12 @@ struct Block {
     uint32_t mode;
     uint16_t len, count;
     uint8_t valid;
+    /* of the translator: */
+    uint16_t heat;              /* runs left until it is translated */
+    bool wants_host;            /* its code begins with the flags in the host */
+    void (*first)(Cpu *c, const Insn *i);   /* body of the first instruction */
+    uint8_t *code_mem, *code_host;  /* entries with flags in Cpu.aflags, in the host; NULL: none */
+    struct JitLink *links;      /* jumps that were linked to this block */
     Insn insn[];                /* count, then op_block_end */
 };
 
@@ -34,11 +42,12 @@ struct Block {
 typedef struct JumpEntry {
     uint64_t rip, tag;
     const Block *block;
+    const uint8_t *code;        /* where translated code goes on */
 } JumpEntry;
 
 static inline unsigned jump_hash(uint64_t rip)
 {
-    return (rip ^ rip >> JUMP_BITS) & (JUMP_SIZE - 1);
+    return (uint32_t)rip * JUMP_FACTOR >> (32 - JUMP_BITS);
 }
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -46,6 +55,15 @@ static inline unsigned jump_hash(uint64_t rip)
 
 /* Insn.aux of direct near branches */
 enum { BRANCH_LINKABLE = 1 };   /* target in the block's first page: may be linked by disp */
+
+/* A direct near branch: its disp links it to the target's block. */
+static inline bool insn_is_branch(const Insn *i)
+{
+    unsigned op = i->opcode;
+
+    return (op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xe3) || op == 0xe8 || op == 0xe9 ||
+           op == 0xeb || (op >= 0x180 && op <= 0x18f);
+}
 
 static inline void block_enter(Cpu *c, const Block *b)
 {

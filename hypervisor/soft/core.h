@@ -17,6 +17,9 @@
 #define SOFT_MAX_VCPUS 128
 #define SOFT_PHYS_BITS 40
 #define RANGE_ROOM 64
+#define TLB_FILLED 1024
+#define WRITERS_SETS 4096
+#define WRITERS_WAYS 4
 
 /* Cpu.poll */
 enum { POLL_KICK = 1, POLL_STOP = 2, POLL_REQUEST = 4, POLL_STEP = 8 };
@@ -24,7 +27,7 @@ enum { POLL_KICK = 1, POLL_STOP = 2, POLL_REQUEST = 4, POLL_STEP = 8 };
 /* CpuPriv.requests */
 enum { REQ_TLB = 1, REQ_RANGES = 2, REQ_ALL_CODE = 4, REQ_WRITE_TAGS = 8 };
 
-/* TlbEntry.gpa's low bits */
+/* TlbInfo.gpa's low bits */
 enum { TLBF_GLOBAL = 1, TLBF_WRITE = 2, TLBF_ROM = 4, TLBF_LARGE = 8, TLBF_HUGE = 0x10,
        TLBF_MASK = 0xfff };
 
@@ -45,9 +48,11 @@ typedef struct CpuPriv {
     uint32_t dummy_ring;
     BlockCache *cache;
 
-    /* Entries to drop at a CR3 load, by table; full when there were more. */
-    uint16_t filled[TLB_COUNT][512];
-    unsigned filled_count[TLB_COUNT];
+    /* The entries of pages that are not global, by table; TLB_FILLED + 1 when there were more. */
+    uint16_t filled[TLB_NONE][TLB_FILLED];
+    unsigned filled_count[TLB_NONE];
+    /* By hash of the guest page: every entry with a write tag, as table << TLB_BITS | index. */
+    uint16_t writers[WRITERS_SETS][WRITERS_WAYS];
     uint64_t large_map[1024 / 64];  /* hash of linear 2 MiB regions with entries of large pages */
     bool huge_seen;
 
@@ -71,6 +76,7 @@ struct Engine {
     uint64_t *granules;         /* which 64-byte pieces hold decoded code of any vCPU */
     uint8_t *settled;           /* held, and no vCPU has a write tag of it any more; under lock */
     uint8_t *logged, *dirty;
+    bool interpret;             /* no translation */
     unsigned waiters;           /* threads in a wait for changed that guest_leave() must wake */
 };
 
@@ -107,14 +113,19 @@ extern const EngineHost soft_wrapped_host;
 /* run.c */
 void soft_request_look(Cpu *c);     /* irq_pending is asked before the next block */
 enum VcpuStop soft_run(EngineVcpu *c);
+/* Nothing to look at before the next block, save that shadow is over. */
+bool soft_quiet(const Cpu *c);
 
 /* mmu.c */
+void tlb_init(Cpu *c);
 void tlb_drop_write_tags(Cpu *c);
+void tlb_drop_write_tags_of(Cpu *c, uint64_t gfn);
 void mmu_epoch_bump(Cpu *c);
 typedef struct PhysRef {
     uint8_t *host;              /* NULL: MMIO */
     uint64_t gpa;
-    TlbEntry *entry;            /* may be NULL */
+    TlbEntry *entry;            /* may be NULL; then info is, too */
+    TlbInfo *info;
     bool rom;
 } PhysRef;
 /* Translates for one access within a page; false: *error is the page fault's code. */
@@ -128,6 +139,7 @@ void ram_written(Cpu *c, uint64_t gpa, unsigned len);
 Block *block_find(Cpu *c);      /* the block at c->rip; raises a fault that fetching it meets */
 void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len);
 void block_flush(Cpu *c);
+void block_stop(Cpu *c);        /* the block being run, if any, ends with this instruction */
 BlockCache *block_cache_new(void);
 void block_cache_attach(Cpu *c);     /* sets Cpu.jumps */
 void block_cache_free(Cpu *c);

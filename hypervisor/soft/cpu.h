@@ -66,6 +66,8 @@ enum {
     MODE_FLAT = 0x40,   /* CS, DS, ES, SS base 0, limit 4G, usable and writable: no checks */
     MODE_LMA = 0x80,    /* long mode active (64-bit or compatibility) */
     MODE_TF = 0x100,    /* single step or hardware breakpoints: one instruction to a block */
+    MODE_AC = 0x400,    /* CPL below 3: SMAP lifted by RFLAGS.AC */
+    MODE_WATCH = 0x800, /* data breakpoints: every access is looked at */
     MODE_AM = 0x200,    /* alignment checks on: CR0.AM, RFLAGS.AC, CPL 3 */
 };
 
@@ -136,14 +138,18 @@ typedef struct Fpu {
 /* --- TLB: one table each for supervisor and user; see mmu.c --- */
 /* _AC: SMAP lifted by RFLAGS.AC; _NONE: always empty, for when every access must be looked at */
 enum { TLB_SUPER, TLB_USER, TLB_SUPER_AC, TLB_NONE, TLB_COUNT };
-#define TLB_BITS 10
+#define TLB_BITS 12
 #define TLB_SIZE (1u << TLB_BITS)
-typedef struct TlbEntry {
-    uint64_t rtag, wtag, xtag;  /* linear page address when it may be read / written / executed
-                                   without a look; TLB_INVALID() otherwise */
+typedef struct TlbEntry {       /* what every access looks at; translated code knows the layout */
+    uint64_t rtag, wtag;        /* linear page address when it may be read / written without a
+                                   look; TLB_INVALID() otherwise */
     uint64_t addend;            /* host address = linear + addend */
-    uint64_t gpa;               /* guest-physical page | TLBF_* */
+    uint64_t host_page;         /* host address of the page */
 } TlbEntry;
+typedef struct TlbInfo {        /* the rest of the entry */
+    uint64_t xtag;              /* as rtag, for execution */
+    uint64_t gpa;               /* guest-physical page | TLBF_* */
+} TlbInfo;
 
 /* The empty entry's tag: of a page that no lookup of this entry can be for. */
 #define TLB_INVALID(index) (0x2000000000000000ull + (((uint64_t)(index) ^ 1) << 12))
@@ -169,6 +175,18 @@ struct EngineVcpu {
     struct JumpEntry *jumps;    /* JUMP_SIZE entries; see block.h */
     uintptr_t stack_floor;      /* blocks return to the run loop when the host's stack is below */
     Seg seg[7];                 /* [SEG_NONE]: base 0, everything allowed */
+    /* for translated code (jit/) */
+    struct Jit *jit;            /* NULL: none */
+    struct JitLink *jit_link;   /* the unlinked jump by which it was left, or NULL */
+    uintptr_t (*jit_call)(Cpu *c, const Insn *i, Block *b);
+    uintptr_t (*jit_vector)(Cpu *c, const Insn *i, Block *b);
+    const uint8_t *jit_leave;   /* code for jump cache entries of blocks that have none */
+    const uint8_t *jit_left;    /* code that goes back to C when the registers are in Cpu */
+    uint64_t jit_save;
+    uint32_t ring_seen;         /* *code_ring_seen when translated code was entered */
+    bool jit_went_on;
+    uint8_t vec_live;           /* the host's XMM registers are the guest's, fpu.v is old */
+    Insn jit_insn[2];
     uint8_t cpl;
     uint8_t shadow;             /* SHADOW_STI | SHADOW_SS: for exactly the next instruction */
     uint8_t halted, nmi_blocked;
@@ -204,6 +222,7 @@ struct EngineVcpu {
     const uint32_t *code_ring_prod, *code_ring_seen;
     unsigned id, apic_id;
     TlbEntry tlbs[TLB_COUNT][TLB_SIZE];
+    TlbInfo tlb_info[TLB_NONE][TLB_SIZE];
     void *priv;                 /* core.c's own: block cache view, dirty log, thread hand-shake */
 };
 

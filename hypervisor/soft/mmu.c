@@ -213,11 +213,20 @@ bool mmu_load_pdptes(Cpu *c, uint64_t cr3)
 }
 
 /* --- TLB --- */
-static void entry_clear(TlbEntry *e, unsigned index)
+static void entry_clear(Cpu *c, unsigned table, unsigned index)
 {
-    e->rtag = e->wtag = e->xtag = TLB_INVALID(index);
-    e->gpa = 0;
-    e->addend = 0;
+    TlbEntry *e = &c->tlbs[table][index];
+    TlbInfo *info = &c->tlb_info[table][index];
+
+    e->rtag = e->wtag = info->xtag = TLB_INVALID(index);
+    e->addend = e->host_page = 0;
+    info->gpa = 0;
+}
+
+static bool entry_empty(const Cpu *c, unsigned table, unsigned index)
+{
+    return c->tlbs[table][index].rtag == TLB_INVALID(index) &&
+           c->tlb_info[table][index].xtag == TLB_INVALID(index);
 }
 
 static void epoch_bump(Cpu *c, unsigned user)
@@ -237,13 +246,65 @@ void mmu_epoch_bump(Cpu *c)
     epoch_bump(c, 1);
 }
 
+/* How many entries of a table aren't global, and the n-th of them; more may be told. */
+static unsigned filled_count(const CpuPriv *p, unsigned table)
+{
+    return p->filled_count[table] > TLB_FILLED ? TLB_SIZE : p->filled_count[table];
+}
+
+static unsigned filled_at(const CpuPriv *p, unsigned table, unsigned n)
+{
+    return p->filled_count[table] > TLB_FILLED ? n : p->filled[table][n];
+}
+
+static void filled_note(CpuPriv *p, unsigned table, unsigned at)
+{
+    if (p->filled_count[table] < TLB_FILLED)
+        p->filled[table][p->filled_count[table]++] = (uint16_t)at;
+    else
+        p->filled_count[table] = TLB_FILLED + 1;
+}
+
+/* Remembers that an entry has a write tag.  Where there is no room another one loses its. */
+static void writer_note(Cpu *c, unsigned table, unsigned at, uint64_t gfn)
+{
+    uint16_t *set = cpu_priv(c)->writers[gfn & (WRITERS_SETS - 1)];
+    uint16_t id = (uint16_t)(table << TLB_BITS | at);
+    unsigned way = 0;
+
+    for (unsigned n = 0; n < WRITERS_WAYS; n++) {
+        unsigned t = set[n] >> TLB_BITS, k = set[n] & (TLB_SIZE - 1);
+        if (set[n] == id)
+            return;
+        if (c->tlbs[t][k].wtag == TLB_INVALID(k) ||
+            ((c->tlb_info[t][k].gpa >> 12 ^ gfn) & (WRITERS_SETS - 1)))
+            way = n;
+    }
+    {
+        unsigned t = set[way] >> TLB_BITS, k = set[way] & (TLB_SIZE - 1);
+        if (!((c->tlb_info[t][k].gpa >> 12 ^ gfn) & (WRITERS_SETS - 1)))
+            c->tlbs[t][k].wtag = TLB_INVALID(k);
+    }
+    set[way] = id;
+}
+
+void tlb_init(Cpu *c)
+{
+    for (unsigned t = 0; t < TLB_NONE; t++)
+        for (unsigned k = 0; k < TLB_SIZE; k++)
+            entry_clear(c, t, k);
+    for (unsigned k = 0; k < TLB_SIZE; k++)
+        c->tlbs[TLB_NONE][k] = (TlbEntry){ .rtag = TLB_INVALID(k), .wtag = TLB_INVALID(k) };
+}
+
 void tlb_flush_all(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
 
-    for (unsigned t = 0; t < TLB_COUNT; t++) {
+    for (unsigned t = 0; t < TLB_NONE; t++) {
         for (unsigned k = 0; k < TLB_SIZE; k++)
-            entry_clear(&c->tlbs[t][k], k);
+            if (!entry_empty(c, t, k))
+                entry_clear(c, t, k);
         p->filled_count[t] = 0;
     }
     memset(p->large_map, 0, sizeof p->large_map);
@@ -254,16 +315,12 @@ void tlb_flush_all(Cpu *c)
 void tlb_flush_local(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
-    const unsigned room = sizeof p->filled[0] / sizeof p->filled[0][0];
 
     for (unsigned t = 0; t < TLB_NONE; t++) {
-        bool all = p->filled_count[t] > room;
-        unsigned n = all ? TLB_SIZE : p->filled_count[t];
-
-        for (unsigned k = 0; k < n; k++) {
-            unsigned at = all ? k : p->filled[t][k];
-            if (!(c->tlbs[t][at].gpa & TLBF_GLOBAL))
-                entry_clear(&c->tlbs[t][at], at);
+        for (unsigned n = 0, end = filled_count(p, t); n < end; n++) {
+            unsigned at = filled_at(p, t, n);
+            if (!(c->tlb_info[t][at].gpa & TLBF_GLOBAL))
+                entry_clear(c, t, at);
         }
         p->filled_count[t] = 0;
     }
@@ -282,15 +339,15 @@ void tlb_flush_page(Cpu *c, uint64_t linear)
 
     for (unsigned t = 0; t < TLB_NONE; t++) {
         if (c->tlbs[t][at].rtag == (linear & ~0xfffull) ||
-            c->tlbs[t][at].xtag == (linear & ~0xfffull))
-            entry_clear(&c->tlbs[t][at], at);
+            c->tlb_info[t][at].xtag == (linear & ~0xfffull))
+            entry_clear(c, t, at);
         for (unsigned k = 0; large && k < TLB_SIZE; k++) {
-            TlbEntry *e = &c->tlbs[t][k];
-            uint64_t tag = e->rtag == TLB_INVALID(k) ? e->xtag : e->rtag;
-            unsigned shift = e->gpa & TLBF_HUGE ? 30 : c->cr4 & CR4_PAE ? 21 : 22;
+            const TlbInfo *info = &c->tlb_info[t][k];
+            uint64_t tag = c->tlbs[t][k].rtag == TLB_INVALID(k) ? info->xtag : c->tlbs[t][k].rtag;
+            unsigned shift = info->gpa & TLBF_HUGE ? 30 : c->cr4 & CR4_PAE ? 21 : 22;
 
-            if ((e->gpa & TLBF_LARGE) && tag >> shift == linear >> shift)
-                entry_clear(e, k);
+            if ((info->gpa & TLBF_LARGE) && tag >> shift == linear >> shift)
+                entry_clear(c, t, k);
         }
     }
     h = code_map_hash(linear);
@@ -308,27 +365,43 @@ static bool page_quiet(const Engine *e, uint64_t gpa)
 void tlb_drop_write_tags(Cpu *c)
 {
     for (unsigned t = 0; t < TLB_NONE; t++)
-        for (unsigned k = 0; k < TLB_SIZE; k++) {
-            TlbEntry *e = &c->tlbs[t][k];
-            if (e->wtag != TLB_INVALID(k) && !page_quiet(c->engine, e->gpa))
-                e->wtag = TLB_INVALID(k);
-        }
+        for (unsigned k = 0; k < TLB_SIZE; k++)
+            if (c->tlbs[t][k].wtag != TLB_INVALID(k) &&
+                !page_quiet(c->engine, c->tlb_info[t][k].gpa))
+                c->tlbs[t][k].wtag = TLB_INVALID(k);
 }
 
-static TlbEntry *tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
+void tlb_drop_write_tags_of(Cpu *c, uint64_t gfn)
+{
+    const uint16_t *set = cpu_priv(c)->writers[gfn & (WRITERS_SETS - 1)];
+
+    for (unsigned n = 0; n < WRITERS_WAYS; n++) {
+        unsigned t = set[n] >> TLB_BITS, k = set[n] & (TLB_SIZE - 1);
+        if (c->tlb_info[t][k].gpa >> 12 == gfn)
+            c->tlbs[t][k].wtag = TLB_INVALID(k);
+    }
+}
+
+static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
 {
     CpuPriv *p = cpu_priv(c);
     uint64_t page = lin & ~0xfffull;
     unsigned at = tlb_index(page);
     TlbEntry *e = &c->tlbs[table][at];
+    TlbInfo *info = &c->tlb_info[table][at];
     bool rom = c->mem->types[w->gpa >> 12] != MEM_RAM;
 
+    if (!w->global && (entry_empty(c, table, at) || (info->gpa & TLBF_GLOBAL)))
+        filled_note(p, table, at);
     e->rtag = w->read_ok ? page : TLB_INVALID(at);
-    e->xtag = w->exec_ok ? page : TLB_INVALID(at);
+    info->xtag = w->exec_ok ? page : TLB_INVALID(at);
     e->wtag = w->write_now && !rom && page_quiet(c->engine, w->gpa) ? page : TLB_INVALID(at);
-    e->addend = (uint64_t)(uintptr_t)c->mem->base + w->gpa - page;
-    e->gpa = w->gpa | (w->global ? TLBF_GLOBAL : 0) | (w->write_now ? TLBF_WRITE : 0) |
-             (rom ? TLBF_ROM : 0) | (w->large ? TLBF_LARGE : 0) | (w->huge ? TLBF_HUGE : 0);
+    e->host_page = (uint64_t)(uintptr_t)c->mem->base + w->gpa;
+    e->addend = e->host_page - page;
+    info->gpa = w->gpa | (w->global ? TLBF_GLOBAL : 0) | (w->write_now ? TLBF_WRITE : 0) |
+                (rom ? TLBF_ROM : 0) | (w->large ? TLBF_LARGE : 0) | (w->huge ? TLBF_HUGE : 0);
+    if (e->wtag == page)
+        writer_note(c, table, at, w->gpa >> 12);
     if (w->large) {
         unsigned h = large_hash(lin);
         p->large_map[h / 64] |= 1ull << (h % 64);
@@ -338,39 +411,35 @@ static TlbEntry *tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
         }
         p->huge_seen |= w->huge;
     }
-    if (!w->global) {
-        const unsigned room = sizeof p->filled[0] / sizeof p->filled[0][0];
-        if (p->filled_count[table] < room)
-            p->filled[table][p->filled_count[table]++] = (uint16_t)at;
-        else
-            p->filled_count[table] = room + 1;
-    }
-    return e;
 }
 
 bool mmu_lookup(Cpu *c, uint64_t lin, unsigned acc, unsigned table, PhysRef *p, uint32_t *error)
 {
     uint64_t page = lin & ~0xfffull;
-    TlbEntry *e = &c->tlbs[table][tlb_index(page)];
+    unsigned at = tlb_index(page);
+    TlbEntry *e = &c->tlbs[table][at];
+    TlbInfo *info = &c->tlb_info[table][at];
     Walk w;
 
-    if (!(acc == ACCESS_EXEC ? e->xtag == page
-          : acc == ACCESS_READ ? e->rtag == page : e->rtag == page && (e->gpa & TLBF_WRITE))) {
+    if (!(acc == ACCESS_EXEC ? info->xtag == page
+          : acc == ACCESS_READ ? e->rtag == page : e->rtag == page && (info->gpa & TLBF_WRITE))) {
         if (!walk(c, lin, acc, table, &w, error))
             return false;
         if (!page_is_ram(c->mem, w.gpa)) {
             p->host = NULL;
             p->gpa = w.gpa | (lin & 0xfff);
             p->entry = NULL;
+            p->info = NULL;
             p->rom = false;
             return true;
         }
-        e = tlb_fill(c, lin, table, &w);
+        tlb_fill(c, lin, table, &w);
     }
     p->entry = e;
-    p->gpa = (e->gpa & ~(uint64_t)TLBF_MASK) | (lin & 0xfff);
+    p->info = info;
+    p->gpa = (info->gpa & ~(uint64_t)TLBF_MASK) | (lin & 0xfff);
     p->host = c->mem->base + p->gpa;
-    p->rom = e->gpa & TLBF_ROM;
+    p->rom = info->gpa & TLBF_ROM;
     return true;
 }
 
@@ -440,8 +509,12 @@ static void phys_write(Cpu *c, const PhysRef *p, const void *buf, unsigned len)
     }
     ram_written(c, p->gpa, len);
     /* Once in the dirty log a page may be written without a look, until the log is fetched. */
-    if (p->entry && !c->engine->holders[p->gpa >> 12] && (p->entry->gpa & TLBF_WRITE))
+    if (p->entry && !c->engine->holders[p->gpa >> 12] && (p->info->gpa & TLBF_WRITE) &&
+        p->entry->wtag != p->entry->rtag) {
+        unsigned at = (unsigned)(p->entry - c->tlbs[0]);
         p->entry->wtag = p->entry->rtag;
+        writer_note(c, at / TLB_SIZE, at % TLB_SIZE, p->gpa >> 12);
+    }
 }
 
 static void phys_read(Cpu *c, const PhysRef *p, void *buf, unsigned len)

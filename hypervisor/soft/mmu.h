@@ -21,7 +21,7 @@ typedef uint64_t __attribute__((may_alias, aligned(1))) u64a;
 
 static inline unsigned tlb_index(uint64_t linear)
 {
-    return (linear >> 12 ^ linear >> 22) & (TLB_SIZE - 1);
+    return linear >> 12 & (TLB_SIZE - 1);
 }
 
 static inline uint64_t insn_ea(const Cpu *c, const Insn *i)

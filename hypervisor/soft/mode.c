@@ -39,6 +39,14 @@ static bool is_flat(const Seg *s)
     return s->base == 0 && s->limit == 0xffffffff && s->readable && !s->expand_down;
 }
 
+static bool has_data_breakpoints(const Cpu *c)
+{
+    for (unsigned n = 0; n < 4; n++)
+        if ((c->dr[7] >> (2 * n) & 3) && (c->dr[7] >> (16 + 4 * n) & 1))
+            return true;
+    return false;
+}
+
 static uint32_t mode_bits(const Cpu *c)
 {
     const Seg *cs = &c->seg[SEG_CS];
@@ -68,6 +76,10 @@ static uint32_t mode_bits(const Cpu *c)
         mode |= MODE_TF;
     if (c->cpl == 3 && (c->cr0 & CR0_AM) && (c->rflags & RF_AC))
         mode |= MODE_AM;
+    if (c->cpl != 3 && (c->cr4 & CR4_SMAP) && (c->rflags & RF_AC))
+        mode |= MODE_AC;
+    if (has_data_breakpoints(c))
+        mode |= MODE_WATCH;
     return mode;
 }
 
@@ -98,14 +110,6 @@ static void update_bases(Cpu *c)
     }
 }
 
-static bool has_data_breakpoints(const Cpu *c)
-{
-    for (unsigned n = 0; n < 4; n++)
-        if ((c->dr[7] >> (2 * n) & 3) && (c->dr[7] >> (16 + 4 * n) & 1))
-            return true;
-    return false;
-}
-
 void cpu_update_mode(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
@@ -114,7 +118,7 @@ void cpu_update_mode(Cpu *c)
 
     c->mode = mode_bits(c);
     update_bases(c);
-    p->watch = has_data_breakpoints(c);
+    p->watch = c->mode & MODE_WATCH;
     if (p->watch || (c->mode & MODE_AM))
         c->tlb = c->tlbs[TLB_NONE];
     else if (c->cpl == 3)

@@ -203,7 +203,7 @@ static bool step(Cpu *c)
     return true;
 }
 
-static bool quiet(const Cpu *c)
+bool soft_quiet(const Cpu *c)
 {
     return !(c->poll | c->halted | (c->mode & MODE_TF) | (c->rflags & RF_RF)) &&
            !takeable(c) && *c->code_ring_prod == *c->code_ring_seen;
@@ -221,7 +221,7 @@ static void run_blocks(Cpu *c)
         c->shadow = 0;
         c->block = b;
         b->insn[0].fn(c, b->insn);
-    } while (quiet(c));
+    } while (soft_quiet(c));
 }
 
 /* With an exception to deliver: takes requests, and tells whether to stop and leave it pending. */
@@ -263,7 +263,7 @@ enum VcpuStop soft_run(EngineVcpu *c)
         }
         if (c->exc_vector >= 0)
             continue;
-        if (!quiet(c)) {
+        if (!soft_quiet(c)) {
             enum Look l = look(c, &stop);
 
             if (l == LOOK_STOP) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "hypervisor/soft/core.h"
+#include "hypervisor/soft/jit/jit.h"
 #include "hypervisor/soft/simd.h"
 #include "hypervisor/soft/sys.h"
 
@@ -288,28 +289,27 @@ static void soft_vcpu_destroy(EngineVcpu *c)
             e->cpus[n] = NULL;
     pthread_mutex_unlock(&e->lock);
     block_cache_free(c);
-    free(c->priv);
-    free(c);
+    jit_free(c);
+    low_free(c->priv, sizeof(CpuPriv));
+    low_free(c, sizeof *c);
 }
 
 static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned apic_id,
                                     const uint32_t *prod, const uint32_t *seen)
 {
-    CpuPriv *p = aligned_alloc(64, (sizeof *p + 63) & ~63ull);
-    Cpu *c = aligned_alloc(64, (sizeof *c + 63) & ~63ull);
+    CpuPriv *p = low_alloc(sizeof *p);
+    Cpu *c = low_alloc(sizeof *c);
 
     if (!p || !c || id >= SOFT_MAX_VCPUS) {
-        free(p);
-        free(c);
+        low_free(p, sizeof *p);
+        low_free(c, sizeof *c);
         return NULL;
     }
-    memset(p, 0, sizeof *p);
-    memset(c, 0, sizeof *c);
     p->vcpu = v;
     p->cache = block_cache_new();
     if (!p->cache) {
-        free(p);
-        free(c);
+        low_free(p, sizeof *p);
+        low_free(c, sizeof *c);
         return NULL;
     }
     c->priv = p;
@@ -321,7 +321,10 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
     c->id = id;
     c->apic_id = apic_id;
     block_cache_attach(c);
+    if (!e->interpret)
+        jit_attach(c);
     c->host = &soft_wrapped_host;
+    tlb_init(c);
     cpu_reset(c);
     pthread_mutex_lock(&e->lock);
     e->cpus[id] = c;
@@ -336,9 +339,9 @@ static void soft_kick(EngineVcpu *c, bool stop)
     __atomic_fetch_or(&c->poll, stop ? POLL_KICK | POLL_STOP : POLL_KICK, __ATOMIC_SEQ_CST);
 }
 
-static void soft_get_state(EngineVcpu *c, VcpuState *s)
+/* Everything but x87 and SSE: what the hypervisor's own work needs, and asks for often. */
+static void soft_get_system(EngineVcpu *c, VcpuState *s)
 {
-    memset(s, 0, sizeof *s);
     memcpy(s->gpr, c->gpr, sizeof s->gpr);
     s->rip = c->rip;
     s->rflags = cpu_get_rflags(c);
@@ -370,7 +373,6 @@ static void soft_get_state(EngineVcpu *c, VcpuState *s)
     s->misc_enable = c->misc_enable;
     s->debugctl = c->debugctl;
     s->tsc_offset = c->tsc_offset;
-    fpu_to_xsave(c, s->xsave, &s->xsave_size);
     s->halted = c->halted;
     s->sti_shadow = !!(c->shadow & SHADOW_STI);
     s->mov_ss_shadow = !!(c->shadow & SHADOW_SS);
@@ -382,6 +384,13 @@ static void soft_get_state(EngineVcpu *c, VcpuState *s)
         s->pending_has_error = c->exc_has_error;
         s->pending_error = c->exc_error;
     }
+}
+
+static void soft_get_state(EngineVcpu *c, VcpuState *s)
+{
+    memset(s, 0, sizeof *s);
+    soft_get_system(c, s);
+    fpu_to_xsave(c, s->xsave, &s->xsave_size);
 }
 
 static void set_tables(Cpu *c, const VcpuState *s)
@@ -444,8 +453,7 @@ static void soft_set_state(EngineVcpu *c, const VcpuState *s)
         mmu_load_pdptes(c, c->cr3);
     tlb_flush_all(c);
     cpu_update_mode(c);
-    if (c->block && c->block->valid)
-        block_flush(c);
+    block_stop(c);
     soft_kick(c, false);
 }
 
@@ -517,6 +525,7 @@ const EngineOps engine_soft = {
     .run = soft_run,
     .kick = soft_kick,
     .get_state = soft_get_state,
+    .get_system = soft_get_system,
     .set_state = soft_set_state,
     .memory_changed = soft_memory_changed,
     .dirty_log = soft_dirty_log,

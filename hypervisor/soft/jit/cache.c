@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cache.c - a vCPU's code memory: its two mappings, the thunks at its start, links between blocks,
+ * and the moment when a block becomes warm.
+ *
+ * Code memory is filled from the front; when it is full, all blocks of the vCPU go (block_flush()).
+ * A killed block's links are taken back at once, so no code ever jumps to it.
+ */
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "hypervisor/soft/jit/xlat.h"
+#include "hypervisor/soft/mmu.h"
+#include "hypervisor/soft/ops.h"
+#include "hypervisor/soft/simd.h"
+
+#define CODE_FIRST (32u << 20)  /* bytes for each of the first two vCPUs */
+#define CODE_MORE (8u << 20)    /* and for each other */
+#define CODE_BLOCK_ROOM (BLOCK_INSNS * 400 + 1024)
+
+void *low_alloc(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void low_free(void *at, size_t size)
+{
+    if (at)
+        munmap(at, size);
+}
+
+static bool is_low(const void *p)
+{
+    return (uintptr_t)p < 0x80000000u;
+}
+
+/* --- thunks --- */
+static void registers_out(Emit *e, Cpu *c)
+{
+    for (unsigned g = 0; g < 16; g++)
+        if (host_reg[g] != IN_MEMORY)
+            e_store(e, opd_abs(&c->gpr[g]), host_reg[g]);
+}
+
+static void registers_in(Emit *e, Cpu *c)
+{
+    for (unsigned g = 0; g < 16; g++)
+        if (host_reg[g] != IN_MEMORY)
+            e_load(e, host_reg[g], opd_abs(&c->gpr[g]));
+}
+
+static void push(Emit *e, unsigned r)
+{
+    if (r & 8)
+        e8(e, 0x41);
+    e8(e, 0x50 | (r & 7));
+}
+
+static void pop(Emit *e, unsigned r)
+{
+    if (r & 8)
+        e8(e, 0x41);
+    e8(e, 0x58 | (r & 7));
+}
+
+static void vectors(Emit *e, Cpu *c, bool out)
+{
+    for (unsigned n = 0; n < 16; n++)
+        e_op(e, 0, 0, 1, out ? 0x29 : 0x28, n, opd_abs(&c->fpu.v[n]));  /* movaps */
+}
+
+/* The guest's XMM registers to Cpu, if the host's are they. */
+static void vectors_out(Emit *e, Cpu *c)
+{
+    uint8_t *skip;
+
+    e_op(e, 1, 0, 0, 0x80, 7, opd_abs(&c->vec_live));
+    e8(e, 0);
+    skip = e_jcc(e, CC_E);
+    vectors(e, c, true);
+    e_op(e, 1, 0, 0, 0xc6, 0, opd_abs(&c->vec_live));
+    e8(e, 0);
+    e_patch(skip, e->p);
+}
+
+static const uint8_t saved[] = { RBX, RBP, R12, R13, R14, R15 };
+
+/* function(cpu, insn, block); returns where it is jumped to when it doesn't return 0. */
+static uint8_t *call_out(Emit *e, Cpu *c, const void *function)
+{
+    registers_out(e, c);
+    vectors_out(e, c);
+    e_imm(e, RDI, (uintptr_t)c);
+    e_op(e, 4, 0, 0, 0x8b, RSI, opd_reg(SCRATCH_B));
+    e_op(e, 4, 0, 0, 0x8b, RDX, opd_reg(SCRATCH_A));
+    e_alu_imm(e, 8, 5, opd_reg(RSP), 8);
+    e_call_abs(e, function);
+    e_alu_imm(e, 8, 0, opd_reg(RSP), 8);
+    e_op(e, 8, 0, 0, 0x85, RAX, opd_reg(RAX));
+    return e_jcc(e, CC_NE);
+}
+
+static void go_to_rax(Emit *e, Cpu *c, uint8_t *at)
+{
+    e_patch(at, e->p);
+    e_mov(e, SCRATCH_B, RAX);
+    e_alu_imm(e, 8, 0, opd_reg(RSP), 8);
+    registers_in(e, c);
+    e_op(e, 0, 0, 0, 0xff, 4, opd_reg(SCRATCH_B));
+}
+
+static void make_thunks(Cpu *c, Jit *j)
+{
+    Emit e = { j->rw, j->rx - j->rw };
+    uint8_t *at;
+
+    /* enter(cpu, code): six registers and the return address; 8 more align the stack. */
+    j->enter = (void (*)(Cpu *, const void *))(uintptr_t)e_here(&e);
+    for (unsigned n = 0; n < sizeof saved; n++)
+        push(&e, saved[n]);
+    e_alu_imm(&e, 8, 5, opd_reg(RSP), 8);
+    e_mov(&e, SCRATCH_B, RSI);
+    registers_in(&e, c);
+    e_op(&e, 0, 0, 0, 0xff, 4, opd_reg(SCRATCH_B));     /* jmp r11 */
+
+    j->leave = e.p;
+    registers_out(&e, c);
+    vectors_out(&e, c);
+    j->left = e.p;
+    e_alu_imm(&e, 8, 0, opd_reg(RSP), 8);
+    for (unsigned n = sizeof saved; n--;)
+        pop(&e, saved[n]);
+    e8(&e, 0xc3);
+
+    j->body = e.p;
+    at = call_out(&e, c, &c->jit_call);
+    registers_in(&e, c);
+    e8(&e, 0xc3);
+    go_to_rax(&e, c, at);
+
+    j->vector_load = e.p;
+    vectors(&e, c, false);
+    e_op(&e, 1, 0, 0, 0xc6, 0, opd_abs(&c->vec_live));
+    e8(&e, 1);
+    e8(&e, 0xc3);
+
+    j->vector_in = e.p;
+    at = call_out(&e, c, &c->jit_vector);
+    registers_in(&e, c);
+    e_jmp_to(&e, j->vector_load);
+    go_to_rax(&e, c, at);
+    j->run = j->rx - j->rw;
+    c->jit_leave = j->leave + j->run;
+    c->jit_left = j->left + j->run;
+    j->start = j->p = (uint8_t *)(((uintptr_t)e.p + 63) & ~63ull);
+}
+
+/* --- bodies called by translated code --- */
+static void op_body_done(Cpu *c, const Insn *i)
+{
+    (void)i;
+    c->jit_went_on = true;
+}
+
+/* Where to go at Cpu.rip when the registers are in Cpu: code, if nobody needs to look first. */
+static uintptr_t next_code(Cpu *c)
+{
+    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+
+    if (!soft_quiet(c) || e->rip != c->rip || e->tag != c->jump_tag || e->code == c->jit_leave)
+        return (uintptr_t)c->jit_left;
+    c->shadow = 0;
+    c->ring_seen = *c->code_ring_seen;
+    return (uintptr_t)e->code;
+}
+
+/* 0: go on behind the instruction; else the code to go to, Cpu.rip saying where that is. */
+static uintptr_t call_body(Cpu *c, const Insn *i, Block *b)
+{
+    uintptr_t floor = c->stack_floor;
+
+    c->block = b;
+    c->rip = b->rip;
+    c->jit_insn[0] = *i;
+    if (i == b->insn)
+        c->jit_insn[0].fn = b->first;
+    if (insn_is_branch(i))
+        c->jit_insn[0].disp = 0;        /* a distance from i */
+    c->jit_insn[1].fn = op_body_done;
+    c->jit_went_on = false;
+    c->stack_floor = UINTPTR_MAX;       /* bodies that branch return to here */
+    c->jit_insn[0].fn(c, c->jit_insn);
+    c->stack_floor = floor;
+    if (c->jit_went_on && b->valid)
+        return 0;
+    if (c->jit_went_on)
+        c->rip = insn_next(c, i);
+    return next_code(c);
+}
+
+/* 0: SSE may be carried out without a look.  Else as call_body(), and on behind the instruction. */
+static uintptr_t vector_in(Cpu *c, const Insn *i, Block *b)
+{
+    uintptr_t code;
+
+    if (!(c->cr0 & (CR0_EM | CR0_TS)) && (c->cr4 & CR4_OSFXSR) && mxcsr_is_live(c))
+        return 0;
+    code = call_body(c, i, b);
+    if (code)
+        return code;
+    c->rip = insn_next(c, i);
+    return next_code(c);
+}
+
+/* --- memory --- */
+bool jit_attach(Cpu *c)
+{
+    size_t size = c->id < 2 ? CODE_FIRST : CODE_MORE;
+    Jit *j = calloc(1, sizeof *j);
+    int fd;
+
+    if (!j)
+        return false;
+    fd = memfd_create("code", MFD_CLOEXEC);
+    j->size = size;
+    j->rw = j->rx = MAP_FAILED;
+    if (fd >= 0 && ftruncate(fd, (off_t)size) == 0) {
+        j->rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        j->rx = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_32BIT, fd, 0);
+    }
+    if (fd >= 0)
+        close(fd);
+    j->links = low_alloc(LINK_MAX * sizeof *j->links);
+    j->bmi2 = __builtin_cpu_supports("bmi2");
+    c->jit = j;
+    if (j->rw == MAP_FAILED || j->rx == MAP_FAILED || !j->links || !is_low(c) || !is_low(j->rx) ||
+        !is_low(j->links) || !is_low(c->jumps)) {
+        jit_free(c);
+        return false;
+    }
+    c->jit_call = call_body;
+    c->jit_vector = vector_in;
+    make_thunks(c, j);
+    return true;
+}
+
+void jit_free(Cpu *c)
+{
+    Jit *j = c->jit;
+
+    if (!j)
+        return;
+    if (j->rw != MAP_FAILED)
+        munmap(j->rw, j->size);
+    if (j->rx != MAP_FAILED)
+        munmap(j->rx, j->size);
+    low_free(j->links, LINK_MAX * sizeof *j->links);
+    free(j);
+    c->jit = NULL;
+}
+
+void jit_flush(Cpu *c)
+{
+    Jit *j = c->jit;
+
+    if (!j)
+        return;
+    j->p = j->start;
+    j->link_count = 0;
+    c->jit_link = NULL;
+}
+
+/* --- links --- */
+void code_sync(void)
+{
+    uint64_t tmp;
+
+    /* Code was written through another mapping than it runs from: IRET serializes. */
+    __asm__ volatile("sub $128, %%rsp\n\tmov %%ss, %k0\n\tpush %q0\n\tlea 8(%%rsp), %0\n\t"
+                     "push %0\n\tpushfq\n\tmov %%cs, %k0\n\tpush %q0\n\t"
+                     "lea 1f(%%rip), %0\n\tpush %0\n\tiretq\n1:\tadd $128, %%rsp"
+                     : "=&r"(tmp) : : "memory", "cc");
+}
+
+JitLink *link_new(Xlat *x, uint64_t rip, bool guarded)
+{
+    JitLink *l = &x->j->links[x->j->link_count++];
+
+    *l = (JitLink){ .tag = ~0ull, .rip = rip, .flags = (uint8_t)x->flags, .guarded = guarded };
+    x->edges[x->edge_count++] = l;
+    return l;
+}
+
+static void unlink_from(JitLink *l, Block *b)
+{
+    JitLink **at = &b->links;
+
+    while (*at && *at != l)
+        at = &(*at)->next;
+    if (*at)
+        *at = l->next;
+}
+
+static void link_to(Cpu *c, JitLink *l, Block *b)
+{
+    const uint8_t *code = l->flags & FLAGS_MEM ? b->code_mem : b->code_host;
+
+    if (l->flags == (FLAGS_HOST | FLAGS_MEM) && b->wants_host)
+        code = b->code_host;
+    l->tag = c->jump_tag;
+    if (l->target == b)
+        return;
+    if (l->target)
+        unlink_from(l, l->target);
+    l->target = b;
+    l->next = b->links;
+    b->links = l;
+    e_patch(l->site, code);
+    code_sync();
+}
+
+void jit_block_killed(Cpu *c, Block *b)
+{
+    JumpEntry *e = &c->jumps[jump_hash(b->rip)];
+
+    for (JitLink *l = b->links; l; l = l->next) {
+        l->target = NULL;
+        l->tag = ~0ull;
+        e_patch(l->site, l->stub);
+    }
+    b->links = NULL;
+    if (e->block == b)
+        e->tag = ~0ull;
+}
+
+/* --- running --- */
+/* The body of a translated block's first instruction. */
+static void op_translated(Cpu *c, const Insn *i)
+{
+    const Block *b = c->block;
+    Jit *j = c->jit;
+    const JumpEntry *e;
+    JitLink *l;
+
+    (void)i;
+    c->ring_seen = *c->code_ring_seen;
+    c->jit_link = NULL;
+    j->enter(c, jit_code(c, b));
+    l = c->jit_link;
+    if (!l)
+        return;
+    e = &c->jumps[jump_hash(c->rip)];
+    if (e->rip == c->rip && e->tag == c->jump_tag && e->block->valid && e->block->code_mem &&
+        !(c->poll & POLL_STEP))
+        link_to(c, l, (Block *)(uintptr_t)e->block);
+}
+
+static void op_warming(Cpu *c, const Insn *i)
+{
+    Block *b = (Block *)(void *)((char *)(uintptr_t)i - offsetof(Block, insn));
+    Jit *j = c->jit;
+    JumpEntry *e;
+
+    if (likely(--b->heat))
+        return b->first(c, i);
+    if (j->p + CODE_BLOCK_ROOM > j->rw + j->size || j->link_count + EDGES_MAX > LINK_MAX) {
+        block_flush(c);
+        return;
+    }
+    if (!jit_translate(c, b)) {
+        ((Insn *)(uintptr_t)i)->fn = b->first;
+        return b->first(c, i);
+    }
+    ((Insn *)(uintptr_t)i)->fn = op_translated;
+    e = &c->jumps[jump_hash(b->rip)];
+    if (e->block == b)
+        e->code = jit_code(c, b);
+    return op_translated(c, i);
+}
+
+const uint8_t *jit_code(const Cpu *c, const Block *b)
+{
+    return b->code_mem + c->jit->run;
+}
+
+void jit_block_new(Cpu *c, Block *b)
+{
+    b->heat = JIT_WARM;
+    if (!c->jit || (b->mode & (MODE_TF | MODE_AM | MODE_WATCH)) || b->gpa2 != ~0ull)
+        return;
+    b->first = b->insn[0].fn;
+    b->insn[0].fn = op_warming;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * jit.h - the translator: host code for decoded blocks that are run often.
+ *
+ * A block (block.h) is interpreted until it is warm; then jit_translate() makes host code of it, and
+ * its first Insn's body becomes the one that enters that code.  Everything that the translator does
+ * not emit calls the instruction's body, so each instruction has one meaning.
+ *
+ * Guest registers live in host registers (regs.h), guest flags in the host's or in Cpu.aflags.
+ * Code, links, Cpu and blocks lie below 2 GiB, so that code names them by 32-bit addresses: code
+ * belongs to one vCPU, and nothing here is locked.  Code memory is mapped twice, writable and
+ * executable, never both in one place.
+ */
+#ifndef GH_SOFT_JIT_H
+#define GH_SOFT_JIT_H
+
+#include "hypervisor/soft/core.h"
+
+typedef struct Jit Jit;
+typedef struct JitLink JitLink;
+
+/* Memory below 2 GiB, zeroed; NULL if there is none. */
+void *low_alloc(size_t size);
+void low_free(void *at, size_t size);
+
+/* Before the sandbox is entered.  false: no translator here (no memory, no AVX2-less host...). */
+bool jit_attach(Cpu *c);
+void jit_free(Cpu *c);
+
+/* Called by block.c.  b was just built: counts its runs from now on. */
+void jit_block_new(Cpu *c, Block *b);
+/* b must not be entered any more. */
+void jit_block_killed(Cpu *c, Block *b);
+/* Where b's code runs; it has some. */
+const uint8_t *jit_code(const Cpu *c, const Block *b);
+/* All blocks are gone. */
+void jit_flush(Cpu *c);
+
+/* Blocks are translated after this many runs. */
+#define JIT_WARM 24
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * memory.c - the translated form of an access to guest memory: effective address, TLB look-up, and
+ * the host operand.  The same test as fast_read() and fast_write() in mmu.h.
+ */
+#include "hypervisor/soft/jit/xlat.h"
+
+enum { TAG_READ = 0, TAG_WRITE = 8, ADDEND = 16, HOST_PAGE = 24, ENTRY_SHIFT = 5 };
+
+_Static_assert(sizeof(TlbEntry) == 1 << ENTRY_SHIFT, "TLB entries are indexed by a shift");
+_Static_assert(offsetof(TlbEntry, wtag) == TAG_WRITE && offsetof(TlbEntry, addend) == ADDEND &&
+               offsetof(TlbEntry, host_page) == HOST_PAGE, "layout");
+
+void slow_if(Xlat *x, unsigned cond)
+{
+    x->slow[x->slow_count++] = (SlowJump){ e_jcc(&x->e, cond), (uint8_t)x->n };
+}
+
+static TlbEntry *table(const Xlat *x)
+{
+    Cpu *c = x->c;
+
+    if (x->b->mode & MODE_USER)
+        return c->tlbs[TLB_USER];
+    return x->b->mode & MODE_AC ? c->tlbs[TLB_SUPER_AC] : c->tlbs[TLB_SUPER];
+}
+
+/* Has the segment a base that must be added? */
+static bool has_base(const Xlat *x, unsigned seg)
+{
+    if (seg == SEG_NONE)
+        return false;
+    return seg == SEG_FS || seg == SEG_GS || !(x->b->mode & (MODE_FLAT | MODE_64));
+}
+
+static unsigned guest_in(Xlat *x, unsigned g, unsigned scratch)
+{
+    if (host_reg[g] != IN_MEMORY)
+        return host_reg[g];
+    e_load(&x->e, scratch, opd_abs(&x->c->gpr[g]));
+    return scratch;
+}
+
+static void cut(Xlat *x, const Insn *i)
+{
+    if (i->asize == 2)
+        e_op(&x->e, 4, 0, 1, 0xb7, SCRATCH_A, opd_reg(SCRATCH_A));      /* movzx r10d, r10w */
+}
+
+void memory_address(Xlat *x, const Insn *i)
+{
+    unsigned size = i->asize == 8 ? 8 : 4, base, index;
+
+    if (i->base == REG_RIP) {
+        uint64_t at = x->b->rip + (uint64_t)(int64_t)i->disp;
+        e_imm(&x->e, SCRATCH_A, i->asize == 8 ? at : (uint32_t)at);
+        return;
+    }
+    if (i->base == REG_ZERO && i->index == REG_ZERO) {
+        e_imm(&x->e, SCRATCH_A, i->asize == 8 ? (uint64_t)(int64_t)i->disp
+                                 : i->asize == 4 ? (uint32_t)i->disp : (uint16_t)i->disp);
+        return;
+    }
+    base = i->base == REG_ZERO ? NO_REG : guest_in(x, i->base, SCRATCH_A);
+    index = i->index == REG_ZERO ? NO_REG : guest_in(x, i->index, SCRATCH_B);
+    e_lea(&x->e, size, SCRATCH_A, opd_index(base, index, i->scale, i->disp));
+    cut(x, i);
+}
+
+static void add_base(Xlat *x, unsigned seg, enum Access access)
+{
+    const uint64_t *base = access <= FOR_READ_16 ? x->c->fbase_r : x->c->fbase_w;
+
+    e_op(&x->e, 8, 0, 0, 0x03, SCRATCH_A, opd_abs(&base[seg]));
+}
+
+/* Scratch B = the TLB entry's offset for the address in from. */
+static void entry_offset(Xlat *x, unsigned from)
+{
+    Emit *e = &x->e;
+
+    if (x->j->bmi2) {
+        e8(e, 0xc4);
+        e8(e, 0x03 | 0x40 | (SCRATCH_B & 8 ? 0 : 0x80) | (from & 8 ? 0 : 0x20));
+        e8(e, 0x7b);
+        e8(e, 0xf0);
+        e8(e, 0xc0 | (SCRATCH_B & 7) << 3 | (from & 7));
+        e8(e, 12 - ENTRY_SHIFT);
+    } else {
+        e_op(e, 4, 0, 0, 0x8b, SCRATCH_B, opd_reg(from));
+        e_op(e, 4, 0, 0, 0xc1, 5, opd_reg(SCRATCH_B));
+        e8(e, 12 - ENTRY_SHIFT);
+    }
+    e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), (int32_t)((TLB_SIZE - 1) << ENTRY_SHIFT));
+}
+
+static bool needs_alignment(enum Access a)
+{
+    return a == FOR_LOCK || a == FOR_READ_16 || a == FOR_WRITE_16;
+}
+
+/* Linear address in scratch A, entry's offset in B: to the slow way unless the page is there. */
+static void check(Xlat *x, unsigned size, enum Access access)
+{
+    Emit *e = &x->e;
+    int32_t at = (int32_t)(uintptr_t)table(x) + (access <= FOR_READ_16 ? TAG_READ : TAG_WRITE);
+
+    if (needs_alignment(access) && size > 1) {
+        e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_reg(SCRATCH_A), true);    /* test r10b, imm */
+        e8(e, size - 1);
+        slow_if(x, CC_NE);
+    }
+    e_op(e, 8, 0, 0, 0x2b, SCRATCH_A, opd_mem(SCRATCH_B, at));
+    e_alu_imm(e, 8, 7, opd_reg(SCRATCH_A), (int32_t)(4096 - size));
+    slow_if(x, CC_A);
+}
+
+static Operand by_page(Xlat *x, unsigned *spare)
+{
+    e_op(&x->e, 8, 0, 0, 0x03, SCRATCH_A,
+         opd_mem(SCRATCH_B, (int32_t)(uintptr_t)table(x) + HOST_PAGE));
+    *spare = SCRATCH_B;
+    return opd_mem(SCRATCH_A, 0);
+}
+
+/* An address known now: its entry is, too. */
+static Operand known_address(Xlat *x, uint64_t at, unsigned size, enum Access access,
+                             unsigned *spare)
+{
+    TlbEntry *entry = &table(x)[at >> 12 & (TLB_SIZE - 1)];
+    uint64_t page = at & ~0xfffull;
+    const uint64_t *tag = access <= FOR_READ_16 ? &entry->rtag : &entry->wtag;
+    Emit *e = &x->e;
+
+    if (page == (uint64_t)(int64_t)(int32_t)page) {
+        e_alu_imm(e, 8, 7, opd_abs(tag), (int32_t)page);
+    } else {
+        e_imm(e, SCRATCH_A, page);
+        e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(tag));
+    }
+    slow_if(x, CC_NE);
+    (void)size;
+    e_load(e, SCRATCH_A, opd_abs(&entry->host_page));
+    *spare = SCRATCH_B;
+    return opd_mem(SCRATCH_A, (int32_t)(at & 0xfff));
+}
+
+static Operand by_register(Xlat *x, unsigned base, int32_t disp, unsigned size,
+                           enum Access access, unsigned *spare)
+{
+    e_lea(&x->e, 8, SCRATCH_A, opd_mem(base, disp));
+    entry_offset(x, disp ? SCRATCH_A : base);
+    check(x, size, access);
+    e_load(&x->e, SCRATCH_B, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)table(x) + ADDEND));
+    *spare = SCRATCH_A;
+    return opd_index(base, SCRATCH_B, 0, disp);
+}
+
+Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare)
+{
+    flags_to_mem(x);
+    flags_clobbered(x);
+    if (i->asize == 8 && !has_base(x, i->seg)) {
+        uint64_t at = x->b->rip + (uint64_t)(int64_t)i->disp;
+
+        if (i->base == REG_RIP && (at & 0xfff) + size <= 4096 &&
+            !(needs_alignment(access) && (at & (size - 1))))
+            return known_address(x, at, size, access, spare);
+        if (i->index == REG_ZERO && i->base < 16 && host_reg[i->base] != IN_MEMORY)
+            return by_register(x, host_reg[i->base], i->disp, size, access, spare);
+    }
+    memory_address(x, i);
+    if (has_base(x, i->seg))
+        add_base(x, i->seg, access);
+    entry_offset(x, SCRATCH_A);
+    check(x, size, access);
+    return by_page(x, spare);
+}
+
+Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsigned size,
+                     enum Access access, unsigned *spare)
+{
+    (void)i;
+    flags_to_mem(x);
+    flags_clobbered(x);
+    if (x->in_64)
+        return by_register(x, host_reg[base], disp, size, access, spare);
+    e_lea(&x->e, 4, SCRATCH_A, opd_mem(host_reg[base], disp));
+    if (has_base(x, SEG_SS))
+        add_base(x, SEG_SS, access);
+    entry_offset(x, SCRATCH_A);
+    check(x, size, access);
+    return by_page(x, spare);
+}

@@ -1,0 +1,864 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ops.c - the integer instructions that the translator emits.
+ *
+ * Most are the guest's own instruction with other registers and another memory operand: form_of()
+ * tells its operands, and emit_form() builds it again.  Those that need more than that, stack,
+ * branches, division, have functions of their own.  Everything else is left to its body.
+ */
+#include "hypervisor/soft/jit/xlat.h"
+#include "hypervisor/soft/ops.h"
+
+/* What an instruction does to the flags. */
+enum { FL_NONE, FL_ALL, FL_PART };      /* PART: some stay, so they must be in the host before */
+
+typedef struct Form {
+    uint8_t map, op, prefix;
+    uint8_t digit;              /* ModRM.reg when it is no register; NO_REG otherwise */
+    uint8_t size;               /* operand size for the encoding */
+    uint8_t rm_size, reg_size;
+    bool rm_in, rm_out, reg_in, reg_out;
+    bool no_rm;
+    uint8_t imm_size;
+    uint8_t flags;
+    bool reads;                 /* flags */
+    bool lock;                  /* LOCK or its implied form when rm is memory */
+} Form;
+
+static bool fits8(uint64_t v) { return v == (uint64_t)(int64_t)(int8_t)v; }
+
+/* Group 1 and its like: op 0..7 (ADD OR ADC SBB AND SUB XOR CMP). */
+static void alu(Form *f, unsigned op)
+{
+    f->flags = FL_ALL;
+    f->reads = op == 2 || op == 3;
+    f->rm_in = true;
+}
+
+static void form_imm(Form *f, const Insn *i, unsigned op8, unsigned op, unsigned op_short)
+{
+    if (i->opsize == 1) {
+        f->op = (uint8_t)op8;
+        f->imm_size = 1;
+    } else if (op_short && fits8(i->imm)) {
+        f->op = (uint8_t)op_short;
+        f->imm_size = 1;
+    } else {
+        f->op = (uint8_t)op;
+        f->imm_size = i->opsize == 2 ? 2 : 4;
+    }
+}
+
+static bool form_shift(Form *f, const Insn *i, unsigned op)
+{
+    unsigned digit = i->modrm >> 3 & 7, count;
+
+    f->op = i->opsize == 1 ? 0xc0 : 0xc1;
+    f->digit = (uint8_t)digit;
+    f->rm_in = f->rm_out = true;
+    f->flags = FL_PART;
+    if (op >= 0xd2) {
+        f->op = i->opsize == 1 ? 0xd2 : 0xd3;
+    } else {
+        f->imm_size = 1;
+        count = op >= 0xd0 ? 1 : i->imm & (i->opsize == 8 ? 63 : 31);
+        if (digit >= 4 && count)
+            f->flags = FL_ALL;
+        if (op >= 0xd0) {
+            f->op = i->opsize == 1 ? 0xd0 : 0xd1;
+            f->imm_size = 0;
+        }
+    }
+    f->reads = digit == 2 || digit == 3;
+    return true;
+}
+
+static bool form_group3(Form *f, const Insn *i)
+{
+    unsigned digit = i->modrm >> 3 & 7;
+
+    f->op = i->opsize == 1 ? 0xf6 : 0xf7;
+    f->digit = (uint8_t)digit;
+    f->rm_in = true;
+    f->flags = FL_ALL;
+    switch (digit) {
+    case 0: case 1:
+        f->digit = 0;
+        f->imm_size = i->opsize == 1 ? 1 : i->opsize == 2 ? 2 : 4;
+        return true;
+    case 2:
+        f->flags = FL_NONE;
+        f->rm_out = true;
+        return true;
+    case 3:
+        f->rm_out = true;
+        return true;
+    case 4: case 5:
+        return true;
+    }
+    return false;
+}
+
+static bool form_0f(Form *f, const Insn *i)
+{
+    unsigned op = i->opcode & 0xff;
+
+    f->map = 1;
+    f->op = (uint8_t)op;
+    switch (op) {
+    case 0x40 ... 0x4f:
+        f->rm_in = f->reg_in = f->reg_out = true;
+        f->reads = true;
+        return true;
+    case 0x90 ... 0x9f:
+        f->digit = 0;
+        f->rm_out = true;
+        f->reads = true;
+        return true;
+    case 0xa3:
+        f->rm_in = f->reg_in = true;
+        f->flags = FL_PART;
+        return i->rm != REG_MEM;
+    case 0xab: case 0xb3: case 0xbb:
+        f->rm_in = f->rm_out = f->reg_in = true;
+        f->flags = FL_PART;
+        return i->rm != REG_MEM;
+    case 0xba:
+        f->digit = i->modrm >> 3 & 7;
+        f->rm_in = true;
+        f->rm_out = f->digit > 4;
+        f->imm_size = 1;
+        f->flags = FL_PART;
+        return true;
+    case 0xa4: case 0xac:
+        f->rm_in = f->rm_out = f->reg_in = true;
+        f->imm_size = 1;
+        f->flags = i->opsize == 2 || !(i->imm & (i->opsize == 8 ? 63 : 31)) ? FL_PART : FL_ALL;
+        return true;
+    case 0xa5: case 0xad:
+        f->rm_in = f->rm_out = f->reg_in = true;
+        f->flags = FL_PART;
+        return true;
+    case 0xaf:
+        f->rm_in = f->reg_in = f->reg_out = true;
+        f->flags = FL_ALL;
+        return true;
+    case 0xb6: case 0xbe:
+        f->rm_size = 1;
+        f->rm_in = f->reg_out = true;
+        return true;
+    case 0xb7: case 0xbf:
+        f->rm_size = 2;
+        f->rm_in = f->reg_out = true;
+        return true;
+    case 0xb8:
+        f->prefix = 0xf3;
+        f->rm_in = f->reg_out = true;
+        f->flags = FL_ALL;
+        return i->prefix & PFX_REP;
+    case 0xbc: case 0xbd:
+        f->rm_in = f->reg_in = f->reg_out = true;
+        f->flags = i->prefix & PFX_REP ? FL_ALL : FL_PART;
+        f->prefix = i->prefix & PFX_REP ? 0xf3 : 0;
+        return !(i->prefix & PFX_REPNE);
+    case 0xb0: case 0xb1:
+        f->rm_in = f->rm_out = f->reg_in = true;
+        f->flags = FL_ALL;
+        f->op = i->opsize == 1 ? 0xb0 : 0xb1;
+        return true;
+    case 0xc0: case 0xc1:
+        f->rm_in = f->rm_out = f->reg_in = f->reg_out = true;
+        f->flags = FL_ALL;
+        f->op = i->opsize == 1 ? 0xc0 : 0xc1;
+        return true;
+    case 0xc8 ... 0xcf:
+        f->no_rm = true;
+        return false;
+    }
+    return false;
+}
+
+static bool form_1byte(Form *f, const Insn *i)
+{
+    unsigned op = i->opcode;
+
+    f->op = (uint8_t)op;
+    switch (op) {
+    case 0x00 ... 0x3f:
+        if ((op & 7) > 5)
+            return false;
+        alu(f, op >> 3);
+        if ((op & 7) >= 4) {
+            f->digit = (uint8_t)(op >> 3);
+            form_imm(f, i, 0x80, 0x81, 0x83);
+            f->rm_out = op >> 3 != 7;
+        } else if (op & 2) {
+            f->reg_in = true;
+            f->reg_out = op >> 3 != 7;
+        } else {
+            f->reg_in = true;
+            f->rm_out = op >> 3 != 7;
+        }
+        return true;
+    case 0x40 ... 0x4f:
+        f->op = 0xff;
+        f->digit = op >= 0x48;
+        f->rm_in = f->rm_out = true;
+        f->flags = FL_PART;
+        return true;
+    case 0x63:
+        f->rm_size = 4;
+        f->rm_in = f->reg_out = true;
+        return i->opsize == 8;
+    case 0x69: case 0x6b:
+        f->rm_in = f->reg_out = true;
+        f->flags = FL_ALL;
+        form_imm(f, i, 0x69, 0x69, 0x6b);
+        return true;
+    case 0x80 ... 0x83:
+        f->digit = i->modrm >> 3 & 7;
+        alu(f, f->digit);
+        f->rm_out = f->digit != 7;
+        form_imm(f, i, 0x80, 0x81, 0x83);
+        return true;
+    case 0x84: case 0x85:
+        f->rm_in = f->reg_in = true;
+        f->flags = FL_ALL;
+        return true;
+    case 0x86: case 0x87:
+        f->rm_in = f->rm_out = f->reg_in = f->reg_out = true;
+        f->lock = true;
+        return true;
+    case 0x88: case 0x89:
+        f->rm_out = f->reg_in = true;
+        return true;
+    case 0x8a: case 0x8b:
+        f->rm_in = f->reg_out = true;
+        return true;
+    case 0x91 ... 0x97: case 0x90:
+        f->op = 0x87;
+        f->digit = NO_REG;
+        f->rm_in = f->rm_out = f->reg_in = f->reg_out = true;
+        return true;
+    case 0xa8: case 0xa9:
+        f->op = i->opsize == 1 ? 0xf6 : 0xf7;
+        f->digit = 0;
+        f->rm_in = true;
+        f->imm_size = i->opsize == 1 ? 1 : i->opsize == 2 ? 2 : 4;
+        f->flags = FL_ALL;
+        return true;
+    case 0xc0: case 0xc1: case 0xd0 ... 0xd3:
+        return form_shift(f, i, op);
+    case 0xc6: case 0xc7:
+        f->digit = 0;
+        f->rm_out = true;
+        f->imm_size = i->opsize == 1 ? 1 : i->opsize == 2 ? 2 : 4;
+        return true;
+    case 0xf6: case 0xf7:
+        return form_group3(f, i);
+    case 0xfe: case 0xff:
+        f->digit = i->modrm >> 3 & 7;
+        f->op = i->opsize == 1 ? 0xfe : 0xff;
+        f->rm_in = f->rm_out = true;
+        f->flags = FL_PART;
+        return f->digit < 2;
+    }
+    return false;
+}
+
+/* false: none that emit_form() could do. */
+static bool form_of(const Insn *i, Form *f)
+{
+    *f = (Form){ .digit = NO_REG, .size = i->opsize, .rm_size = i->opsize,
+                 .reg_size = i->opsize };
+    if (i->vex)
+        return false;
+    if (!(i->opcode < 0x100 ? form_1byte(f, i) : i->opcode < 0x200 && form_0f(f, i)))
+        return false;
+    if (i->prefix & PFX_LOCK)
+        f->lock = true;
+    return true;
+}
+
+/* --- operands --- */
+/* The host's name of a guest register operand; byte operands are offsets into gpr[]. */
+static unsigned guest_number(unsigned r, unsigned size) { return size == 1 ? r >> 3 : r; }
+static bool is_high(unsigned r, unsigned size) { return size == 1 && (r & 7); }
+
+static unsigned host_name(unsigned r, unsigned size, unsigned scratch)
+{
+    unsigned g = guest_number(r, size);
+
+    if (host_reg[g] == IN_MEMORY)
+        return scratch;
+    return is_high(r, size) ? REG_HIGH | host_reg[g] : host_reg[g];
+}
+
+static bool in_memory(unsigned r, unsigned size)
+{
+    return host_reg[guest_number(r, size)] == IN_MEMORY;
+}
+
+static void fetch(Xlat *x, unsigned scratch, unsigned r, unsigned size)
+{
+    e_load(&x->e, scratch, opd_abs(&x->c->gpr[guest_number(r, size)]));
+}
+
+static void put_back(Xlat *x, unsigned scratch, unsigned r, unsigned size)
+{
+    e_store(&x->e, opd_abs(&x->c->gpr[guest_number(r, size)]), scratch);
+}
+
+/* AH and its like can be named only where nothing needs a REX prefix. */
+static bool encodable(const Insn *i, const Form *f)
+{
+    bool reg_used = f->digit == NO_REG;
+    bool high = (reg_used && is_high(i->reg, f->reg_size)) ||
+                (i->rm != REG_MEM && is_high(i->rm, f->rm_size));
+
+    if (!high)
+        return true;
+    if (i->rm == REG_MEM || f->size == 8)
+        return false;
+    if (reg_used && (in_memory(i->reg, f->reg_size) ||
+                     (host_name(i->reg, f->reg_size, 0) & ~(unsigned)REG_HIGH) >=
+                     (f->reg_size == 1 && !is_high(i->reg, 1) ? 4u : 8u)))
+        return false;
+    return !in_memory(i->rm, f->rm_size) &&
+           (host_name(i->rm, f->rm_size, 0) & ~(unsigned)REG_HIGH) <
+           (f->rm_size == 1 && !is_high(i->rm, 1) ? 4u : 8u);
+}
+
+static void emit_imm(Emit *e, unsigned size, uint64_t v)
+{
+    if (size == 1)
+        e8(e, (uint8_t)v);
+    else if (size == 2)
+        e16(e, (uint16_t)v);
+    else if (size == 4)
+        e32(e, (uint32_t)v);
+}
+
+static void flags_before(Xlat *x, const Form *f)
+{
+    if (f->reads || f->flags == FL_PART)
+        flags_to_host(x);
+}
+
+static void flags_after(Xlat *x, const Form *f)
+{
+    if (f->flags != FL_NONE)
+        flags_written(x);
+}
+
+static bool emit_form(Xlat *x, const Insn *i, const Form *f)
+{
+    bool uses_reg = f->digit == NO_REG;
+    unsigned reg_scratch = SCRATCH_B, reg;
+    Emit *e = &x->e;
+    Operand rm;
+
+    if (!encodable(i, f))
+        return false;
+    if (i->rm == REG_MEM) {
+        rm = memory_operand(x, i, f->rm_size, !f->rm_out ? FOR_READ : f->lock ? FOR_LOCK
+                            : FOR_WRITE, &reg_scratch);
+    } else {
+        rm = opd_reg(host_name(i->rm, f->rm_size, SCRATCH_A));
+        if (in_memory(i->rm, f->rm_size) && (f->rm_in || f->rm_size < 4))
+            fetch(x, SCRATCH_A, i->rm, f->rm_size);
+    }
+    reg = uses_reg ? host_name(i->reg, f->reg_size, reg_scratch) : f->digit;
+    if (uses_reg && in_memory(i->reg, f->reg_size) && (f->reg_in || f->reg_size < 4))
+        fetch(x, reg_scratch, i->reg, f->reg_size);
+    flags_before(x, f);
+    if (f->lock && i->rm == REG_MEM && (i->prefix & PFX_LOCK))
+        e8(e, 0xf0);
+    e_op_byte(e, f->size, f->prefix, f->map, f->op, reg, uses_reg && f->reg_size == 1, rm,
+              f->rm_size == 1);
+    emit_imm(e, f->imm_size, i->imm);
+    if (uses_reg && f->reg_out && in_memory(i->reg, f->reg_size))
+        put_back(x, reg_scratch, i->reg, f->reg_size);
+    if (i->rm != REG_MEM && f->rm_out && in_memory(i->rm, f->rm_size))
+        put_back(x, SCRATCH_A, i->rm, f->rm_size);
+    flags_after(x, f);
+    return true;
+}
+
+/* --- moves with shapes of their own --- */
+static bool emit_mov_imm(Xlat *x, const Insn *i)
+{
+    Emit *e = &x->e;
+
+    if (i->opsize < 4) {
+        unsigned r = host_name(i->reg, i->opsize, SCRATCH_A);
+
+        if (in_memory(i->reg, i->opsize))
+            fetch(x, SCRATCH_A, i->reg, i->opsize);
+        e_op_byte(e, i->opsize, 0, 0, i->opsize == 1 ? 0xc6 : 0xc7, 0, false, opd_reg(r),
+                  i->opsize == 1);
+        emit_imm(e, i->opsize, i->imm);
+        if (in_memory(i->reg, i->opsize))
+            put_back(x, SCRATCH_A, i->reg, i->opsize);
+        return true;
+    }
+    e_imm(e, host_name(i->reg, 8, SCRATCH_A), i->opsize == 4 ? (uint32_t)i->imm : i->imm);
+    if (in_memory(i->reg, 8))
+        put_back(x, SCRATCH_A, i->reg, 8);
+    return true;
+}
+
+static bool emit_lea(Xlat *x, const Insn *i)
+{
+    Emit *e = &x->e;
+    unsigned to = host_name(i->reg, 8, SCRATCH_A);
+    bool plain = i->asize == 8 && i->base != REG_RIP && i->opsize >= 4 &&
+                 (i->base == REG_ZERO || host_reg[i->base] != IN_MEMORY) &&
+                 (i->index == REG_ZERO || host_reg[i->index] != IN_MEMORY);
+
+    if (i->opsize == 2)
+        return false;
+    if (plain) {
+        e_lea(e, i->opsize, to,
+              opd_index(i->base == REG_ZERO ? NO_REG : host_reg[i->base],
+                        i->index == REG_ZERO ? NO_REG : host_reg[i->index], i->scale, i->disp));
+    } else {
+        memory_address(x, i);
+        if (to != SCRATCH_A || i->opsize == 4)
+            e_op(e, i->opsize, 0, 0, 0x8b, to, opd_reg(SCRATCH_A));
+    }
+    if (in_memory(i->reg, 8))
+        put_back(x, SCRATCH_A, i->reg, 8);
+    return true;
+}
+
+static bool emit_bswap(Xlat *x, const Insn *i)
+{
+    unsigned r = host_name(i->reg, 8, SCRATCH_A);
+    Emit *e = &x->e;
+
+    if (i->opsize < 4)
+        return false;
+    if (in_memory(i->reg, 8))
+        fetch(x, SCRATCH_A, i->reg, 8);
+    if (r & 8 || i->opsize == 8)
+        e8(e, 0x40 | (i->opsize == 8 ? 8 : 0) | (r & 8 ? 1 : 0));
+    e8(e, 0x0f);
+    e8(e, 0xc8 | (r & 7));
+    if (in_memory(i->reg, 8))
+        put_back(x, SCRATCH_A, i->reg, 8);
+    return true;
+}
+
+/* CBW and CWD with all their names work on RAX and RDX, which are at home. */
+static bool emit_convert(Xlat *x, const Insn *i)
+{
+    if (i->opsize == 2)
+        e8(&x->e, 0x66);
+    if (i->opsize == 8)
+        e8(&x->e, 0x48);
+    e8(&x->e, i->opcode);
+    return true;
+}
+
+static bool emit_plain(Xlat *x, const Insn *i, bool reads, bool writes)
+{
+    if (reads)
+        flags_to_host(x);
+    e8(&x->e, i->opcode);
+    if (writes)
+        flags_written(x);
+    return true;
+}
+
+/* --- stack --- */
+static bool stack_plain(const Xlat *x, const Insn *i)
+{
+    return x->in_64 ? i->opsize == 8
+                    : (x->b->mode & MODE_SS32) && i->opsize == 4;
+}
+
+static void rsp_add(Xlat *x, int32_t n)
+{
+    e_lea(&x->e, x->in_64 ? 8 : 4, GUEST_RSP, opd_mem(GUEST_RSP, n));
+}
+
+static bool emit_push(Xlat *x, const Insn *i, bool immediate)
+{
+    int32_t size = i->opsize;
+    unsigned spare;
+    Operand to;
+    Emit *e = &x->e;
+
+    if (!stack_plain(x, i) || (!immediate && i->rm == REG_MEM))
+        return false;
+    to = memory_stack(x, i, 4, -size, (unsigned)size, FOR_WRITE, &spare);
+    if (immediate) {
+        e_op(e, (unsigned)size, 0, 0, 0xc7, 0, to);
+        e32(e, (uint32_t)i->imm);
+    } else {
+        unsigned r = host_name(i->rm, 8, spare);
+        if (in_memory(i->rm, 8))
+            fetch(x, spare, i->rm, 8);
+        e_op(e, (unsigned)size, 0, 0, 0x89, r, to);
+    }
+    rsp_add(x, -size);
+    return true;
+}
+
+/* PUSH of memory: both accesses are checked before anything changes. */
+static bool emit_push_memory(Xlat *x, const Insn *i)
+{
+    unsigned size = i->opsize, spare;
+    Operand at;
+    Emit *e = &x->e;
+
+    if (!stack_plain(x, i))
+        return false;
+    at = memory_operand(x, i, size, FOR_READ, &spare);
+    e_op(e, size, 0, 0, 0x8b, spare, at);
+    e_store(e, opd_abs(&x->c->jit_save), spare);
+    at = memory_stack(x, i, 4, -(int32_t)size, size, FOR_WRITE, &spare);
+    e_load(e, spare, opd_abs(&x->c->jit_save));
+    e_op(e, size, 0, 0, 0x89, spare, at);
+    rsp_add(x, -(int32_t)size);
+    return true;
+}
+
+/* CLI and STI where CPL is 0: IF alone.  With an interrupt waiting, STI is its body's. */
+static bool emit_if(Xlat *x, const Insn *i)
+{
+    uint64_t next = x->b->rip + i->off + i->len;
+    Emit *e = &x->e;
+
+    if ((x->b->mode & (MODE_USER | MODE_V86)) || (x->b->mode & MODE_SIZE_MASK) == MODE_16 ||
+        x->c->cpl)
+        return false;
+    flags_to_mem(x);
+    flags_clobbered(x);
+    if (i->opcode == 0xfb) {
+        e_alu_imm(e, 4, 7, opd_abs(&cpu_priv(x->c)->irq_wait), 0);
+        slow_if(x, CC_NE);
+        e_alu_imm(e, 4, 1, opd_abs(&x->c->rflags), RF_IF);
+    } else {
+        e_alu_imm(e, 4, 4, opd_abs(&x->c->rflags), ~RF_IF);
+    }
+    edge_jmp(x, x->in_64 ? next : (uint32_t)next);
+    return true;
+}
+
+static bool emit_pop(Xlat *x, const Insn *i)
+{
+    int32_t size = i->opsize;
+    unsigned spare, r;
+    Operand from;
+    Emit *e = &x->e;
+
+    if (!stack_plain(x, i) || i->rm == REG_MEM)
+        return false;
+    from = memory_stack(x, i, 4, 0, (unsigned)size, FOR_READ, &spare);
+    r = host_name(i->rm, 8, spare);
+    e_op(e, (unsigned)size, 0, 0, 0x8b, r, from);
+    if (i->rm != 4)
+        rsp_add(x, size);
+    if (in_memory(i->rm, 8))
+        put_back(x, spare, i->rm, 8);
+    return true;
+}
+
+static bool emit_leave(Xlat *x, const Insn *i)
+{
+    unsigned spare, size = i->opsize;
+    Operand from;
+    Emit *e = &x->e;
+
+    if (!stack_plain(x, i))
+        return false;
+    from = memory_stack(x, i, 5, 0, size, FOR_READ, &spare);
+    e_op(e, size, 0, 0, 0x8b, spare, from);
+    e_lea(e, size, GUEST_RSP, opd_mem(RBP, (int32_t)size));
+    e_op(e, size, 0, 0, 0x8b, RBP, opd_reg(spare));
+    return true;
+}
+
+/* --- branches --- */
+static void push_next(Xlat *x, const Insn *i)
+{
+    uint64_t next = x->b->rip + i->off + i->len;
+    unsigned spare, size = i->opsize;
+    Operand to = memory_stack(x, i, 4, -(int32_t)size, size, FOR_WRITE, &spare);
+    Emit *e = &x->e;
+
+    if (size == 4 || next == (uint64_t)(int64_t)(int32_t)next) {
+        e_op(e, size, 0, 0, 0xc7, 0, to);
+        e32(e, (uint32_t)next);
+    } else {
+        e_imm(e, spare, next);
+        e_store(e, to, spare);
+    }
+    rsp_add(x, -(int32_t)size);
+}
+
+static bool emit_call(Xlat *x, const Insn *i)
+{
+    if (!stack_plain(x, i))
+        return false;
+    push_next(x, i);
+    edge_jmp(x, i->imm);
+    return true;
+}
+
+static bool emit_ret(Xlat *x, const Insn *i)
+{
+    unsigned spare, size = i->opsize;
+    Operand from;
+
+    if (!stack_plain(x, i))
+        return false;
+    from = memory_stack(x, i, 4, 0, size, FOR_READ, &spare);
+    e_op(&x->e, size, 0, 0, 0x8b, SCRATCH_A, from);
+    rsp_add(x, (int32_t)size + (i->opcode == 0xc2 ? (uint16_t)i->imm : 0));
+    edge_indirect(x);
+    return true;
+}
+
+static bool emit_indirect(Xlat *x, const Insn *i, bool call)
+{
+    unsigned spare, size = i->opsize;
+    Emit *e = &x->e;
+
+    if (call ? !stack_plain(x, i) : size < 4)
+        return false;
+    if (i->rm == REG_MEM) {
+        Operand from = memory_operand(x, i, size, FOR_READ, &spare);
+        e_op(e, size, 0, 0, 0x8b, SCRATCH_A, from);
+    } else {
+        flags_to_mem(x);
+        flags_clobbered(x);
+        if (in_memory(i->rm, 8))
+            fetch(x, SCRATCH_A, i->rm, 8);
+        else
+            e_op(e, size, 0, 0, 0x8b, SCRATCH_A, opd_reg(host_reg[i->rm]));
+        if (in_memory(i->rm, 8) && size == 4)
+            e_op(e, 4, 0, 0, 0x8b, SCRATCH_A, opd_reg(SCRATCH_A));
+    }
+    if (call) {
+        e_store(e, opd_abs(&x->c->jit_save), SCRATCH_A);
+        push_next(x, i);
+        e_load(e, SCRATCH_A, opd_abs(&x->c->jit_save));
+    }
+    edge_indirect(x);
+    return true;
+}
+
+static bool emit_jcc(Xlat *x, const Insn *i)
+{
+    flags_to_host(x);
+    edge_jcc(x, i->opcode & 15, i);
+    return true;
+}
+
+/* LOOP and JCXZ leave the flags alone; the counter is at home. */
+static bool emit_loop(Xlat *x, const Insn *i)
+{
+    unsigned flags;
+    uint8_t *skip, *taken;
+    Emit *e = &x->e;
+
+    if (i->asize == 2 || i->opcode < 0xe2)
+        return false;
+    if (i->opcode == 0xe2)
+        e_lea(e, i->asize, RCX, opd_mem(RCX, -1));
+    if (i->asize == 4)
+        e8(e, 0x67);
+    e8(e, 0xe3);                                    /* jrcxz over a short jump */
+    e8(e, 2);
+    e8(e, 0xeb);
+    e8(e, 5);
+    /* here when the counter is 0 */
+    taken = e_jmp(e);
+    if (i->opcode == 0xe2) {
+        /* not 0: the branch is taken */
+        flags = x->flags;
+        edge_jmp(x, i->imm);
+        x->ended = false;
+        x->flags = flags;
+        e_patch(taken, e->p);
+    } else {
+        skip = e_jmp(e);
+        e_patch(taken, e->p);
+        flags = x->flags;
+        edge_jmp(x, i->imm);
+        x->ended = false;
+        x->flags = flags;
+        e_patch(skip, e->p);
+    }
+    return true;
+}
+
+/* --- division: only what can't fault goes to the host's instruction --- */
+static bool emit_divide(Xlat *x, const Insn *i)
+{
+    bool is_signed = (i->modrm >> 3 & 7) == 7;
+    unsigned size = i->opsize, spare;
+    Emit *e = &x->e;
+
+    if (size < 4)
+        return false;
+    if (i->rm == REG_MEM) {
+        Operand from = memory_operand(x, i, size, FOR_READ, &spare);
+        e_op(e, size, 0, 0, 0x8b, SCRATCH_A, from);
+    } else {
+        flags_to_mem(x);
+        flags_clobbered(x);
+        if (in_memory(i->rm, 8))
+            fetch(x, SCRATCH_A, i->rm, 8);
+        else
+            e_op(e, size, 0, 0, 0x8b, SCRATCH_A, opd_reg(host_reg[i->rm]));
+    }
+    if (!is_signed) {
+        e_op(e, size, 0, 0, 0x3b, RDX, opd_reg(SCRATCH_A));     /* the quotient fits */
+        slow_if(x, CC_AE);
+    } else {
+        e_op(e, size, 0, 0, 0x8b, SCRATCH_B, opd_reg(RAX));
+        e_op(e, size, 0, 0, 0xc1, 7, opd_reg(SCRATCH_B));
+        e8(e, size * 8 - 1);
+        e_op(e, size, 0, 0, 0x3b, SCRATCH_B, opd_reg(RDX));     /* a dividend of one word */
+        slow_if(x, CC_NE);
+        e_lea(e, size, SCRATCH_B, opd_mem(SCRATCH_A, 1));       /* neither 0 nor -1 */
+        e_alu_imm(e, size, 7, opd_reg(SCRATCH_B), 1);
+        slow_if(x, CC_BE);
+    }
+    e_op(e, size, 0, 0, 0xf7, is_signed ? 7 : 6, opd_reg(SCRATCH_A));
+    flags_written(x);
+    return true;
+}
+
+/* --- the lists --- */
+static bool is_divide(const Insn *i)
+{
+    return i->opcode == 0xf7 && (i->modrm >> 3 & 7) >= 6;
+}
+
+static bool emit_ac(Xlat *x, const Insn *i)
+{
+    uint64_t next = x->b->rip + i->off + i->len;
+    bool on = i->modrm == 0xcb;
+    Cpu *c = x->c;
+    Emit *e = &x->e;
+
+    if ((x->b->mode & (MODE_USER | MODE_V86)) || !x->in_64 || c->cpl ||
+        on == !!(x->b->mode & MODE_AC))
+        return false;
+    flags_to_mem(x);
+    flags_clobbered(x);
+    e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_abs((char *)&c->cr4 + 2), true);
+    e8(e, CR4_SMAP >> 16);
+    slow_if(x, CC_E);
+    e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->rflags), on ? RF_AC : ~RF_AC);
+    e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->mode), on ? MODE_AC : ~MODE_AC);
+    e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->jump_tag), on ? MODE_AC : ~MODE_AC);
+    e_op(e, 8, 0, 0, 0xc7, 0, opd_abs(&c->tlb));
+    e32(e, (uint32_t)(uintptr_t)c->tlbs[on ? TLB_SUPER_AC : TLB_SUPER]);
+    edge_jmp(x, next);
+    return true;
+}
+
+static bool emit_special(Xlat *x, const Insn *i, bool *known)
+{
+    unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
+
+    *known = true;
+    switch (op) {
+    case 0x50 ... 0x57: return emit_push(x, i, false);
+    case 0x58 ... 0x5f: return emit_pop(x, i);
+    case 0x68: case 0x6a: return emit_push(x, i, true);
+    case 0x70 ... 0x7f: case 0x180 ... 0x18f: return emit_jcc(x, i);
+    case 0x8d: return emit_lea(x, i);
+    case 0x90:
+        if (i->rex & 1)
+            break;
+        return true;
+    case 0x101:
+        if (i->modrm == 0xca || i->modrm == 0xcb)
+            return emit_ac(x, i);
+        break;
+    case 0x118 ... 0x11f: case 0x10d: return true;
+    case 0x98: case 0x99: return emit_convert(x, i);
+    case 0x9e: return emit_plain(x, i, true, true);
+    case 0x9f: return emit_plain(x, i, true, false);
+    case 0xb0 ... 0xbf: return emit_mov_imm(x, i);
+    case 0xc2: case 0xc3: return emit_ret(x, i);
+    case 0xc9: return emit_leave(x, i);
+    case 0xe2: case 0xe3: return emit_loop(x, i);
+    case 0xe8: return emit_call(x, i);
+    case 0xe9: case 0xeb:
+        edge_jmp(x, i->imm);
+        return true;
+    case 0xf5: return emit_plain(x, i, true, true);
+    case 0xf8: case 0xf9: return emit_plain(x, i, true, true);
+    case 0xff:
+        if (digit == 2 || digit == 4)
+            return emit_indirect(x, i, digit == 2);
+        if (digit == 6)
+            return i->rm == REG_MEM ? emit_push_memory(x, i) : emit_push(x, i, false);
+        break;
+    case 0xfa: case 0xfb: return emit_if(x, i);
+    case 0x8f: return emit_pop(x, i);
+    case 0x1c8 ... 0x1cf: return emit_bswap(x, i);
+    case 0xf7:
+        if (digit >= 6)
+            return emit_divide(x, i);
+        break;
+    }
+    *known = false;
+    return false;
+}
+
+bool op_emit(Xlat *x, const Insn *i)
+{
+    bool known, done;
+    Form f;
+
+    if (i->vex || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+        return false;
+    done = emit_special(x, i, &known);
+    if (known)
+        return done;
+    if (sse_known(i))
+        return sse_emit(x, i);
+    return form_of(i, &f) && emit_form(x, i, &f);
+}
+
+FlagUse op_flag_use(const Xlat *x, const Insn *i)
+{
+    FlagUse u = { .may_leave = true };
+    unsigned op = i->opcode;
+    Form f;
+
+    (void)x;
+    if (i->vex || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+        return u;
+    if ((op >= 0x70 && op <= 0x7f) || (op >= 0x180 && op <= 0x18f)) {
+        u.may_leave = false;
+        u.reads = true;
+        return u;
+    }
+    if (op == 0x8d || op == 0x98 || op == 0x99 || (op >= 0xb0 && op <= 0xbf) ||
+        (op >= 0x1c8 && op <= 0x1cf) || (op == 0x90 && !(i->rex & 1)) ||
+        (op >= 0x118 && op <= 0x11f)) {
+        if (op != 0x8d || i->opsize != 2)
+            u.may_leave = false;
+        if (op >= 0x1c8 && i->opsize < 4)
+            u.may_leave = true;
+        return u;
+    }
+    if (sse_known(i))
+        return u;
+    if (is_divide(i) || !form_of(i, &f) || i->rm == REG_MEM || !encodable(i, &f))
+        return u;
+    u.may_leave = false;
+    u.reads = f.reads || f.flags == FL_PART;
+    u.writes_all = f.flags == FL_ALL;
+    return u;
+}

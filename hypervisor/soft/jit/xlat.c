@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * xlat.c - translates one block: its entries, its instructions in turn, the ways out of it, and
+ * behind them what is seldom run: calls of bodies and stubs of jumps that aren't linked yet.
+ */
+#include "hypervisor/soft/jit/xlat.h"
+#include "hypervisor/soft/mmu.h"
+
+/* --- flags --- */
+void flags_to_mem(Xlat *x)
+{
+    Emit *e = &x->e;
+
+    if (x->flags & FLAGS_MEM)
+        return;
+    e_mov(e, SCRATCH_A, RAX);
+    e8(e, 0x9f);                                                /* lahf */
+    e_op_byte(e, 1, 0, 1, 0x90, 0, false, opd_reg(RAX), true);  /* seto al */
+    e_op(e, 2, 0, 0, 0x89, RAX, opd_abs(&x->c->aflags));
+    e_mov(e, RAX, SCRATCH_A);
+    x->flags |= FLAGS_MEM;
+}
+
+void flags_to_host(Xlat *x)
+{
+    Emit *e = &x->e;
+
+    if (x->flags & FLAGS_HOST)
+        return;
+    e_store(e, opd_abs(&x->c->jit_save), RAX);
+    e_op(e, 4, 0, 1, 0xb7, RAX, opd_abs(&x->c->aflags));        /* movzx eax, word */
+    e8(e, 0x04);                                                /* add al, 7fh makes OF */
+    e8(e, 0x7f);
+    e8(e, 0x9e);                                                /* sahf */
+    e_load(e, RAX, opd_abs(&x->c->jit_save));
+    x->flags |= FLAGS_HOST;
+}
+
+/* --- ways out --- */
+static void set_rip(Xlat *x, uint64_t rip)
+{
+    Emit *e = &x->e;
+
+    if (rip == (uint64_t)(int64_t)(int32_t)rip) {
+        e_op(e, 8, 0, 0, 0xc7, 0, opd_abs(&x->c->rip));
+        e32(e, (uint32_t)rip);
+    } else {
+        e_imm(e, SCRATCH_A, rip);
+        e_store(e, opd_abs(&x->c->rip), SCRATCH_A);
+    }
+}
+
+static bool same_page(const Xlat *x, uint64_t rip)
+{
+    return ((rip + x->b->cs_base) >> 12) == ((x->b->rip + x->b->cs_base) >> 12);
+}
+
+/* Flags are in memory: leaves if somebody wants this vCPU. */
+static void poll(Xlat *x, JitLink *l)
+{
+    e_alu_imm(&x->e, 4, 7, opd_abs((const void *)&x->c->poll), 0);
+    x->polls[x->poll_count++] = (Poll){ e_jcc(&x->e, CC_NE), l };
+}
+
+/* Unconditional from here; x->flags is what they are here. */
+static void edge(Xlat *x, uint64_t rip)
+{
+    bool guarded = !same_page(x, rip);
+    bool back = rip <= x->b->rip + x->b->insn[x->n].off;
+    Emit *e = &x->e;
+    JitLink *l;
+
+    if (guarded || back) {
+        flags_to_mem(x);
+        flags_clobbered(x);
+    }
+    l = link_new(x, rip, guarded);
+    if (back)
+        poll(x, l);
+    if (guarded) {
+        e_load(e, SCRATCH_A, opd_abs(&x->c->jump_tag));
+        e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&l->tag));
+        x->polls[x->poll_count++] = (Poll){ e_jcc(e, CC_NE), l };
+    }
+    l->site = e_jmp(e);
+}
+
+void edge_jmp(Xlat *x, uint64_t rip)
+{
+    edge(x, rip);
+    x->ended = true;
+}
+
+void edge_jcc(Xlat *x, unsigned cond, const Insn *i)
+{
+    uint64_t rip = i->imm;
+    bool straight = same_page(x, rip) && rip > x->b->rip + i->off;
+
+    if (straight) {
+        JitLink *l = link_new(x, rip, false);
+        l->site = e_jcc(&x->e, cond);
+    } else {
+        uint8_t *skip = e_jcc(&x->e, cond ^ 1);
+        unsigned flags = x->flags;
+        edge(x, rip);
+        x->flags = flags;
+        e_patch(skip, x->e.p);
+    }
+}
+
+void edge_indirect(Xlat *x)
+{
+    Emit *e = &x->e;
+    Cpu *c = x->c;
+    JumpEntry *jumps = c->jumps;
+
+    _Static_assert(sizeof(JumpEntry) == 32, "indexed by a shift");
+    e_store(e, opd_abs(&c->rip), SCRATCH_A);
+    e_op(e, 4, 0, 0, 0x69, SCRATCH_B, opd_reg(SCRATCH_A));      /* imul r11d, r10d, factor */
+    e32(e, JUMP_FACTOR);
+    e_op(e, 4, 0, 0, 0xc1, 5, opd_reg(SCRATCH_B));              /* shr */
+    e8(e, 32 - JUMP_BITS - 5);
+    e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), (int32_t)((JUMP_SIZE - 1) << 5));
+    e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->rip));
+    e_patch(e_jcc(e, CC_NE), x->j->leave);
+    e_load(e, SCRATCH_A, opd_abs(&c->jump_tag));
+    e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag));
+    e_patch(e_jcc(e, CC_NE), x->j->leave);
+    e_alu_imm(e, 4, 7, opd_abs((const void *)&c->poll), 0);
+    e_patch(e_jcc(e, CC_NE), x->j->leave);
+    e_load(e, SCRATCH_A, opd_abs(&c->code_ring_prod));
+    e_load32(e, SCRATCH_A, opd_mem(SCRATCH_A, 0));
+    e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_abs(&c->ring_seen));
+    e_patch(e_jcc(e, CC_NE), x->j->leave);
+    e_op(e, 0, 0, 0, 0xff, 4, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->code));
+    x->ended = true;
+}
+
+/* --- behind the block --- */
+static void emit_slow(Xlat *x)
+{
+    Emit *e = &x->e;
+
+    for (unsigned k = 0; k < x->slow_count;) {
+        unsigned n = x->slow[k].insn;
+        const Insn *i = &x->b->insn[n];
+
+        for (; k < x->slow_count && x->slow[k].insn == n; k++)
+            e_patch(x->slow[k].site, e->p);
+        e_imm(e, SCRATCH_A, (uintptr_t)x->b);
+        e_imm(e, SCRATCH_B, (uintptr_t)i);
+        e_call_to(e, x->j->body);
+        if (!x->done[n].resume)
+            continue;           /* ends its block: never comes back */
+        if (x->done[n].vec)
+            e_call_to(e, x->j->vector_load);
+        x->flags = FLAGS_MEM;
+        if (x->done[n].flags & FLAGS_HOST)
+            flags_to_host(x);
+        e_jmp_to(e, x->done[n].resume);
+    }
+}
+
+static void emit_vector_in(Xlat *x)
+{
+    Emit *e = &x->e;
+
+    for (unsigned k = 0; k < x->vec_in_count; k++) {
+        e_patch(x->vec_in[k].site, e->p);
+        e_imm(e, SCRATCH_A, (uintptr_t)x->b);
+        e_imm(e, SCRATCH_B, (uintptr_t)&x->b->insn[x->vec_in[k].insn]);
+        e_call_to(e, x->j->vector_in);
+        e_jmp_to(e, x->vec_in[k].resume);
+    }
+}
+
+static void emit_stubs(Xlat *x)
+{
+    Emit *e = &x->e;
+
+    for (unsigned k = 0; k < x->edge_count; k++) {
+        JitLink *l = x->edges[k];
+
+        l->stub = e->p;
+        e_patch(l->site, e->p);
+        for (unsigned n = 0; n < x->poll_count; n++)
+            if (x->polls[n].link == l)
+                e_patch(x->polls[n].site, e->p);
+        x->flags = l->flags;
+        flags_to_mem(x);
+        set_rip(x, l->rip);
+        e_op(e, 8, 0, 0, 0xc7, 0, opd_abs(&x->c->jit_link));
+        e32(e, (uint32_t)(uintptr_t)l);
+        e_jmp_to(e, x->j->leave);
+    }
+}
+
+/* The instruction by its body. */
+static void emit_call(Xlat *x, const Insn *i)
+{
+    Emit *e = &x->e;
+
+    flags_to_mem(x);
+    e_imm(e, SCRATCH_A, (uintptr_t)x->b);
+    e_imm(e, SCRATCH_B, (uintptr_t)i);
+    e_call_to(e, x->j->body);
+    x->flags = FLAGS_MEM;
+    x->vec = false;
+}
+
+/* Where the block wants its flags: FLAGS_*, 0 if it replaces them before anyone could ask. */
+static unsigned first_need(const Xlat *x)
+{
+    for (unsigned n = 0; n < x->b->count; n++) {
+        FlagUse u = op_flag_use(x, &x->b->insn[n]);
+
+        if (u.may_leave)
+            return FLAGS_MEM;
+        if (u.reads)
+            return FLAGS_HOST;
+        if (u.writes_all)
+            return 0;
+    }
+    return FLAGS_MEM;
+}
+
+bool jit_translate(Cpu *c, Block *b)
+{
+    Jit *j = c->jit;
+    Xlat x = { .e = { j->p, j->run }, .c = c, .j = j, .b = b,
+               .in_64 = (b->mode & MODE_SIZE_MASK) == MODE_64 };
+    unsigned need = first_need(&x);
+    uint8_t *host, *mem;
+
+    if (need == FLAGS_MEM) {
+        host = x.e.p;
+        x.flags = FLAGS_HOST;
+        flags_to_mem(&x);
+        x.flags = FLAGS_MEM;
+        mem = x.e.p;
+    } else if (need == FLAGS_HOST) {
+        mem = x.e.p;
+        x.flags = FLAGS_MEM;
+        flags_to_host(&x);
+        x.flags = FLAGS_HOST;
+        host = x.e.p;
+    } else {
+        x.flags = FLAGS_HOST;
+        mem = host = x.e.p;
+    }
+    for (x.n = 0; x.n < b->count && !x.ended; x.n++) {
+        const Insn *i = &b->insn[x.n];
+
+        if (!op_emit(&x, i))
+            emit_call(&x, i);
+        if (!x.ended) {
+            x.done[x.n].resume = x.e.p;
+            x.done[x.n].flags = (uint8_t)x.flags;
+            x.done[x.n].vec = x.vec;
+        }
+    }
+    if (!x.ended) {
+        x.n = b->count - 1;
+        edge(&x, rip_cut(c, b->rip + b->len));
+    }
+    emit_slow(&x);
+    emit_vector_in(&x);
+    emit_stubs(&x);
+    j->p = x.e.p;
+    b->wants_host = need == FLAGS_HOST;
+    b->code_mem = mem;
+    b->code_host = host;
+    code_sync();
+    return true;
+}

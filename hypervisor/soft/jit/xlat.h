@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * xlat.h - the translation of one block: what cache.c, xlat.c, memory.c and ops.c share.
+ *
+ * Flags.  At every place that may leave translated code the guest's flags must be exact.  They are
+ * in the host's flags (FLAGS_HOST), in Cpu.aflags (FLAGS_MEM), or both; Xlat.flags says which.
+ * Anything that clobbers host flags first brings them to memory, unless they are there or the next
+ * instruction to be looked at replaces them all.
+ */
+#ifndef GH_SOFT_JIT_XLAT_H
+#define GH_SOFT_JIT_XLAT_H
+
+#include "hypervisor/soft/jit/jit.h"
+#include "hypervisor/soft/jit/regs.h"
+
+enum { FLAGS_HOST = 1, FLAGS_MEM = 2 };
+
+/* A direct jump to another block: patched when that one has code. */
+struct JitLink {
+    uint64_t tag;               /* Cpu.jump_tag for which a guarded jump may be taken */
+    uint8_t *site;              /* of the 32-bit distance */
+    uint8_t *stub;              /* where it goes while unlinked */
+    JitLink *next;              /* of those linked to the same block */
+    uint64_t rip;               /* target */
+    Block *target;              /* NULL while unlinked */
+    uint8_t flags;              /* FLAGS_* when it is taken */
+    bool guarded;               /* target on another page */
+};
+
+struct Jit {
+    uint8_t *rw, *rx;           /* the two mappings */
+    size_t size;
+    intptr_t run;               /* from rw to rx */
+    bool bmi2;                  /* the host has it */
+    uint8_t *start;             /* behind the thunks */
+    uint8_t *p;                 /* free from here */
+    JitLink *links;
+    unsigned link_count;
+    /* thunks, as rw addresses */
+    void (*enter)(Cpu *c, const void *code);    /* (executable address) */
+    uint8_t *leave;             /* Cpu.rip is set; registers go to Cpu, back to C */
+    uint8_t *left;              /* the same when the registers are in Cpu already */
+    uint8_t *body;              /* R10d Block, R11d Insn: calls the body */
+    uint8_t *vector_in;         /* the same: loads the XMM registers, or calls the body */
+    uint8_t *vector_load;       /* they may be loaded: does it */
+};
+
+#define LINK_MAX (1u << 17)
+#define EDGES_MAX (BLOCK_INSNS + 2)
+
+typedef struct SlowJump { uint8_t *site; uint8_t insn; } SlowJump;
+
+typedef struct Poll { uint8_t *site; JitLink *link; } Poll;
+
+typedef struct Xlat {
+    Emit e;
+    Cpu *c;
+    Jit *j;
+    Block *b;
+    unsigned flags;             /* FLAGS_* */
+    bool in_64;
+    unsigned n;                 /* index of the instruction being translated */
+    bool ended;                 /* nothing falls through any more */
+    SlowJump slow[BLOCK_INSNS * 6];
+    unsigned slow_count;
+    struct { uint8_t *resume; uint8_t flags; bool vec; } done[BLOCK_INSNS];
+    bool vec;                   /* the XMM registers are the guest's for sure */
+    struct { uint8_t *site, *resume; uint8_t insn; } vec_in[BLOCK_INSNS];
+    unsigned vec_in_count;
+    Poll polls[2 * EDGES_MAX];  /* further jumps to a link's stub */
+    unsigned poll_count;
+    JitLink *edges[EDGES_MAX];
+    unsigned edge_count;
+} Xlat;
+
+/* i's body: the first instruction's fn is the translator's own while the block warms up. */
+static inline void (*body_of(const Xlat *x, const Insn *i))(Cpu *c, const Insn *i)
+{
+    return i == x->b->insn ? x->b->first : i->fn;
+}
+
+/* flags */
+void flags_to_mem(Xlat *x);     /* leaves them where they are, too; uses R10 */
+void flags_to_host(Xlat *x);    /* uses no register */
+static inline void flags_clobbered(Xlat *x) { x->flags &= ~(unsigned)FLAGS_HOST; }
+static inline void flags_written(Xlat *x) { x->flags = FLAGS_HOST; }
+
+/* memory.c */
+void slow_if(Xlat *x, unsigned cond);
+/*
+ * The memory operand of i, or of an address by hand, size bytes: checks that it may be read or
+ * written without a look, else the whole instruction goes to its body.  Flags are in memory
+ * afterwards and not in the host.  *spare is a scratch register that the operand doesn't use.
+ */
+enum Access { FOR_READ, FOR_READ_16, FOR_WRITE, FOR_WRITE_16, FOR_LOCK };  /* _16: aligned */
+Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare);
+/* At guest register base + disp in segment SS, as PUSH and POP do. */
+Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsigned size,
+                     enum Access access, unsigned *spare);
+/* The address of i in scratch register A, cut to the address size, without the segment's base. */
+void memory_address(Xlat *x, const Insn *i);
+
+/* ops.c: emits i; false when it doesn't know how, and has emitted nothing. */
+bool op_emit(Xlat *x, const Insn *i);
+/* How i meets the flags. */
+typedef struct FlagUse { bool reads, writes_all, may_leave; } FlagUse;
+FlagUse op_flag_use(const Xlat *x, const Insn *i);
+
+/* sse.c: as op_emit() */
+bool sse_emit(Xlat *x, const Insn *i);
+bool sse_known(const Insn *i);
+
+/* xlat.c */
+bool jit_translate(Cpu *c, Block *b);
+void edge_jcc(Xlat *x, unsigned cond, const Insn *i);
+void edge_jmp(Xlat *x, uint64_t rip);
+void edge_indirect(Xlat *x);    /* to the RIP in scratch register A; flags in memory */
+
+/* cache.c */
+/* Serializes the host after code was written. */
+void code_sync(void);
+JitLink *link_new(Xlat *x, uint64_t rip, bool guarded);
+
+#endif
