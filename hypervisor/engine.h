@@ -165,7 +165,7 @@ typedef struct EngineCaps {
 } EngineCaps;
 
 typedef struct EngineOps {
-    const char *name;               /* "kvm", "soft" */
+    const char *name;               /* "kvm", "soft", "interp" */
     /* NULL and *why (static or g_strdup'd text, owned by the caller) when it can't run here. */
     Engine *(*create)(const GuestMemory *mem, const EngineHost *host, char **why);
     void (*destroy)(Engine *e);
@@ -198,6 +198,7 @@ typedef struct EngineOps {
 } EngineOps;
 
 extern const EngineOps engine_soft;
+extern const EngineOps engine_interp;   /* the soft engine without its translator */
 extern const EngineOps engine_kvm;
 
 #endif

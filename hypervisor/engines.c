@@ -154,8 +154,10 @@ bool engines_create(Domain *d, GError **error)
         ok = try_engine(d, &engine_kvm, &why);
         break;
     case CPU_SOFT:
-    case CPU_INTERPRETER:
         ok = try_engine(d, &engine_soft, &why);
+        break;
+    case CPU_INTERPRETER:
+        ok = try_engine(d, &engine_interp, &why);
         break;
     default:
         ok = engine_auto(d, &why);

@@ -77,6 +77,7 @@ struct Engine {
     uint8_t *settled;           /* held, and no vCPU has a write tag of it any more; under lock */
     uint8_t *logged, *dirty;
     bool interpret;             /* no translation */
+    unsigned warm;              /* a block is translated at this run of it */
     unsigned waiters;           /* threads in a wait for changed that guest_leave() must wake */
 };
 

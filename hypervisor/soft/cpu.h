@@ -182,9 +182,11 @@ struct EngineVcpu {
     uintptr_t (*jit_vector)(Cpu *c, const Insn *i, Block *b);
     const uint8_t *jit_leave;   /* code for jump cache entries of blocks that have none */
     const uint8_t *jit_left;    /* code that goes back to C when the registers are in Cpu */
+    uint32_t pauses;            /* PAUSEs since this thread last yielded */
     uint64_t jit_save;
     uint32_t ring_seen;         /* *code_ring_seen when translated code was entered */
     bool jit_went_on;
+    uint8_t vec_allowed;        /* VEC_*: what the state of the CPU allowed when last looked */
     uint8_t vec_live;           /* the host's XMM registers are the guest's, fpu.v is old */
     Insn jit_insn[2];
     uint8_t cpl;

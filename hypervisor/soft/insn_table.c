@@ -214,7 +214,7 @@ const InsnDesc insn_map_0f[256] = {
 };
 
 /* --- rows chosen by more than the opcode --- */
-static const InsnDesc row_nop = F(nop, 0, 0);
+static const InsnDesc row_nop = F(nop, 0, 0), row_pause = F(pause, 0, 0);
 static const InsnDesc row_movsxd = S(movsxd, M, 0);
 static const InsnDesc row_popcnt = S(popcnt, M, 0);
 static const InsnDesc row_tzcnt = S(tzcnt, M, 0), row_lzcnt = S(lzcnt, M, 0);
@@ -283,7 +283,7 @@ const InsnDesc *insn_special(const Insn *i, unsigned column, bool in_64)
 {
     switch (i->opcode) {
     case 0x63: return in_64 ? &row_movsxd : NULL;
-    case 0x90: return i->rex & 1 ? NULL : &row_nop;
+    case 0x90: return i->rex & 1 ? NULL : column == 2 ? &row_pause : &row_nop;
     case 0x101: return special_0f01(i->modrm);
     case 0x1ae: return special_0fae(i->modrm, column);
     case 0x1b8: return column == 2 ? &row_popcnt : NULL;

@@ -4,7 +4,9 @@
  *
  * Intel SDM volume 2.  Segment register moves are in segments.c, the stack's in stack.c.
  */
+#include <sched.h>
 #include "hypervisor/soft/body.h"
+#include "hypervisor/soft/core.h"
 
 #define OPERAND(bits) (i->rm == REG_MEM ? LD(bits) : GET_##bits(c, i->rm))
 
@@ -271,6 +273,19 @@ void op_salc(Cpu *c, const Insn *i)
 
 void op_nop(Cpu *c, const Insn *i)
 {
+    NEXT(c, i);
+}
+
+/* The vCPU that is waited for may want this one's processor. */
+void op_pause(Cpu *c, const Insn *i)
+{
+    enum { PATIENCE = 64 };
+
+    __builtin_ia32_pause();
+    if (c->engine->cpu_count > 1 && ++c->pauses >= PATIENCE) {
+        c->pauses = 0;
+        sched_yield();
+    }
     NEXT(c, i);
 }
 

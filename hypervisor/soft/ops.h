@@ -157,7 +157,7 @@ SIZED(movzx8); SIZED(movsx8); SIZED(movzx16); SIZED(movsx16); SIZED(movsxd);
 SIZED(lea); SIZED(xchg); SIZED(cbw); SIZED(cwd);
 extern const OpFn ops_cmov[16][2][4], ops_setcc[16][2][4];
 OP(xlat); OP(lahf); OP(sahf); OP(cmc); OP(clc); OP(stc); OP(cld); OP(std); OP(salc); OP(nop);
-OP(bound); OP(fence);
+OP(bound); OP(fence); OP(pause);
 
 /* stack.c */
 SIZED(push_e); SIZED(pop_e); SIZED(push_i); SIZED(pusha); SIZED(popa);

@@ -233,6 +233,7 @@ static Engine *soft_create(const GuestMemory *mem, const EngineHost *host, char 
     if (e) {
         e->mem = *mem;
         e->host = host;
+        e->warm = JIT_WARM;
         pthread_mutex_init(&e->lock, NULL);
         pthread_cond_init(&e->changed, NULL);
         e->holders = mem->code_pages ? mem->code_pages : pages_map(n);
@@ -246,6 +247,15 @@ static Engine *soft_create(const GuestMemory *mem, const EngineHost *host, char 
     }
     *why = strdup("out of memory for the software CPU's page tables");
     return NULL;
+}
+
+static Engine *interp_create(const GuestMemory *mem, const EngineHost *host, char **why)
+{
+    Engine *e = soft_create(mem, host, why);
+
+    if (e)
+        e->interpret = true;
+    return e;
 }
 
 static void soft_caps(Engine *e, EngineCaps *caps)
@@ -515,20 +525,23 @@ static void soft_code_written(Engine *e, uint64_t gpa, uint64_t len)
         }
 }
 
-const EngineOps engine_soft = {
-    .name = "soft",
-    .create = soft_create,
-    .destroy = soft_destroy,
-    .caps = soft_caps,
-    .vcpu_create = soft_vcpu_create,
-    .vcpu_destroy = soft_vcpu_destroy,
-    .run = soft_run,
-    .kick = soft_kick,
-    .get_state = soft_get_state,
-    .get_system = soft_get_system,
-    .set_state = soft_set_state,
-    .memory_changed = soft_memory_changed,
-    .dirty_log = soft_dirty_log,
-    .dirty_fetch = soft_dirty_fetch,
-    .code_written = soft_code_written,
-};
+#define SOFT_OPS(label, make) { \
+    .name = (label), \
+    .create = (make), \
+    .destroy = soft_destroy, \
+    .caps = soft_caps, \
+    .vcpu_create = soft_vcpu_create, \
+    .vcpu_destroy = soft_vcpu_destroy, \
+    .run = soft_run, \
+    .kick = soft_kick, \
+    .get_state = soft_get_state, \
+    .get_system = soft_get_system, \
+    .set_state = soft_set_state, \
+    .memory_changed = soft_memory_changed, \
+    .dirty_log = soft_dirty_log, \
+    .dirty_fetch = soft_dirty_fetch, \
+    .code_written = soft_code_written, \
+}
+
+const EngineOps engine_soft = SOFT_OPS("soft", soft_create);
+const EngineOps engine_interp = SOFT_OPS("interp", interp_create);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "hypervisor/engine.h"
+#include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/oracle.h"
 
 enum { RAM_SIZE = 2 << 20, PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT_LOW = 0x4000,
@@ -24,7 +25,7 @@ struct GuestCpu {
     EngineVcpu *vcpu;
     uint32_t ring_prod, ring_seen;
     uint64_t cr0, cr4, xcr0;
-    unsigned ferrs;
+    unsigned ferrs, trials;
     VcpuState s;
 };
 
@@ -263,6 +264,8 @@ bool guest_cpu_run(GuestCpu *g, const Trial *t, Machine *out) {
     memset(g->ram + CODE_GPA + INSN_OFF + t->len, 0xcc, 16);
     engine_soft.code_written(g->engine, CODE_GPA, CODE_SIZE);
     memcpy(g->ram + DATA_GPA, t->in.data, DATA_SIZE);
+    /* By turns translated and interpreted: what was there before is forgotten above. */
+    jit_set_warm(g->engine, g->trials++ & 1 ? UINT16_MAX : 1);
     set_up(g, t);
     engine_soft.set_state(g->vcpu, &g->s);
     do {

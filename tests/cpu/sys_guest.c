@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/sys_guest.h"
 
 /* The host's functions get the Guest as their Vcpu. */
@@ -296,6 +297,7 @@ Guest *guest_new(void)
         .nmi_ack = host_nmi_ack, .tsc = host_tsc, .drain_code_ring = host_drain, .log = host_log };
     g->engine = engine_soft.create(&g->mem, &g->host, &why);
     cr_assert_not_null(g->engine, "no engine: %s", why ? why : "?");
+    jit_set_warm(g->engine, 1);
     g->cpu = engine_soft.vcpu_create(g->engine, (Vcpu *)g, 0, 0, &g->ring_prod, &g->ring_seen);
     cr_assert_not_null(g->cpu);
     engine_soft.get_state(g->cpu, &g->s);

@@ -66,10 +66,58 @@ static void pop(Emit *e, unsigned r)
     e8(e, 0x58 | (r & 7));
 }
 
-static void vectors(Emit *e, Cpu *c, bool out)
+static void e_vex_mem(Emit *e, unsigned op, unsigned reg, unsigned vvvv, bool wide,
+                      const void *at)
 {
+    e8(e, 0xc4);
+    e8(e, (reg & 8 ? 0x60 : 0xe0) | 1);
+    e8(e, (~vvvv & 15) << 3 | (wide ? 4 : 0));
+    e8(e, op);
+    e_modrm(e, reg, opd_abs(at));
+}
+
+static void vectors_save(Emit *e, Cpu *c)
+{
+    bool avx = c->jit->avx;
+
     for (unsigned n = 0; n < 16; n++)
-        e_op(e, 0, 0, 1, out ? 0x29 : 0x28, n, opd_abs(&c->fpu.v[n]));  /* movaps */
+        if (avx)
+            e_vex_mem(e, 0x29, n, 0, true, &c->fpu.v[n]);               /* vmovaps */
+        else
+            e_op(e, 0, 0, 1, 0x29, n, opd_abs(&c->fpu.v[n]));
+    if (avx) {
+        e8(e, 0xc5);                                                    /* vzeroupper */
+        e8(e, 0xf8);
+        e8(e, 0x77);
+    }
+}
+
+/* With all upper halves zero the host's stay clean, which is what SSE instructions are quick with. */
+static void vectors_load(Emit *e, Cpu *c)
+{
+    uint8_t *narrow, *done;
+
+    if (!c->jit->avx) {
+        for (unsigned n = 0; n < 16; n++)
+            e_op(e, 0, 0, 1, 0x28, n, opd_abs(&c->fpu.v[n]));
+        return;
+    }
+    e_vex_mem(e, 0x28, 0, 0, false, &c->fpu.v[0].b[16]);
+    for (unsigned n = 1; n < 16; n++)
+        e_vex_mem(e, 0x56, 0, 0, false, &c->fpu.v[n].b[16]);            /* vorps */
+    e8(e, 0xc4);                                                        /* vptest xmm0, xmm0 */
+    e8(e, 0xe2);
+    e8(e, 0x79);
+    e8(e, 0x17);
+    e8(e, 0xc0);
+    narrow = e_jcc(e, CC_E);
+    for (unsigned n = 0; n < 16; n++)
+        e_vex_mem(e, 0x28, n, 0, true, &c->fpu.v[n]);
+    done = e_jmp(e);
+    e_patch(narrow, e->p);
+    for (unsigned n = 0; n < 16; n++)
+        e_vex_mem(e, 0x28, n, 0, false, &c->fpu.v[n]);
+    e_patch(done, e->p);
 }
 
 /* The guest's XMM registers to Cpu, if the host's are they. */
@@ -80,7 +128,7 @@ static void vectors_out(Emit *e, Cpu *c)
     e_op(e, 1, 0, 0, 0x80, 7, opd_abs(&c->vec_live));
     e8(e, 0);
     skip = e_jcc(e, CC_E);
-    vectors(e, c, true);
+    vectors_save(e, c);
     e_op(e, 1, 0, 0, 0xc6, 0, opd_abs(&c->vec_live));
     e8(e, 0);
     e_patch(skip, e->p);
@@ -142,9 +190,11 @@ static void make_thunks(Cpu *c, Jit *j)
     go_to_rax(&e, c, at);
 
     j->vector_load = e.p;
-    vectors(&e, c, false);
-    e_op(&e, 1, 0, 0, 0xc6, 0, opd_abs(&c->vec_live));
-    e8(&e, 1);
+    vectors_load(&e, c);
+    e_store(&e, opd_abs(&c->jit_save), RAX);
+    e_op_byte(&e, 1, 0, 0, 0x8a, RAX, true, opd_abs(&c->vec_allowed), true);
+    e_op_byte(&e, 1, 0, 0, 0x88, RAX, true, opd_abs(&c->vec_live), true);
+    e_load(&e, RAX, opd_abs(&c->jit_save));
     e8(&e, 0xc3);
 
     j->vector_in = e.p;
@@ -206,7 +256,12 @@ static uintptr_t vector_in(Cpu *c, const Insn *i, Block *b)
 {
     uintptr_t code;
 
+    c->vec_allowed = 0;
     if (!(c->cr0 & (CR0_EM | CR0_TS)) && (c->cr4 & CR4_OSFXSR) && mxcsr_is_live(c))
+        c->vec_allowed |= VEC_SSE;
+    if (!(c->cr0 & CR0_TS) && (c->cr4 & CR4_OSXSAVE) && (c->xcr0 & 6) == 6 && mxcsr_is_live(c))
+        c->vec_allowed |= VEC_AVX;
+    if (c->vec_allowed & (i->row ? VEC_AVX : VEC_SSE))
         return 0;
     code = call_body(c, i, b);
     if (code)
@@ -235,6 +290,7 @@ bool jit_attach(Cpu *c)
         close(fd);
     j->links = low_alloc(LINK_MAX * sizeof *j->links);
     j->bmi2 = __builtin_cpu_supports("bmi2");
+    j->avx = __builtin_cpu_supports("avx");
     c->jit = j;
     if (j->rw == MAP_FAILED || j->rx == MAP_FAILED || !j->links || !is_low(c) || !is_low(j->rx) ||
         !is_low(j->links) || !is_low(c->jumps)) {
@@ -386,9 +442,14 @@ const uint8_t *jit_code(const Cpu *c, const Block *b)
     return b->code_mem + c->jit->run;
 }
 
+void jit_set_warm(Engine *e, unsigned runs)
+{
+    e->warm = runs;
+}
+
 void jit_block_new(Cpu *c, Block *b)
 {
-    b->heat = JIT_WARM;
+    b->heat = (uint16_t)c->engine->warm;
     if (!c->jit || (b->mode & (MODE_TF | MODE_AM | MODE_WATCH)) || b->gpa2 != ~0ull)
         return;
     b->first = b->insn[0].fn;

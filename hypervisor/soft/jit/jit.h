@@ -36,7 +36,8 @@ const uint8_t *jit_code(const Cpu *c, const Block *b);
 /* All blocks are gone. */
 void jit_flush(Cpu *c);
 
-/* Blocks are translated after this many runs. */
+/* Blocks are translated at this run, unless a test wants it otherwise (before the vCPU runs). */
 #define JIT_WARM 24
+void jit_set_warm(Engine *e, unsigned runs);
 
 #endif

@@ -271,8 +271,6 @@ static bool form_of(const Insn *i, Form *f)
 {
     *f = (Form){ .digit = NO_REG, .size = i->opsize, .rm_size = i->opsize,
                  .reg_size = i->opsize };
-    if (i->vex)
-        return false;
     if (!(i->opcode < 0x100 ? form_1byte(f, i) : i->opcode < 0x200 && form_0f(f, i)))
         return false;
     if (i->prefix & PFX_LOCK)
@@ -778,7 +776,7 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
     case 0x90:
         if (i->rex & 1)
             break;
-        return true;
+        return body_of(x, i) != op_pause || x->c->engine->cpu_count < 2;
     case 0x101:
         if (i->modrm == 0xca || i->modrm == 0xcb)
             return emit_ac(x, i);
@@ -820,8 +818,10 @@ bool op_emit(Xlat *x, const Insn *i)
     bool known, done;
     Form f;
 
-    if (i->vex || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+    if (body_of(x, i) == op_ud || body_of(x, i) == op_gp)
         return false;
+    if (i->row)
+        return vex_emit(x, i);
     done = emit_special(x, i, &known);
     if (known)
         return done;
@@ -837,7 +837,7 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i)
     Form f;
 
     (void)x;
-    if (i->vex || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+    if (i->row || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
         return u;
     if ((op >= 0x70 && op <= 0x7f) || (op >= 0x180 && op <= 0x18f)) {
         u.may_leave = false;
@@ -845,7 +845,7 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i)
         return u;
     }
     if (op == 0x8d || op == 0x98 || op == 0x99 || (op >= 0xb0 && op <= 0xbf) ||
-        (op >= 0x1c8 && op <= 0x1cf) || (op == 0x90 && !(i->rex & 1)) ||
+        (op >= 0x1c8 && op <= 0x1cf) || (op == 0x90 && body_of(x, i) == op_nop) ||
         (op >= 0x118 && op <= 0x11f)) {
         if (op != 0x8d || i->opsize != 2)
             u.may_leave = false;

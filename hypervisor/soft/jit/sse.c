@@ -188,25 +188,26 @@ static Sse form_of(const Insn *i)
 }
 
 /* --- emission --- */
-static void vector_ensure(Xlat *x)
+void vector_ensure(Xlat *x, bool avx)
 {
+    unsigned need = avx ? VEC_AVX : VEC_SSE;
     Emit *e = &x->e;
 
-    if (x->vec)
+    if (x->vec & need)
         return;
     flags_to_mem(x);
     flags_clobbered(x);
-    e_op(e, 1, 0, 0, 0x80, 7, opd_abs(&x->c->vec_live));
-    e8(e, 0);
+    e_op(e, 1, 0, 0, 0xf6, 0, opd_abs(&x->c->vec_live));        /* test byte, imm */
+    e8(e, need);
     x->vec_in[x->vec_in_count].site = e_jcc(e, CC_E);
     x->vec_in[x->vec_in_count].insn = (uint8_t)x->n;
     x->vec_in[x->vec_in_count++].resume = e->p;
-    x->vec = true;
+    x->vec |= (uint8_t)need;
 }
 
 bool sse_known(const Insn *i)
 {
-    return form_of(i).size != 0;
+    return !i->row && form_of(i).size != 0;
 }
 
 static Operand gpr_operand(Xlat *x, unsigned g, bool in, unsigned scratch)
@@ -228,7 +229,7 @@ bool sse_emit(Xlat *x, const Insn *i)
 
     if (!s.size)
         return false;
-    vector_ensure(x);
+    vector_ensure(x, false);
     if (i->rm == REG_MEM)
         rm = memory_operand(x, i, s.size, s.aligned ? s.store ? FOR_WRITE_16 : FOR_READ_16
                             : s.store ? FOR_WRITE : FOR_READ, &spare);

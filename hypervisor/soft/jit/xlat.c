@@ -205,7 +205,7 @@ static void emit_call(Xlat *x, const Insn *i)
     e_imm(e, SCRATCH_B, (uintptr_t)i);
     e_call_to(e, x->j->body);
     x->flags = FLAGS_MEM;
-    x->vec = false;
+    x->vec = 0;
 }
 
 /* Where the block wants its flags: FLAGS_*, 0 if it replaces them before anyone could ask. */

@@ -31,7 +31,7 @@ struct Jit {
     uint8_t *rw, *rx;           /* the two mappings */
     size_t size;
     intptr_t run;               /* from rw to rx */
-    bool bmi2;                  /* the host has it */
+    bool bmi2, avx;             /* the host has it */
     uint8_t *start;             /* behind the thunks */
     uint8_t *p;                 /* free from here */
     JitLink *links;
@@ -50,6 +50,10 @@ struct Jit {
 
 typedef struct SlowJump { uint8_t *site; uint8_t insn; } SlowJump;
 
+/* Xlat.vec and Cpu.vec_live: the host's vector registers are the guest's, SSE and AVX instructions
+ * need no look. */
+enum { VEC_SSE = 1, VEC_AVX = 2 };
+
 typedef struct Poll { uint8_t *site; JitLink *link; } Poll;
 
 typedef struct Xlat {
@@ -63,9 +67,9 @@ typedef struct Xlat {
     bool ended;                 /* nothing falls through any more */
     SlowJump slow[BLOCK_INSNS * 6];
     unsigned slow_count;
-    struct { uint8_t *resume; uint8_t flags; bool vec; } done[BLOCK_INSNS];
-    bool vec;                   /* the XMM registers are the guest's for sure */
-    struct { uint8_t *site, *resume; uint8_t insn; } vec_in[BLOCK_INSNS];
+    struct { uint8_t *resume; uint8_t flags, vec; } done[BLOCK_INSNS];
+    uint8_t vec;                /* VEC_* that hold for sure */
+    struct { uint8_t *site, *resume; uint8_t insn; } vec_in[2 * BLOCK_INSNS];
     unsigned vec_in_count;
     Poll polls[2 * EDGES_MAX];  /* further jumps to a link's stub */
     unsigned poll_count;
@@ -109,6 +113,10 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i);
 /* sse.c: as op_emit() */
 bool sse_emit(Xlat *x, const Insn *i);
 bool sse_known(const Insn *i);
+/* The XMM registers, and with avx the YMM registers, are the guest's and may be used. */
+void vector_ensure(Xlat *x, bool avx);
+/* vex.c: as op_emit() */
+bool vex_emit(Xlat *x, const Insn *i);
 
 /* xlat.c */
 bool jit_translate(Cpu *c, Block *b);
