@@ -77,6 +77,8 @@ static Sse form_0f_low(const Insn *i, unsigned op, unsigned col)
 
 static Sse form_0f_high(const Insn *i, unsigned op, unsigned col)
 {
+    static const uint8_t shifts[4] = { 0, 0x54, 0x54, 0xcc };   /* ModRM.reg that there are */
+    unsigned digit = i->modrm >> 3 & 7;
     bool mem = i->rm == REG_MEM;
     uint8_t word = i->rex & 8 ? 8 : 4;
 
@@ -92,7 +94,8 @@ static Sse form_0f_high(const Insn *i, unsigned op, unsigned col)
     case 0x70:
         return col != NP ? PACKED(.imm = true) : NONE;
     case 0x71: case 0x72: case 0x73:
-        return col == P66 && !mem ? LOOSE(16, .imm = true, .digit = true) : NONE;
+        return col == P66 && !mem && (shifts[op & 3] >> digit & 1)
+               ? LOOSE(16, .imm = true, .digit = true) : NONE;
     case 0x7c: case 0x7d: case 0xd0:
         return col == P66 || col == PF2 ? PACKED() : NONE;
     case 0xc2: {

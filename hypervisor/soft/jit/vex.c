@@ -103,6 +103,8 @@ bool vex_emit(Xlat *x, const Insn *i)
     Emit *e = &x->e;
     Operand rm;
 
+    if (v.digit && ((i->modrm >> 3 & 7) < 1 || (i->modrm >> 3 & 7) > 3))
+        return false;
     if (!v.known || (!x->in_64 && (i->vex & VEX_W)))
         return false;
     if (v.operands && ((v.gpr_reg && !v.digit && !at_home(i->reg)) ||
