@@ -44,10 +44,14 @@ lint:
 asan:
 	@tests/check.sh asan
 # Do the CPU tests see errors?  Minutes.
+# 10^8 instructions of random programs, translated and interpreted; ten times the usual trials.
+check-cpu: $(B)/tests/cpu
+	GH_RANDOM_ROUNDS=200 GH_ORACLE_ROUNDS=10 $< --timeout 7200
+
 check-planted: $(B)/tests/cpu
 	@tests/cpu/planted.py --build $(B)
 # What check.sh builds: all programs, and the Criterion programs of directories that hold tests.
 check-build: all $(TESTS)
 list-tests:
 	@echo $(TESTS)
-.PHONY: check check-planted check-unit check-system lint asan check-build list-tests
+.PHONY: check-cpu check check-planted check-unit check-system lint asan check-build list-tests

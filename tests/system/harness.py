@@ -271,6 +271,13 @@ class Serial:
         echo = text.find(line + '\n')           # what came before it is an older prompt's
         return '\n'.join(text[max(echo, 0):].split('\n')[1:-1])
 
+    def settle(self, quiet=0.7):
+        """Until what a terminal gets when it attaches, the last 16 KiB, is through."""
+        size = -1
+        while size != len(self.data):
+            size = len(self.data)
+            time.sleep(quiet)
+
     def close(self):
         self.ending = True
         self.thread.join(1)

@@ -104,6 +104,7 @@ class Boot(Case):
         finally:
             os.close(fd)
             self.domain.serial = Serial(device)
+            self.domain.serial.settle()
 
     def test_xm_console_types_and_ctrl_bracket_leaves(self):
         status = self.on_terminal([os.path.join(BIN, 'xm'), 'console', 'guest'], b'\x1d', b'console')

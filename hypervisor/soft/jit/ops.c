@@ -349,6 +349,59 @@ static void flags_after(Xlat *x, const Form *f)
         flags_written(x);
 }
 
+/* The scratch register for guest register g, but not the one that is avoided; with its value when
+ * that is wanted. */
+static unsigned scratch_for(Xlat *x, unsigned g, unsigned avoid, bool value)
+{
+    unsigned s = x->held[1] == g ? SCRATCH_B : x->held[0] == g ? SCRATCH_A
+                 : avoid == SCRATCH_A ? SCRATCH_B : SCRATCH_A;
+
+    if (s == avoid)
+        s = avoid == SCRATCH_A ? SCRATCH_B : SCRATCH_A;
+    if (value && x->held[s == SCRATCH_B] != g)
+        e_load(&x->e, s, opd_abs(&x->c->gpr[g]));
+    x->held[s == SCRATCH_B] = (uint8_t)g;
+    return s;
+}
+
+/* The value of g changed in scratch register s: the other one may have had the old one. */
+static void scratch_written(Xlat *x, unsigned s, unsigned g)
+{
+    unsigned other = s == SCRATCH_A;
+
+    e_store(&x->e, opd_abs(&x->c->gpr[g]), s);
+    if (x->held[other] == g)
+        x->held[other] = NO_REG;
+}
+
+/* emit_form() without memory: what comes from Cpu.gpr is kept in the scratch registers. */
+static void emit_registers(Xlat *x, const Insn *i, const Form *f)
+{
+    bool uses_reg = f->digit == NO_REG;
+    unsigned rm_g = guest_number(i->rm, f->rm_size), reg_g = guest_number(i->reg, f->reg_size);
+    bool rm_out_of_home = host_reg[rm_g] == IN_MEMORY;
+    bool reg_out_of_home = uses_reg && host_reg[reg_g] == IN_MEMORY;
+    unsigned rm = host_name(i->rm, f->rm_size, 0), reg = f->digit, rm_scratch = NO_REG;
+
+    if (rm_out_of_home)
+        rm = rm_scratch = scratch_for(x, rm_g, reg_out_of_home && x->held[0] == reg_g
+                                      ? SCRATCH_A : reg_out_of_home && x->held[1] == reg_g
+                                      ? SCRATCH_B : NO_REG, f->rm_in || f->rm_size < 4);
+    if (uses_reg)
+        reg = reg_out_of_home ? scratch_for(x, reg_g, rm_scratch, f->reg_in || f->reg_size < 4)
+                              : host_name(i->reg, f->reg_size, 0);
+    flags_before(x, f);
+    e_op_byte(&x->e, f->size, f->prefix, f->map, f->op, reg, uses_reg && f->reg_size == 1,
+              opd_reg(rm), f->rm_size == 1);
+    emit_imm(&x->e, f->imm_size, i->imm);
+    if (reg_out_of_home && f->reg_out)
+        scratch_written(x, reg, reg_g);
+    if (rm_out_of_home && f->rm_out)
+        scratch_written(x, rm, rm_g);
+    flags_after(x, f);
+    x->keep = true;
+}
+
 static bool emit_form(Xlat *x, const Insn *i, const Form *f)
 {
     bool uses_reg = f->digit == NO_REG;
@@ -358,27 +411,23 @@ static bool emit_form(Xlat *x, const Insn *i, const Form *f)
 
     if (!encodable(i, f))
         return false;
-    if (i->rm == REG_MEM) {
-        rm = memory_operand(x, i, f->rm_size, !f->rm_out ? FOR_READ : f->lock ? FOR_LOCK
-                            : FOR_WRITE, &reg_scratch);
-    } else {
-        rm = opd_reg(host_name(i->rm, f->rm_size, SCRATCH_A));
-        if (in_memory(i->rm, f->rm_size) && (f->rm_in || f->rm_size < 4))
-            fetch(x, SCRATCH_A, i->rm, f->rm_size);
+    if (i->rm != REG_MEM) {
+        emit_registers(x, i, f);
+        return true;
     }
+    rm = memory_operand(x, i, f->rm_size, !f->rm_out ? FOR_READ : f->lock ? FOR_LOCK
+                        : FOR_WRITE, &reg_scratch);
     reg = uses_reg ? host_name(i->reg, f->reg_size, reg_scratch) : f->digit;
     if (uses_reg && in_memory(i->reg, f->reg_size) && (f->reg_in || f->reg_size < 4))
         fetch(x, reg_scratch, i->reg, f->reg_size);
     flags_before(x, f);
-    if (f->lock && i->rm == REG_MEM && (i->prefix & PFX_LOCK))
+    if (i->prefix & PFX_LOCK)
         e8(e, 0xf0);
     e_op_byte(e, f->size, f->prefix, f->map, f->op, reg, uses_reg && f->reg_size == 1, rm,
               f->rm_size == 1);
     emit_imm(e, f->imm_size, i->imm);
     if (uses_reg && f->reg_out && in_memory(i->reg, f->reg_size))
         put_back(x, reg_scratch, i->reg, f->reg_size);
-    if (i->rm != REG_MEM && f->rm_out && in_memory(i->rm, f->rm_size))
-        put_back(x, SCRATCH_A, i->rm, f->rm_size);
     flags_after(x, f);
     return true;
 }
@@ -400,6 +449,7 @@ static bool emit_mov_imm(Xlat *x, const Insn *i)
             put_back(x, SCRATCH_A, i->reg, i->opsize);
         return true;
     }
+    x->keep = !in_memory(i->reg, 8);
     e_imm(e, host_name(i->reg, 8, SCRATCH_A), i->opsize == 4 ? (uint32_t)i->imm : i->imm);
     if (in_memory(i->reg, 8))
         put_back(x, SCRATCH_A, i->reg, 8);
@@ -417,6 +467,7 @@ static bool emit_lea(Xlat *x, const Insn *i)
     if (i->opsize == 2)
         return false;
     if (plain) {
+        x->keep = to != SCRATCH_A;
         e_lea(e, i->opsize, to,
               opd_index(i->base == REG_ZERO ? NO_REG : host_reg[i->base],
                         i->index == REG_ZERO ? NO_REG : host_reg[i->index], i->scale, i->disp));
@@ -652,6 +703,7 @@ static bool emit_indirect(Xlat *x, const Insn *i, bool call)
 static bool emit_jcc(Xlat *x, const Insn *i)
 {
     flags_to_host(x);
+    x->keep = true;
     edge_jcc(x, i->opcode & 15, i);
     return true;
 }

@@ -232,6 +232,7 @@ bool jit_translate(Cpu *c, Block *b)
     unsigned need = first_need(&x);
     uint8_t *host, *mem;
 
+    x.held[0] = x.held[1] = NO_REG;
     if (need == FLAGS_MEM) {
         host = x.e.p;
         x.flags = FLAGS_HOST;
@@ -251,8 +252,11 @@ bool jit_translate(Cpu *c, Block *b)
     for (x.n = 0; x.n < b->count && !x.ended; x.n++) {
         const Insn *i = &b->insn[x.n];
 
+        x.keep = false;
         if (!op_emit(&x, i))
             emit_call(&x, i);
+        if (!x.keep)
+            x.held[0] = x.held[1] = NO_REG;
         if (!x.ended) {
             x.done[x.n].resume = x.e.p;
             x.done[x.n].flags = (uint8_t)x.flags;

@@ -65,6 +65,8 @@ typedef struct Xlat {
     bool in_64;
     unsigned n;                 /* index of the instruction being translated */
     bool ended;                 /* nothing falls through any more */
+    uint8_t held[2];            /* guest registers whose values scratch A and B have, or NO_REG */
+    bool keep;                  /* they still have them after this instruction */
     SlowJump slow[BLOCK_INSNS * 6];
     unsigned slow_count;
     struct { uint8_t *resume; uint8_t flags, vec; } done[BLOCK_INSNS];

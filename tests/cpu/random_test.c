@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * random_test.c - the translator against the interpreter: random programs, run by both from the same
+ * state; registers, flags, vectors and memory must come out the same.
+ *
+ * A program is a loop of random instructions over all registers and one page and a half of data, with
+ * branches over one instruction, ended by HLT.  R14 points to the data, R15 counts the turns, RSP is
+ * a stack.  An exception ends it too, at its handler's HLT, and must be the same one at the same
+ * place: the frame is in the compared memory.  GH_RANDOM_ROUNDS multiplies the programs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "hypervisor/soft/jit/jit.h"
+#include "tests/cpu/sys_guest.h"
+
+enum { DATA = 0x40000, DATA_SIZE = 0x2000, TURNS = 12, LENGTH = 28, PROGRAMS = 1500, R14 = 14,
+       R15 = 15, RSP = 4, NEVER = UINT16_MAX };
+
+typedef struct Program {
+    uint8_t b[1024];
+    unsigned len;
+} Program;
+
+static uint64_t seed = 0x2545f4914f6cdd1dull;
+
+static uint64_t random64(void)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed * 0x9e3779b97f4a7c15ull;
+}
+
+static unsigned below(unsigned n) { return (unsigned)(random64() >> 33) % n; }
+
+static void put(Program *p, unsigned v) { p->b[p->len++] = (uint8_t)v; }
+
+static unsigned any_register(void)
+{
+    unsigned r;
+
+    do {
+        r = below(16);
+    } while (r == RSP || r == R14 || r == R15);
+    return r;
+}
+
+/* Prefixes, opcode, ModRM: a register and a register or memory at R14 + disp. */
+static void encode(Program *p, unsigned prefix, unsigned size, int map, unsigned op, unsigned reg,
+                   bool memory)
+{
+    unsigned rm = memory ? R14 : any_register();
+
+    if (prefix) {
+        put(p, prefix);
+    }
+    if (size == 2) {
+        put(p, 0x66);
+    }
+    put(p, 0x40 | (size == 8 ? 8 : 0) | (reg & 8 ? 4 : 0) | (rm & 8 ? 1 : 0));
+    if (map) {
+        put(p, 0x0f);
+    }
+    put(p, op);
+    if (memory) {
+        int32_t disp = (int32_t)below(DATA_SIZE - 64);
+
+        put(p, 0x80 | (reg & 7) << 3 | (rm & 7));
+        memcpy(p->b + p->len, &disp, 4);
+        p->len += 4;
+    } else {
+        put(p, 0xc0 | (reg & 7) << 3 | (rm & 7));
+    }
+}
+
+static void immediate(Program *p, unsigned n)
+{
+    while (n--) {
+        put(p, below(256));
+    }
+}
+
+static unsigned any_size(void) { return 1u << below(4); }
+
+static void arithmetic(Program *p, bool memory)
+{
+    unsigned size = any_size(), op = below(8) << 3 | below(2) << 1;
+
+    encode(p, 0, size, 0, op | (size > 1), any_register(), memory);
+}
+
+static void with_immediate(Program *p, bool memory)
+{
+    unsigned size = any_size();
+
+    encode(p, 0, size, 0, size == 1 ? 0x80 : 0x83, below(8), memory);
+    immediate(p, 1);
+}
+
+static void shift(Program *p, bool memory)
+{
+    static const uint8_t ops[] = { 0xc0, 0xd0, 0xd2 };
+    unsigned size = any_size(), op = ops[below(3)];
+
+    encode(p, 0, size, 0, op | (size > 1), below(8), memory);
+    if (op == 0xc0) {
+        immediate(p, 1);
+    }
+}
+
+/* After a multiplication, which leaves SF, ZF, AF and PF undefined. */
+static void define_flags(Program *p)
+{
+    encode(p, 0, 8, 0, 0x85, any_register(), false);
+}
+
+static void unary(Program *p, bool memory)
+{
+    unsigned size = any_size();
+
+    if (below(8) == 0) {
+        encode(p, 0, size, 0, 0xf6 | (size > 1), 4 + below(2), memory);
+        define_flags(p);
+        return;
+    }
+
+    if (below(2)) {
+        encode(p, 0, size, 0, 0xfe | (size > 1), below(2), memory);
+    } else {
+        encode(p, 0, size, 0, 0xf6 | (size > 1), 2 + below(2), memory);
+    }
+}
+
+static void two_byte(Program *p, bool memory)
+{
+    static const uint8_t ops[] = { 0xb6, 0xb7, 0xbe, 0xbf, 0xbc, 0xbd, 0xc1, 0xb1, 0xa5, 0xad };
+    static const uint8_t bits[] = { 0xa3, 0xab, 0xb3, 0xbb };
+    unsigned size = 2u << below(3);
+
+    switch (below(6)) {
+    case 5:
+        encode(p, 0, size, 1, 0xaf, any_register(), memory);
+        define_flags(p);
+        break;
+    case 0: encode(p, 0, size, 1, 0x40 | below(16), any_register(), memory); break;
+    case 1: encode(p, 0, 1, 1, 0x90 | below(16), 0, memory); break;
+    case 2: encode(p, 0, size, 1, bits[below(4)], any_register(), false); break;
+    case 3:
+        encode(p, 0, size, 1, 0xba, 4 + below(4), memory);
+        immediate(p, 1);
+        break;
+    default: encode(p, 0, size, 1, ops[below(sizeof ops)], any_register(), memory);
+    }
+}
+
+static void move(Program *p, bool memory)
+{
+    unsigned size = any_size();
+
+    switch (below(5)) {
+    case 0: encode(p, 0, size, 0, 0x88 | (size > 1), any_register(), memory); break;
+    case 1: encode(p, 0, size, 0, 0x8a | (size > 1), any_register(), memory); break;
+    case 2: encode(p, 0, size, 0, 0x86 | (size > 1), any_register(), memory); break;
+    case 3: encode(p, 0, 8, 0, 0x8d, any_register(), true); break;
+    default: {
+        unsigned r = any_register();
+        put(p, 0x48 | (r & 8 ? 1 : 0));
+        put(p, 0xb8 | (r & 7));
+        immediate(p, 8);
+    }
+    }
+}
+
+static void stack(Program *p)
+{
+    unsigned push = any_register(), pop = any_register();
+
+    put(p, 0x40 | (push & 8 ? 1 : 0));
+    put(p, 0x50 | (push & 7));
+    put(p, 0x40 | (pop & 8 ? 1 : 0));
+    put(p, 0x58 | (pop & 7));
+}
+
+/* Legacy SSE on XMM0-15; memory operands may be unaligned, which is a fault for most. */
+static void vector(Program *p, bool memory)
+{
+    static const uint8_t packed[] = { 0xef, 0xfe, 0xd4, 0xfa, 0xdb, 0xeb, 0x62, 0x6c, 0x58, 0x59 };
+    static const uint8_t scalar[] = { 0x58, 0x59, 0x5c, 0x5d, 0x5f };
+
+    switch (below(3)) {
+    case 0: encode(p, 0x66, 4, 1, packed[below(sizeof packed)], below(16), memory && !below(8)); break;
+    case 1: encode(p, below(2) ? 0xf3 : 0xf2, 4, 1, scalar[below(sizeof scalar)], below(16), memory);
+            break;
+    default: encode(p, 0x66, 8, 1, below(2) ? 0x6e : 0x7e, below(16), memory);
+    }
+}
+
+static void one(Program *p)
+{
+    bool memory = below(3) == 0;
+
+    switch (below(10)) {
+    case 0: case 1: case 2: arithmetic(p, memory); break;
+    case 3: with_immediate(p, memory); break;
+    case 4: shift(p, memory); break;
+    case 5: unary(p, memory); break;
+    case 6: two_byte(p, memory); break;
+    case 7: move(p, memory); break;
+    case 8: stack(p); break;
+    default: vector(p, memory);
+    }
+}
+
+static void make(Program *p)
+{
+    int32_t back;
+
+    p->len = 0;
+    for (unsigned n = 0; n < LENGTH; n++) {
+        if (below(6) == 0) {            /* a branch over the next one */
+            unsigned at = p->len;
+
+            put(p, 0x70 | below(16));
+            put(p, 0);
+            one(p);
+            p->b[at + 1] = (uint8_t)(p->len - at - 2);
+        } else {
+            one(p);
+        }
+    }
+    put(p, 0x49);                       /* dec r15; jnz back to the start */
+    put(p, 0xff);
+    put(p, 0xcf);
+    put(p, 0x0f);
+    put(p, 0x85);
+    back = -(int32_t)(p->len + 4);
+    memcpy(p->b + p->len, &back, 4);
+    p->len += 4;
+    put(p, 0xf4);
+}
+
+static void run(Guest *g, const Program *p, const VcpuState *s, const uint8_t *data, unsigned warm)
+{
+    jit_set_warm(g->engine, warm);
+    memcpy(g->ram + DATA, data, DATA_SIZE);
+    memset(g->ram + STACK0 - 0x400, 0, 0x400);
+    guest_code(g, CODE, p->b, p->len);
+    engine_soft.code_written(g->engine, CODE, sizeof p->b);
+    g->s = *s;
+    cr_assert(guest_run(g) == VCPU_STOP_HALTED);
+}
+
+static void show(const Program *p, const VcpuState *a, const VcpuState *b)
+{
+    char line[2 * sizeof p->b + 1];
+
+    for (unsigned n = 0; n < p->len; n++) {
+        snprintf(line + 2 * n, 3, "%02x", p->b[n]);
+    }
+    cr_log_error("program %s", line);
+    for (unsigned n = 0; n < 16; n++) {
+        if (a->gpr[n] != b->gpr[n]) {
+            cr_log_error("r%u: interpreted %lx, translated %lx", n, a->gpr[n], b->gpr[n]);
+        }
+    }
+    for (unsigned n = 24; n < 416; n++) {
+        if (a->xsave[n] != b->xsave[n]) {
+            cr_log_error("x87 and vectors differ from byte %u: %02x %02x", n, a->xsave[n], b->xsave[n]);
+            break;
+        }
+    }
+    cr_log_error("rip %lx %lx flags %lx %lx", a->rip, b->rip, a->rflags, b->rflags);
+}
+
+static unsigned rounds(void)
+{
+    const char *text = getenv("GH_RANDOM_ROUNDS");
+
+    return text && atoi(text) > 0 ? (unsigned)atoi(text) : 1;
+}
+
+Test(random, programs_come_out_the_same_translated_and_interpreted, .timeout = 0)
+{
+    static uint8_t data[DATA_SIZE], after[DATA_SIZE], stack_after[0x400];
+    Guest *g = guest_new();
+    VcpuState s, expected;
+    Program p;
+
+    guest_long(g);
+    g->s.cr0 &= ~(uint64_t)0xc;         /* no EM, no TS */
+    g->s.cr4 |= 0x600;                  /* OSFXSR, OSXMMEXCPT */
+    s = g->s;
+    for (unsigned n = 0; n < PROGRAMS * rounds(); n++) {
+        make(&p);
+        for (unsigned k = 0; k < DATA_SIZE; k += 8) {
+            uint64_t v = random64();
+            memcpy(data + k, &v, 8);
+        }
+        for (unsigned k = 0; k < 16; k++) {
+            s.gpr[k] = below(4) ? random64() : below(3);
+        }
+        s.gpr[RSP] = STACK0 - 0x100;
+        s.gpr[R14] = DATA;
+        s.gpr[R15] = TURNS;
+        for (unsigned k = 0; k < 256; k += 8) {
+            uint64_t v = random64();
+            memcpy(s.xsave + 160 + k, &v, 8);
+        }
+        run(g, &p, &s, data, NEVER);
+        expected = g->s;
+        memcpy(after, g->ram + DATA, DATA_SIZE);
+        memcpy(stack_after, g->ram + STACK0 - sizeof stack_after, sizeof stack_after);
+        run(g, &p, &s, data, 1);
+        if (memcmp(expected.gpr, g->s.gpr, sizeof expected.gpr) || expected.rip != g->s.rip ||
+            expected.rflags != g->s.rflags || memcmp(after, g->ram + DATA, DATA_SIZE) ||
+            memcmp(stack_after, g->ram + STACK0 - sizeof stack_after, sizeof stack_after) ||
+            memcmp(expected.xsave + 24, g->s.xsave + 24, 416 - 24)) {
+            show(&p, &expected, &g->s);
+            for (unsigned k = 0; k < DATA_SIZE; k++) {
+                if (after[k] != g->ram[DATA + k]) {
+                    cr_log_error("data differ from byte %x: %02x %02x", k, after[k], g->ram[DATA + k]);
+                    break;
+                }
+            }
+            cr_assert_fail("program %u differs", n);
+        }
+    }
+    guest_free(g);
+}
