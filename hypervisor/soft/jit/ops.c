@@ -574,17 +574,25 @@ static bool emit_push_memory(Xlat *x, const Insn *i)
     return true;
 }
 
+/* Rings 0 to 2 share their blocks: what only ring 0 may do is the body's in the others. */
+static void ring0_only(Xlat *x)
+{
+    flags_to_mem(x);
+    flags_clobbered(x);
+    e_op(&x->e, 1, 0, 0, 0x80, 7, opd_abs(&x->c->cpl));
+    e8(&x->e, 0);
+    slow_if(x, CC_NE);
+}
+
 /* CLI and STI where CPL is 0: IF alone.  With an interrupt waiting, STI is its body's. */
 static bool emit_if(Xlat *x, const Insn *i)
 {
     uint64_t next = x->b->rip + i->off + i->len;
     Emit *e = &x->e;
 
-    if ((x->b->mode & (MODE_USER | MODE_V86)) || (x->b->mode & MODE_SIZE_MASK) == MODE_16 ||
-        x->c->cpl)
+    if ((x->b->mode & (MODE_USER | MODE_V86)) || (x->b->mode & MODE_SIZE_MASK) == MODE_16)
         return false;
-    flags_to_mem(x);
-    flags_clobbered(x);
+    ring0_only(x);
     if (i->opcode == 0xfb) {
         e_alu_imm(e, 4, 7, opd_abs(&cpu_priv(x->c)->irq_wait), 0);
         slow_if(x, CC_NE);
@@ -797,11 +805,9 @@ static bool emit_ac(Xlat *x, const Insn *i)
     Cpu *c = x->c;
     Emit *e = &x->e;
 
-    if ((x->b->mode & (MODE_USER | MODE_V86)) || !x->in_64 || c->cpl ||
-        on == !!(x->b->mode & MODE_AC))
+    if ((x->b->mode & (MODE_USER | MODE_V86)) || !x->in_64 || on == !!(x->b->mode & MODE_AC))
         return false;
-    flags_to_mem(x);
-    flags_clobbered(x);
+    ring0_only(x);
     e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_abs((char *)&c->cr4 + 2), true);
     e8(e, CR4_SMAP >> 16);
     slow_if(x, CC_E);
