@@ -6,6 +6,7 @@
  */
 #include <string.h>
 #include "hw/rtl8139_internal.h"
+#include "net/offload.h"
 
 #define SLOT_FRAME_MAX 1792     /* the FIFO's size: longer ones underrun */
 #define BUDGET 128              /* descriptors a turn */
@@ -21,7 +22,7 @@
 #define TXD_STATUS 0x02ff0000u
 #define TXD_VLAN (1u << 17)     /* second dword */
 enum { TPPOLL_HIGH = 0x80, TPPOLL_NORMAL = 0x40 };
-enum { PROTO_TCP = 6, PROTO_UDP = 17 };
+enum { PROTO_TCP = 6, PROTO_UDP = 17, TCP_CHECKSUM = 16 };
 
 static uint16_t get16(const uint8_t *p)
 {
@@ -32,17 +33,6 @@ static void put16(uint8_t *p, uint16_t v)
 {
     p[0] = v >> 8;
     p[1] = v;
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v);
 }
 
 static uint32_t sum_words(const uint8_t *p, uint32_t len, uint32_t sum)
@@ -186,46 +176,46 @@ void rtl8139_write_tsd(Rtl8139 *s, unsigned slot, uint32_t value)
 
 /* --- large send: one gathered TCP segment into frames of mss bytes --- */
 
-static void send_segments(Rtl8139 *s, uint8_t *f, uint32_t len, uint32_t mss)
+static void loop_back(void *opaque, const uint8_t *frame, size_t len)
 {
-    uint8_t out[14 + 4 + 60 + 60 + 0x800];
-    Layers l;
-    uint32_t tcp_len, head, data, seq, done = 0;
-    uint16_t id;
-    uint8_t flags;
+    rtl8139_receive(opaque, frame, len);
+}
 
-    if (!find_layers(f, len, &l) || l.protocol != PROTO_TCP || l.l4_len < 20 || mss == 0) {
+static void send_offload(Rtl8139 *s, uint8_t *f, uint32_t len, const NetOffload *o)
+{
+    if (!net_offload_valid(o, f, len)) {
+        return;
+    }
+    s->tally.tx_ok += o->segment ? (len - o->header + o->segment - 1) / o->segment : 1;
+    if ((s->tcr & TCR_LOOPBACK) == TCR_LOOPBACK) {
+        net_offload_finish(o, f, len, loop_back, s);
+    } else if (s->port) {
+        net_send_offload(s->port, f, len, o);
+    }
+}
+
+/* The cutting is left to the other end of the cable, or to net/ where that can't. */
+static void send_large(Rtl8139 *s, uint8_t *f, uint32_t len, uint32_t mss)
+{
+    NetOffload o = { .checksum = true, .checksum_offset = TCP_CHECKSUM };
+    Layers l;
+    uint32_t tcp_len;
+
+    if (!find_layers(f, len, &l) || l.protocol != PROTO_TCP || l.l4_len < 20 || l.fragment) {
         send_frame(s, f, len);
         return;
     }
     tcp_len = (f[l.l4 + 12] >> 4) * 4u;
-    if (tcp_len < 20 || tcp_len > l.l4_len) {
+    if (mss == 0 || tcp_len < 20 || tcp_len > l.l4_len) {
         send_frame(s, f, len);
         return;
     }
-    head = l.l4 + tcp_len;
-    data = l.l4_len - tcp_len;
-    seq = get32(f + l.l4 + 4);
-    id = get16(f + l.ip + 4);
-    flags = f[l.l4 + 13];
-    do {
-        uint32_t n = MIN(mss, data - done);
-        Layers part = l;
-        bool last = done + n == data;
-
-        memcpy(out, f, head);
-        memcpy(out + head, f + head + done, n);
-        put16(out + l.ip + 2, l.ip_len + tcp_len + n);
-        put16(out + l.ip + 4, id++);
-        put32(out + l.l4 + 4, seq + done);
-        out[l.l4 + 13] = last ? flags : flags & ~0x09;      /* FIN and PSH only on the last */
-        part.l4_len = tcp_len + n;
-        part.fragment = false;
-        ip_checksum(out, &part);
-        l4_checksum(out, &part);
-        send_frame(s, out, head + n);
-        done += n;
-    } while (done < data);
+    o.checksum_start = l.l4;
+    o.header = l.l4 + tcp_len;
+    o.segment = l.l4_len - tcp_len > mss ? mss : 0;
+    ip_checksum(f, &l);
+    put16(f + l.l4 + TCP_CHECKSUM, ~fold(pseudo_sum(f, &l)));
+    send_offload(s, f, l.l4 + l.l4_len, &o);
 }
 
 static uint32_t insert_vlan(uint8_t *f, uint32_t len, uint16_t tag)
@@ -251,7 +241,7 @@ static void send_gathered(Rtl8139 *s)
         len = insert_vlan(f, len, s->gather_vlan);
     }
     if (flags & TXD_LGSEN) {
-        send_segments(s, f, len, flags >> 16 & 0x7ff);
+        send_large(s, f, len, flags >> 16 & 0x7ff);
         return;
     }
     if ((flags & (TXD_IPCS | TXD_TCPCS | TXD_UDPCS)) && find_layers(f, len, &l)) {

@@ -247,28 +247,113 @@ static uint32_t ones_sum(const uint8_t *p, unsigned len)
     return s;
 }
 
+/* The sum of the TCP segment and its pseudo header; right if all ones. */
+static uint32_t tcp_sum(const uint8_t *f, unsigned len)
+{
+    uint8_t copy[65600] = { 0 };
+
+    memcpy(copy, f + 26, 8);
+    copy[9] = 6;
+    copy[10] = (len - 34) >> 8;
+    copy[11] = len - 34;
+    memcpy(copy + 12, f + 34, len - 34);
+    return ones_sum(copy, 12 + len - 34);
+}
+
+static uint64_t frames_sent(Nic *n)
+{
+    uint64_t count;
+
+    fake_out32(n->f, IO + 0x14, 0);
+    fake_out32(n->f, IO + 0x10, 0x60000 | 8);
+    memcpy(&count, n->f->ram + 0x60000, 8);
+    return count;
+}
+
+static void send_large(Nic *n, unsigned data, unsigned mss)
+{
+    unsigned len = tcp_packet(n->f->ram + TXBUF, data);
+
+    memset(n->f->ram + TXBUF + len, 0xee, 40);          /* beyond the IP packet: not the guest's data */
+    put_desc(n, 0, 0xf0000000 | 0x08000000 | mss << 16 | (len + 40), 0, TXBUF);
+    fake_out32(n->f, IO + 0x20, DESC);
+    fake_out8(n->f, IO + 0xd9, 0x40);
+}
+
+static void expect_segments(Nic *n, unsigned data, unsigned mss, unsigned want)
+{
+    uint8_t buf[65600];
+    unsigned total = 0, frames = 0;
+    uint64_t before = frames_sent(n);
+    ssize_t got;
+
+    send_large(n, data, mss);
+    while ((got = recv(n->far, buf, sizeof buf, MSG_DONTWAIT)) > 0) {
+        unsigned part = got - 54;
+
+        cr_expect_eq(buf[16] << 8 | buf[17], 40 + part);
+        cr_expect_eq(buf[18] << 8 | buf[19], 1 + frames, "identification");
+        cr_expect_eq(ones_sum(buf + 14, 20), 0xffff, "IP checksum, data %u mss %u", data, mss);
+        cr_expect_eq(tcp_sum(buf, got), 0xffff, "TCP checksum, data %u mss %u", data, mss);
+        cr_expect_eq(buf[40] << 8 | buf[41], (9 + total) & 0xffff, "sequence number moves");
+        total += part;
+        frames++;
+        cr_expect_eq(buf[47] & 8, total == data ? 8 : 0, "PSH on the last only");
+        for (unsigned i = 54; i < got; i++) {
+            cr_assert_eq(buf[i], 0x61);
+        }
+    }
+    cr_expect_eq(frames, want, "data %u mss %u", data, mss);
+    cr_expect_eq(total, data);
+    cr_expect_eq(frames_sent(n) - before, want, "the tally counts what goes out");
+}
+
 Test(rtl8139, large_send_cuts_segments_with_right_sums)
 {
     Nic n = nic_new();
-    uint8_t buf[4096];
-    unsigned len = tcp_packet(n.f->ram + TXBUF, 2500), total = 0, frames = 0;
-    ssize_t got;
 
     start_cplus(&n);
-    put_desc(&n, 0, 0xf0000000 | 0x08000000 | 1000u << 16 | len, 0, TXBUF);
-    fake_out8(n.f, IO + 0xd9, 0x40);
-    while ((got = recv(n.far, buf, sizeof buf, MSG_DONTWAIT)) > 0) {
-        unsigned data = got - 54;
+    expect_segments(&n, 2500, 1000, 3);
+    expect_segments(&n, 2000, 1000, 2);
+    expect_segments(&n, 999, 1000, 1);
+    expect_segments(&n, 0, 1000, 1);
+    expect_segments(&n, 60000, 1460, 42);
+    nic_free(&n);
+}
 
-        cr_assert_eq(buf[16] << 8 | buf[17], 40 + data);
-        cr_assert_eq(ones_sum(buf + 14, 20), 0xffff);
-        cr_assert_eq(buf[41], (uint8_t)(9 + total), "sequence number moves");
-        total += data;
-        frames++;
-        cr_assert_eq(buf[47] & 8, total == 2500 ? 8 : 0, "PSH on the last only");
+Test(rtl8139, large_send_with_mss_zero_is_a_plain_frame)
+{
+    Nic n = nic_new();
+    uint8_t buf[65600];
+
+    start_cplus(&n);
+    send_large(&n, 2500, 0);
+    cr_expect_eq(recv(n.far, buf, sizeof buf, MSG_DONTWAIT), 54 + 2500 + 40);
+    cr_expect_eq(memcmp(buf, n.f->ram + TXBUF, 54 + 2500 + 40), 0);
+    cr_expect_lt(recv(n.far, buf, sizeof buf, MSG_DONTWAIT), 0);
+    nic_free(&n);
+}
+
+Test(rtl8139, large_send_in_loopback_comes_back_in_segments)
+{
+    Nic n = nic_new();
+
+    start_cplus(&n);
+    fake_out32(n.f, IO + 0x40, 3 << 17);
+    for (unsigned i = 0; i < 3; i++) {
+        put_desc(&n, 256 + i, 0x80000000 | (i == 2 ? 0x40000000 : 0) | 1600, 0,
+                 0x50000 + i * 0x1000);
     }
-    cr_assert_eq(frames, 3);
-    cr_assert_eq(total, 2500);
+    send_large(&n, 2500, 1000);
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned len = 54 + (i < 2 ? 1000 : 500);
+        uint32_t status;
+
+        memcpy(&status, n.f->ram + DESC + 0x1000 + 16 * i, 4);
+        cr_expect_eq(status >> 31, 0);
+        cr_expect_eq(status & 0x3fff, len + 4);
+        cr_expect_eq(tcp_sum(n.f->ram + 0x50000 + i * 0x1000, len), 0xffff, "segment %u", i);
+    }
     nic_free(&n);
 }
 

@@ -20,7 +20,7 @@ DEVICE = HOST + ('pthread.h', 'sys/socket.h', 'sys/epoll.h', 'unistd.h', 'thread
 RULES = {
     'include': (('include/',), HOST),
     'lib': (('include/', 'lib/'), HOST),
-    'hw': (('include/', 'lib/', 'hw/', 'block/', 'net/net.h', 'ui/display.h', 'ui/input.h',
+    'hw': (('include/', 'lib/', 'hw/', 'block/', 'net/net.h', 'net/offload.h', 'ui/display.h', 'ui/input.h',
             'usb/usb_peer.h', 'ui/chardev.h', 'ui/audio.h'), DEVICE),
     'block': (('include/', 'lib/', 'block/'), HOST),
     'net': (('include/', 'lib/', 'net/'), HOST),
