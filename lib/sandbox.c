@@ -26,6 +26,32 @@ static bool fail(GError **error, const char *what, int code)
     return false;
 }
 
+/* What every process needs, whatever it is for: GLib's loop and log, the C library. */
+static const SandboxCall base_calls[] = {
+    { SCMP_SYS(brk), "memory", 0 },
+    { SCMP_SYS(mmap), "memory", 0 },
+    { SCMP_SYS(munmap), "memory", 0 },
+    { SCMP_SYS(mremap), "memory", 0 },
+    { SCMP_SYS(madvise), "memory", 0 },
+    { SCMP_SYS(futex), "locks", 0 },
+    { SCMP_SYS(poll), "the loop", 0 },
+    { SCMP_SYS(ppoll), "the loop", 0 },
+    { SCMP_SYS(clock_gettime), "time", 0 },
+    { SCMP_SYS(write), "log, descriptors that wake the loop", 0 },
+    { SCMP_SYS(writev), "log", 0 },
+    { SCMP_SYS(getpid), "log", 0 },
+    { SCMP_SYS(close), "descriptors no longer needed", 0 },
+    { SCMP_SYS(gettid), "abort", 0 },
+    { SCMP_SYS(tgkill), "abort", 0 },
+    { SCMP_SYS(rt_sigprocmask), "signals", 0 },
+    { SCMP_SYS(rt_sigaction), "signals", 0 },
+    { SCMP_SYS(rt_sigreturn), "signals", 0 },
+    { SCMP_SYS(restart_syscall), "signals", 0 },
+    { SCMP_SYS(exit), "end of a thread", 0 },
+    { SCMP_SYS(exit_group), "end", 0 },
+    { 0, NULL, 0 },
+};
+
 typedef struct Limit {
     int number;
     struct scmp_arg_cmp argument;       /* must hold; several rows for a call are alternatives */
@@ -56,6 +82,17 @@ static int allow(scmp_filter_ctx ctx, int number)
     return limited ? rc : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
 }
 
+static int allow_all(scmp_filter_ctx ctx, const SandboxCall *c)
+{
+    int rc = 0;
+
+    for (; rc == 0 && c->why; c++) {
+        rc = c->error ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(c->error), c->number, 0)
+                      : allow(ctx, c->number);
+    }
+    return rc;
+}
+
 static bool load_filter(const SandboxCall *calls, uint32_t otherwise, GError **error)
 {
     scmp_filter_ctx ctx = seccomp_init(otherwise);
@@ -67,9 +104,11 @@ static bool load_filter(const SandboxCall *calls, uint32_t otherwise, GError **e
     if (rc == 0 && otherwise != SCMP_ACT_KILL_PROCESS) {
         rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
     }
-    for (const SandboxCall *c = calls; rc == 0 && c->why; c++) {
-        rc = c->error ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(c->error), c->number, 0)
-                      : allow(ctx, c->number);
+    if (rc == 0) {
+        rc = allow_all(ctx, base_calls);
+    }
+    if (rc == 0) {
+        rc = allow_all(ctx, calls);
     }
     if (rc == 0) {              /* for the check at the end of sandbox_enter() */
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,

@@ -19,7 +19,8 @@ typedef struct SandboxCall {
 } SandboxCall;
 
 /*
- * calls ends with a NULL why.  Applies to all threads.  A call outside the table kills the process;
+ * calls ends with a NULL why; what every process needs (memory, locks, the loop, log, abort, end) is
+ * added to it and must not be in it.  Applies to all threads.  A call outside the table kills the process;
  * GUESTHOUSE_SANDBOX=log in the environment makes it return ENOSYS with a line in the kernel log
  * instead, =off leaves the filter out (for debuggers and sanitizers).
  */

@@ -134,6 +134,46 @@ def check_paths(path, tops):
                     problem(path, number, f'{name} does not exist')
 
 
+def policy_rows(text):
+    """(call, reason, errno or 0) of a table of SandboxCall."""
+    for m in re.finditer(r'(?:ALLOW\((\w+), "([^"]*)"\)|\{ SCMP_SYS\((\w+)\), "([^"]*)", (\w+) \})', text):
+        yield (m[1], m[2], '0') if m[1] else (m[3], m[4], m[5])
+
+
+def check_sandbox():
+    """docs/sandbox.md has the rows of the policies, each section those of the policy file it names."""
+    path = 'docs/sandbox.md'
+    with open('lib/sandbox.c', encoding='utf-8') as f:
+        base = f.read().split('base_calls[]', 1)[1].split('};', 1)[0]
+    with open(path, encoding='utf-8') as f:
+        sections = re.split(r'^## ', f.read(), flags=re.M)
+    for section in sections:
+        name = section.split('\n', 1)[0]
+        m = re.search(r'`([\w/]+/policy\.c)`', section)
+        if '| why | calls |' not in section:
+            continue
+        if section is sections[0]:
+            name, text = 'the base', base
+        elif m:
+            with open(m[1], encoding='utf-8') as f:
+                text = f.read()
+        else:
+            problem(path, 0, f'{name}: a table without the policy file it is from')
+            continue
+        want = set(policy_rows(text))
+        got = set()
+        for why, calls, answer in re.findall(r'^\| (?!why)([^|-][^|]*) \| ([^|]*) \|([^|]*)\|$', section, re.M):
+            got |= {(c, why, answer.split()[-1] if answer.strip() else '0') for c in calls.split()}
+        for call, why, _ in sorted(want - got):
+            problem(path, 0, f'{name}: no row for {call} ({why})')
+        for call, why, _ in sorted(got - want):
+            problem(path, 0, f'{name}: {call} ({why}) is not in the policy')
+        if section is not sections[0]:
+            for call, _, _ in policy_rows(base):
+                if call in {c for c, _, _ in want}:
+                    problem(m[1], 0, f'{call} is in the base of all processes (lib/sandbox.c)')
+
+
 def check_headers(headers):
     flags = subprocess.run(['pkg-config', '--cflags', 'glib-2.0', 'gio-unix-2.0', 'pixman-1',
                             'xkbcommon', 'libvncserver', 'sdl2', 'slirp', 'libusb-1.0'],
@@ -162,6 +202,7 @@ def main():
         check_text(path)
         if path.endswith('.md'):
             check_paths(path, tops)
+    check_sandbox()
     # Lists of macros are included in the middle of something else, on purpose.
     check_headers([f for f in every if f.endswith('.h') and not f.endswith('_list.h')])
     for line in problems:
