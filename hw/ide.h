@@ -47,8 +47,42 @@ typedef enum IdePhase {
     IDE_PIO_OUT,                /* the host writes buffer[pos, drq_end) */
     IDE_DMA_IN,                 /* the bus master, to memory */
     IDE_DMA_OUT,                /* the bus master, from memory */
+    IDE_TEST,                   /* the end of a self-test that the host waits for */
     IDE_PHASES
 } IdePhase;
+
+/* What a command of ide_ata.c's table is for and how it transfers. */
+enum {
+    FOR_DISK = 1, FOR_CD = 2, FOR_BOTH = 3,
+    CMD_EXT = 4,                /* 48-bit */
+    CMD_MULTIPLE = 8,           /* DRQ blocks of d->multiple sectors */
+    CMD_WRITE = 16,
+    CMD_FUA = 32,
+    CMD_VERIFY = 64,
+    CMD_BUFFER = 128,           /* the data stays in the drive's buffer */
+};
+typedef enum IdePower { POWER_ACTIVE, POWER_IDLE, POWER_STANDBY, POWER_SLEEP, POWERS } IdePower;
+
+enum { SMART_COMMAND_BYTES = 12, SMART_ERROR_BYTES = 90, SMART_ERRORS = 5, SMART_TEST_BYTES = 24,
+       SMART_TESTS = 21 };
+
+/* Counted from the start of the domain: there is no place to keep them longer. */
+typedef struct IdeSmart {
+    bool enabled, autosave;
+    uint64_t sectors_read, sectors_written;
+    uint16_t error_count;
+    uint8_t commands[SMART_ERRORS * SMART_COMMAND_BYTES];   /* the last five, newest last */
+    uint8_t errors[SMART_ERRORS * SMART_ERROR_BYTES];       /* summary log, a ring */
+    uint8_t tests[SMART_TESTS * SMART_TEST_BYTES];          /* self-test log, a ring */
+    uint8_t test_count;         /* entries written, 1-21 and round again; 0: none yet */
+    uint8_t test;               /* subcommand that runs; 0: none, 0xff: off-line collection */
+    uint8_t test_status;        /* of the last: status << 4 | tenths left */
+    uint8_t collection;         /* off-line data collection status */
+    uint64_t test_lba;          /* next to read */
+    Timer step;
+    BlockRequest *request;      /* of the test */
+    uint8_t *buffer;            /* SMART_CHUNK bytes while a test runs */
+} IdeSmart;
 
 typedef struct CdDrive {
     uint8_t key, asc, ascq;     /* sense */
@@ -69,7 +103,8 @@ struct IdeDrive {
     BlockDev *block;            /* NULL: no drive here */
     bool cdrom;
     char serial[21];
-    uint64_t sectors;
+    uint64_t native;            /* sectors of the image */
+    uint64_t sectors;           /* of them, those that the host protected area leaves */
     BlockRequest *request;      /* in flight */
     /* state */
     bool unplugged;
@@ -89,7 +124,15 @@ struct IdeDrive {
     uint8_t multiple;           /* sectors a DRQ block of READ/WRITE MULTIPLE; 0: not set */
     uint16_t heads, track;      /* translation in use: heads, sectors a track */
     uint8_t transfer_mode;      /* of SET FEATURES */
-    bool write_cache, look_ahead, standby;
+    bool write_cache, look_ahead;
+    bool keep_settings;         /* over a software reset */
+    uint8_t power;              /* IdePower */
+    uint64_t standby_after;     /* ns without a command; 0: never */
+    uint64_t idle_since;        /* guest time of the last command's end */
+    uint64_t clip, kept_clip;   /* sectors of SET MAX; 0: all.  kept: until the domain ends */
+    bool clip_kept_once;        /* one non-volatile SET MAX a power-on */
+    bool native_read;           /* READ NATIVE MAX was the last command */
+    IdeSmart smart;
     CdDrive cd;
     uint8_t *buffer;            /* IDE_BUFFER bytes */
 };
@@ -147,6 +190,39 @@ void ide_ata_command(IdeDrive *d, uint8_t opcode);      /* also of CD-ROM drives
 void ide_ata_pio_done(IdeDrive *d);     /* the host has moved the DRQ block */
 void ide_ata_dma_done(IdeDrive *d, int error);
 void ide_ata_set_lba(IdeDrive *d, uint64_t lba);
+uint64_t ide_ata_lba(const IdeDrive *d, bool ext);      /* of the registers, by LBA */
+bool ide_ata_range(IdeDrive *d, bool ext);  /* lba, left by the registers; false: failed, IDNF */
+void ide_ata_flush(IdeDrive *d);        /* and the command's end */
+
+/* ide_ctl.c: commands without data of the medium */
+void ide_ctl_idle(IdeDrive *d, unsigned flags);
+void ide_ctl_standby(IdeDrive *d, unsigned flags);
+void ide_ctl_sleep(IdeDrive *d, unsigned flags);
+void ide_ctl_check_power(IdeDrive *d, unsigned flags);
+void ide_ctl_native_max(IdeDrive *d, unsigned flags);
+void ide_ctl_set_max(IdeDrive *d, unsigned flags);
+void ide_ctl_set_features(IdeDrive *d, unsigned flags);
+void ide_ctl_set_multiple(IdeDrive *d, unsigned flags);
+void ide_ctl_init_parameters(IdeDrive *d, unsigned flags);
+void ide_ctl_diagnose(IdeDrive *d, unsigned flags);
+void ide_ctl_device_reset(IdeDrive *d, unsigned flags);
+void ide_ctl_seek(IdeDrive *d, unsigned flags);
+void ide_ctl_power_on(IdeDrive *d);     /* settings as a power-on leaves them */
+void ide_ctl_soft_reset(IdeDrive *d);   /* ... and a software reset */
+void ide_ctl_update_size(IdeDrive *d);  /* d->sectors, out of the image's size and SET MAX */
+void ide_ctl_begin(IdeDrive *d, uint8_t opcode);        /* before each command */
+
+/* ide_smart.c */
+void ide_smart_command(IdeDrive *d, unsigned flags);
+void ide_smart_init(IdeDrive *d);
+void ide_smart_finish(IdeDrive *d);             /* also when the drive is unplugged */
+void ide_smart_power_on(IdeDrive *d);
+void ide_smart_note_command(IdeDrive *d);       /* a command begins */
+void ide_smart_note_error(IdeDrive *d);         /* the registers tell of an error of the medium */
+void ide_smart_stop(IdeDrive *d);               /* ends a self-test that runs: a reset came */
+void ide_smart_quiesce(IdeDrive *d);
+const char *ide_smart_fault(const IdeDrive *d);
+extern const StateField ide_smart_state[];
 
 /* ide_identify.c */
 void ide_identify_disk(const IdeDrive *d, uint8_t *buf);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ide_atapi.c - the packet transport of a CD-ROM drive (ATA/ATAPI-6, 9.8 and 9.9): the 12
+ * ide_atapi.c - the packet transport of a CD-ROM drive (ATA/ATAPI-7, volume 2): the 12
  * packet bytes, data in PIO blocks under the host's byte count limit or by DMA, and the status
  * phase.  What the packets mean is in ide_mmc.c.  No overlap, no pass-through to a real drive.
  */

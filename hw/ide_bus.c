@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ide_bus.c - an ATA channel (ATA/ATAPI-6, T13/1410D): the task files of its two devices,
+ * ide_bus.c - an ATA channel (ATA/ATAPI-7, T13/1532D): the task files of its two devices,
  * selection, the data port, software reset and the interrupt.  Commands are in ide_ata.c and
  * ide_atapi.c.  An absent device reads as zeros, as a lone device answers for its missing
  * partner.  Left out: queued and overlapped commands.
@@ -50,6 +50,7 @@ static void ide_phase(IdeDrive *d, IdePhase phase, uint8_t status)
 void ide_done(IdeDrive *d)
 {
     ide_phase(d, IDE_IDLE, STATUS_DRDY | STATUS_DSC);
+    d->idle_since = vm_now(d->bus->dev);
     ide_raise(d);
 }
 
@@ -57,6 +58,7 @@ void ide_fail(IdeDrive *d, uint8_t error, uint8_t status)
 {
     d->error = error;
     ide_phase(d, IDE_IDLE, STATUS_DRDY | STATUS_DSC | STATUS_ERR | status);
+    d->idle_since = vm_now(d->bus->dev);
     ide_raise(d);
 }
 
@@ -106,6 +108,7 @@ void ide_drive_abort(IdeDrive *d)
             ide_master_abandon(d->bus);
     }
     d->phase = IDE_IDLE;
+    ide_smart_stop(d);
     d->pos = d->drq_end = d->filled = 0;
     d->left = 0;
     d->dma_left = 0;
@@ -216,6 +219,8 @@ static void ide_command_write(IdeBus *bus, uint8_t opcode)
     if (!ide_drive_present(d) && opcode != 0x90)
         return;
     if ((d->status & (STATUS_BSY | STATUS_DRQ)) && !device_reset)
+        return;
+    if (d->power == POWER_SLEEP && !device_reset)       /* only a reset wakes it */
         return;
     d->irq = false;
     ide_bus_update_irq(bus);
@@ -331,6 +336,7 @@ static void ide_soft_reset(IdeBus *bus, bool begins)
         IdeDrive *d = &bus->drive[i];
         if (begins) {
             ide_drive_abort(d);
+            ide_ctl_soft_reset(d);
             d->status = STATUS_BSY;
         } else {
             ide_drive_signature(d);
@@ -367,7 +373,8 @@ void ide_bus_init(IdeBus *bus, Device *dev, unsigned number)
         d->bus = bus;
         d->unit = i;
         d->buffer = g_aligned_alloc0(1, IDE_BUFFER, 4096);     /* O_DIRECT needs no copy */
-        d->sectors = d->block && !d->cdrom ? block_size(d->block) / IDE_SECTOR : 0;
+        d->native = d->block && !d->cdrom ? block_size(d->block) / IDE_SECTOR : 0;
+        ide_smart_init(d);
     }
 }
 
@@ -376,6 +383,7 @@ void ide_bus_finish(IdeBus *bus)
     for (unsigned i = 0; i < 2; i++) {
         if (bus->drive[i].buffer)
             ide_drive_abort(&bus->drive[i]);
+        ide_smart_finish(&bus->drive[i]);
         g_aligned_free(bus->drive[i].buffer);
         bus->drive[i].buffer = NULL;
     }
@@ -384,9 +392,11 @@ void ide_bus_finish(IdeBus *bus)
 
 void ide_bus_quiesce(IdeBus *bus)
 {
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 2; i++) {
         while (bus->drive[i].request)
             block_drain(bus->drive[i].block);
+        ide_smart_quiesce(&bus->drive[i]);
+    }
 }
 
 static void ide_drive_reset(IdeDrive *d)
@@ -397,12 +407,8 @@ static void ide_drive_reset(IdeDrive *d)
     memset(&d->cd, 0, sizeof(d->cd));
     d->command = 0;
     d->lba = d->dma_offset = 0;
-    d->multiple = 0;
-    d->heads = 16;
-    d->track = 63;
-    d->transfer_mode = 0x22;
-    d->write_cache = d->look_ahead = true;
-    d->standby = false;
+    ide_ctl_power_on(d);
+    ide_smart_power_on(d);
     ide_drive_signature(d);
 }
 
@@ -426,13 +432,15 @@ static const char *ide_drive_fault(const IdeDrive *d)
         return "empty data block";
     if (d->phase != IDE_IDLE && !ide_drive_present(d))
         return "a transfer without a drive";
+    if (d->phase == IDE_TEST && !d->smart.test)
+        return "a wait without a self-test";
     if (!d->heads || !d->track || d->multiple & (d->multiple - 1))
         return "geometry";
     if (d->cd.block && d->cd.block != CD_BLOCK && d->cd.block != CD_RAW)
         return "block size";
     if (d->cd.left && !d->cd.block)
         return "blocks without a size";
-    return NULL;
+    return ide_smart_fault(d);
 }
 
 bool ide_bus_loaded(IdeBus *bus, GError **error)
@@ -444,6 +452,7 @@ bool ide_bus_loaded(IdeBus *bus, GError **error)
                         'a' + bus->number * 2 + i, fault);
             return false;
         }
+        ide_ctl_update_size(&bus->drive[i]);
     }
     uint8_t status = bus->master.status;
     ide_bus_update_irq(bus);
@@ -476,7 +485,11 @@ static const StateField ide_drive_state[] = {
     STATE_U8_MAX(IdeDrive, multiple, IDE_MULTIPLE), STATE_U16_MAX(IdeDrive, heads, 16),
     STATE_U16_MAX(IdeDrive, track, 255), STATE_U8(IdeDrive, transfer_mode),
     STATE_BOOL(IdeDrive, write_cache), STATE_BOOL(IdeDrive, look_ahead),
-    STATE_BOOL(IdeDrive, standby),
+    STATE_BOOL(IdeDrive, keep_settings), STATE_U8_MAX(IdeDrive, power, POWERS - 1),
+    STATE_U64(IdeDrive, standby_after), STATE_U64(IdeDrive, idle_since),
+    STATE_U64(IdeDrive, clip), STATE_U64(IdeDrive, kept_clip), STATE_BOOL(IdeDrive, clip_kept_once),
+    STATE_BOOL(IdeDrive, native_read),
+    STATE_STRUCT(IdeDrive, smart, ide_smart_state),
     STATE_STRUCT(IdeDrive, cd, cd_drive_state),
     STATE_HEAP_BYTES(IdeDrive, buffer, IDE_BUFFER),
     STATE_END

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ide_identify.c - the 512 bytes of IDENTIFY DEVICE and IDENTIFY PACKET DEVICE (ATA/ATAPI-6, 8.15
- * and 8.16; word 69, 105, 169 and 217 from ATA-8).
+ * ide_identify.c - the 512 bytes of IDENTIFY DEVICE and IDENTIFY PACKET DEVICE (ATA/ATAPI-7,
+ * 6.17 and 6.18; words 105, 169 and 217 from ACS-2).
  */
 #include "hw/ide.h"
 #include <string.h>
@@ -79,7 +79,7 @@ void ide_identify_disk(const IdeDrive *d, uint8_t *buf)
     identify_text(w + 27, "Guesthouse HARDDISK", 40);
     w[47] = 0x8000 | IDE_MULTIPLE;
     w[48] = 1;                                      /* 32-bit data port */
-    w[49] = 0x0f00;                                 /* IORDY, LBA, DMA */
+    w[49] = 0x2f00;                                 /* standby timer, IORDY, LBA, DMA */
     w[50] = 0x4000;
     w[51] = w[52] = 0x0200;
     w[54] = cylinders;
@@ -90,12 +90,13 @@ void ide_identify_disk(const IdeDrive *d, uint8_t *buf)
     identify_u32(w + 60, MIN(lba48, LBA28_MAX));
     identify_modes(d, w);
     w[80] = 0x00f0;                                 /* ATA-4 to ATA-7 */
-    w[82] = 0x4060;                                 /* NOP, look-ahead, write cache */
+    w[82] = 0x7469;                 /* NOP, buffers, HPA, look-ahead, write cache, power, SMART */
     w[83] = 0x7400;                                 /* FLUSH (EXT), 48-bit */
-    w[84] = 0x4040;                                 /* FUA writes */
-    w[85] = 0x4000 | (d->look_ahead ? 0x40 : 0) | (d->write_cache ? 0x20 : 0);
+    w[84] = 0x4043;                                 /* FUA writes, SMART self-test and error log */
+    w[85] = 0x7408 | (d->look_ahead ? 0x40 : 0) | (d->write_cache ? 0x20 : 0) |
+            (d->smart.enabled ? 0x01 : 0);
     w[86] = 0x3400;
-    w[87] = 0x4040;
+    w[87] = 0x4043;
     identify_u32(w + 100, lba48);
     identify_u32(w + 102, lba48 >> 32);
     w[105] = 8;                                     /* TRIM blocks at most */
@@ -120,11 +121,11 @@ void ide_identify_cdrom(const IdeDrive *d, uint8_t *buf)
     identify_modes(d, w);
     w[71] = 30;                                     /* ns, PACKET to bus release */
     w[72] = 30;
-    w[80] = 0x0070;
-    w[82] = 0x4210;                                 /* NOP, DEVICE RESET, PACKET */
+    w[80] = 0x00f0;                                 /* ATA-4 to ATA-7 */
+    w[82] = 0x4218;                                 /* NOP, DEVICE RESET, PACKET, power */
     w[83] = 0x4000;
     w[84] = 0x4000;
-    w[85] = 0x4210;
+    w[85] = 0x4218;
     w[87] = 0x4000;
     identify_store(w, buf);
 }

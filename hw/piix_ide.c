@@ -214,7 +214,8 @@ void ide_medium_resized(Device *ide, unsigned slot)
     IdeDrive *d = piix_ide_slot(ide, slot);
 
     if (d && d->block && !d->cdrom) {
-        d->sectors = MAX(d->sectors, block_size(d->block) / IDE_SECTOR);
+        d->native = MAX(d->native, block_size(d->block) / IDE_SECTOR);
+        ide_ctl_update_size(d);
     }
 }
 
@@ -225,6 +226,7 @@ void ide_unplug_disks(Device *ide, bool keep_first)
         if (d->cdrom || !ide_drive_present(d))
             continue;
         ide_drive_abort(d);
+        ide_smart_finish(d);
         d->unplugged = true;
         ide_drive_signature(d);
         ide_bus_update_irq(d->bus);
@@ -249,7 +251,7 @@ static const StateField piix_ide_state[] = {
 
 const DeviceClass piix_ide_class = {
     .name = "piix_ide", .summary = "82371SB IDE: disks and CD-ROM drives hda-hdd",
-    .size = sizeof(PiixIde), .version = 1, .config = piix_ide_config, .state = piix_ide_state,
+    .size = sizeof(PiixIde), .version = 2, .config = piix_ide_config, .state = piix_ide_state,
     .init = piix_ide_init, .reset = piix_ide_reset, .loaded = piix_ide_loaded,
     .quiesce = piix_ide_quiesce, .finish = piix_ide_finish,
 };
