@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * uart.c - 16550A serial port (National PC16550D data sheet).  The transmitter is empty again after
- * the time of one character at the programmed speed, however much was in its FIFO, so that a console
- * is not slow; the receiver takes a FIFO at a time, and the next when the characters of the last have
- * had their time, so that no driver gets more than the line could carry.  FIFO timeouts, breaks and
- * modem lines as in the data sheet.  Left out: framing and parity errors, which a byte stream does
- * not have.
+ * uart.c - 16550A serial port (National PC16550D data sheet).  The transmitter hands characters to
+ * the line at once, whatever speed is programmed, until the line has LINE_ROOM of them that the cable
+ * didn't take: a console costs a guest no waiting.  In loopback it takes a character's time.  The
+ * receiver takes a FIFO at a time, and the next when the characters of the last have had their time,
+ * so that no driver gets more than the line could carry.  FIFO timeouts, breaks and modem lines as in
+ * the data sheet.  Left out: framing and parity errors, which a byte stream does not have.
  */
 #include <glib.h>
 #include "hw/uart.h"
@@ -14,6 +14,8 @@
 #include "ui/chardev.h"
 
 #define FIFO_SIZE 16
+#define LINE_ROOM 1024          /* characters */
+#define LINE_NS (200 * NS_PER_US)   /* at most from the transmitter to the cable */
 #define STALL_NS NS_PER_S       /* a cable that takes nothing holds the guest up so long, once */
 #define CLOCK_HZ 115200         /* of the divisor: 1.8432 MHz / 16 */
 
@@ -38,7 +40,8 @@ typedef struct Uart {
     uint16_t divisor;
     bool thr_pending;           /* the THRE interrupt has not been read off IIR */
     bool timeout_pending;       /* characters have waited in the FIFO for four character times */
-    Ring rx, tx;
+    Ring rx;
+    Ring tx;                    /* LINE_ROOM on the line, and behind them the transmitter's FIFO */
     uint16_t rx_break;          /* bit n: character n of rx, from the oldest, came of a break */
     uint8_t lines;              /* the cable's inputs: MSR bits 4-7 */
     bool tx_stalled;            /* the chardev took nothing: wait for writable */
@@ -164,15 +167,29 @@ static void rx_timeout(void *opaque)
     uart_update_irq(u);
 }
 
+/* Characters that the transmitter may still hand to the line: none in loopback, which has no line. */
+static uint32_t line_room(const Uart *u)
+{
+    return u->mcr & MCR_LOOP || ring_used(&u->tx) > LINE_ROOM ? 0 : LINE_ROOM - ring_used(&u->tx);
+}
+
 static void tx_start(Uart *u)
 {
+    int64_t delay = character_ns(u);
+
     if (ring_used(&u->tx) && !timer_armed(&u->tx_timer) && !u->tx_stalled) {
-        timer_at(&u->tx_timer, vm_now(&u->dev) + character_ns(u));
+        timer_at(&u->tx_timer, vm_now(&u->dev) + (u->mcr & MCR_LOOP ? delay : MIN(delay, LINE_NS)));
     }
 }
 
-/* What is in the FIFO leaves in one go after the time its characters take, so that a fast line
- * does not cost a timer for each of them. */
+static void tx_empty(Uart *u)
+{
+    u->lsr |= LSR_THRE | LSR_TEMT;
+    u->thr_pending = true;
+}
+
+/* What is on the line leaves in one go, so that a fast line does not cost a timer for each
+ * character. */
 static void tx_fire(void *opaque)
 {
     Uart *u = opaque;
@@ -199,8 +216,9 @@ static void tx_fire(void *opaque)
     }
     if (ring_used(&u->tx) == 0) {
         u->tx_stalled = false;
-        u->lsr |= LSR_THRE | LSR_TEMT;
-        u->thr_pending = true;
+    }
+    if (!(u->lsr & LSR_THRE) && (ring_used(&u->tx) == 0 || line_room(u))) {
+        tx_empty(u);
     }
     uart_update_irq(u);
 }
@@ -217,16 +235,41 @@ static void uart_writable(void *opaque)
     }
 }
 
+/* The transmitter's own FIFO is emptied; the line keeps what it has, loopback has no line. */
+static void tx_clear(Uart *u)
+{
+    ring_truncate(&u->tx, u->mcr & MCR_LOOP ? 0 : LINE_ROOM);
+    if (ring_used(&u->tx) == 0) {
+        timer_cancel(&u->tx_timer);
+    }
+    u->lsr |= LSR_THRE | LSR_TEMT;
+}
+
+/* The line ends here: it delivers what the cable takes now. */
+static void line_drop(Uart *u)
+{
+    timer_cancel(&u->tx_timer);
+    tx_fire(u);
+    timer_cancel(&u->tx_timer);
+    ring_clear(&u->tx);
+    u->tx_stalled = false;
+    u->lsr |= LSR_THRE | LSR_TEMT;
+}
+
 static void write_thr(Uart *u, uint8_t byte)
 {
-    uint32_t room = fifo_on(u) ? FIFO_SIZE : 1;
+    uint32_t room = (fifo_on(u) ? FIFO_SIZE : 1) + (u->mcr & MCR_LOOP ? 0 : LINE_ROOM);
 
     if (ring_used(&u->tx) >= room) {
-        ring_drop(&u->tx, 1);   /* overrun of the transmitter: the older character is lost */
+        ring_truncate(&u->tx, room - 1);    /* overrun: it takes the place of the last one */
     }
     ring_push(&u->tx, byte);
-    u->lsr &= ~(LSR_THRE | LSR_TEMT);
-    u->thr_pending = false;
+    if (line_room(u)) {
+        tx_empty(u);
+    } else {
+        u->lsr &= ~(LSR_THRE | LSR_TEMT);
+        u->thr_pending = false;
+    }
     tx_start(u);
 }
 
@@ -243,10 +286,7 @@ static void write_fcr(Uart *u, uint8_t value)
         u->timeout_pending = false;
     }
     if (value & FCR_CLEAR_TX) {
-        ring_clear(&u->tx);
-        timer_cancel(&u->tx_timer);
-        u->tx_stalled = false;
-        u->lsr |= LSR_THRE | LSR_TEMT;
+        tx_clear(u);
     }
     u->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | FCR_TRIGGER) : 0;
 }
@@ -381,6 +421,7 @@ static void uart_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
                 u->thr_pending = true;
             }
             u->ier = value & 0x0f;
+            io_busy(&u->dev, u->ier & IER_THRE);
         }
         break;
     case FCR:
@@ -391,6 +432,9 @@ static void uart_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
         update_line(u);
         break;
     case MCR:
+        if ((value ^ u->mcr) & MCR_LOOP) {
+            line_drop(u);
+        }
         u->mcr = value & 0x1f;
         update_modem(u);
         update_line(u);
@@ -405,22 +449,26 @@ static void uart_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
     uart_update_irq(u);
 }
 
+/* A character may lower the interrupt line only while that of the transmitter is enabled. */
+static const uint8_t uart_post[8] = { [THR] = IO_POST_IDLE, [LCR] = IO_POST_YES, [SCR] = IO_POST_QUIET };
+
 /* A whole string of OUTs: what doesn't fit the FIFO at this moment is the guest's loss, as ever. */
-static const IoOps uart_ops = { .read = uart_read, .write = uart_write, .widths = IO_8 };
+static const IoOps uart_ops = { .read = uart_read, .write = uart_write, .widths = IO_8,
+                                .post = uart_post };
 
 static void uart_reset(Device *dev)
 {
     Uart *u = (Uart *)dev;
 
+    line_drop(u);
     u->ier = u->fcr = u->lcr = u->mcr = u->scr = 0;
+    io_busy(dev, false);
     u->lsr = LSR_THRE | LSR_TEMT;
     u->msr = u->lines;
     u->rx_break = 0;
     u->divisor = 12;
     u->thr_pending = u->timeout_pending = u->tx_stalled = u->tx_lost = false;
     ring_clear(&u->rx);
-    ring_clear(&u->tx);
-    timer_cancel(&u->tx_timer);
     timer_cancel(&u->rx_timer);
     timer_cancel(&u->rx_pace);
     update_line(u);
@@ -435,7 +483,7 @@ static bool uart_init(Device *dev, GError **error)
 
     u->lines = MSR_CTS | MSR_DSR | MSR_DCD;
     ring_init(&u->rx, FIFO_SIZE);
-    ring_init(&u->tx, FIFO_SIZE);
+    ring_init(&u->tx, LINE_ROOM + FIFO_SIZE);
     timer_init(&u->tx_timer, &dev->machine->timers, tx_fire, u);
     timer_init(&u->rx_timer, &dev->machine->timers, rx_timeout, u);
     timer_init(&u->rx_pace, &dev->machine->timers, rx_paced, u);
@@ -458,6 +506,7 @@ static bool uart_loaded(Device *dev, GError **error)
 
     (void)error;
     u->tx_stalled = u->tx_lost = false;
+    io_busy(dev, u->ier & IER_THRE);
     tx_start(u);
     update_line(u);
     uart_update_irq(u);
@@ -468,6 +517,9 @@ static void uart_finish(Device *dev)
 {
     Uart *u = (Uart *)dev;
 
+    if (u->tx_timer.queue) {
+        line_drop(u);
+    }
     if (u->chardev) {
         chardev_free(u->chardev);
     }
@@ -497,7 +549,7 @@ static const StateField uart_state[] = {
 };
 
 const DeviceClass uart_class = {
-    .name = "uart", .summary = "16550A serial port", .size = sizeof(Uart), .version = 2,
+    .name = "uart", .summary = "16550A serial port", .size = sizeof(Uart), .version = 3,
     .config = uart_config, .state = uart_state, .init = uart_init, .reset = uart_reset,
     .loaded = uart_loaded, .finish = uart_finish,
 };

@@ -21,6 +21,13 @@ void ring_clear(Ring *r)
     r->head = r->used = 0;
 }
 
+void ring_truncate(Ring *r, uint32_t used)
+{
+    if (r->used > used) {
+        r->used = used;
+    }
+}
+
 bool ring_push(Ring *r, uint8_t byte)
 {
     return ring_push_some(r, &byte, 1) == 1;

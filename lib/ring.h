@@ -19,6 +19,7 @@ typedef struct Ring {
 void ring_init(Ring *r, uint32_t capacity);         /* allocates */
 void ring_finish(Ring *r);
 void ring_clear(Ring *r);
+void ring_truncate(Ring *r, uint32_t used);     /* the newest bytes beyond so many are dropped */
 static inline uint32_t ring_used(const Ring *r) { return r->used; }
 static inline uint32_t ring_space(const Ring *r) { return r->capacity - r->used; }
 bool ring_push(Ring *r, uint8_t byte);              /* false: full, nothing stored */

@@ -77,7 +77,7 @@ Test(uart, sends_what_is_written)
 
     cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x60, 0x60);
     fake_out8(l.f, COM1, 'A');
-    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x20, 0, "transmitter is busy for a character time");
+    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x60, 0x60, "the line takes it at once");
     fake_advance(l.f, NS_PER_S / 100);
     cr_assert_eq(line_read(&l, buf, sizeof buf, NULL), 1);
     cr_assert_eq(buf[0], 'A');
@@ -97,6 +97,49 @@ Test(uart, fifo_takes_sixteen)
     fake_advance(l.f, NS_PER_S / 100);
     cr_assert_eq(line_read(&l, buf, sizeof buf, NULL), 16);
     cr_assert_str_eq(buf, "abcdefghijklmnop");
+    line_free(&l);
+}
+
+Test(uart, a_full_line_fills_the_transmitter)
+{
+    Line l = line_new();
+    unsigned sent = 0;
+    char last[2048];
+
+    fake_out8(l.f, COM1 + 2, 0x01);
+    fake_out8(l.f, COM1 + 1, 0x02);
+    fake_in8(l.f, COM1 + 2);
+    while ((fake_in8(l.f, COM1 + 5) & 0x60) && sent < sizeof last) {
+        fake_out8(l.f, COM1, sent++);
+    }
+    cr_assert_eq(sent, 1024, "no time has passed");
+    cr_assert_not(l.f->isa[4]);
+    for (unsigned i = 0; i < 20; i++) {
+        fake_out8(l.f, COM1, 0xf0);
+    }
+    fake_out8(l.f, COM1 + 2, 0x05);             /* clears the FIFO, not the line */
+    fake_advance(l.f, NS_PER_S / 1000);
+    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x60, 0x60);
+    cr_assert_eq(line_read(&l, last, sizeof last, NULL), 1024);
+    cr_assert_eq(last[0], 0);
+    cr_assert_eq((uint8_t)last[1023], 0xff);
+    line_free(&l);
+}
+
+Test(uart, loopback_and_reset_keep_what_was_sent)
+{
+    Line l = line_new();
+    char buf[8] = "";
+
+    fake_out8(l.f, COM1, 'a');
+    fake_out8(l.f, COM1 + 4, 0x10);
+    fake_out8(l.f, COM1, 'x');
+    cr_assert_eq(fake_in8(l.f, COM1 + 5) & 0x60, 0, "in loopback a character takes its time");
+    fake_out8(l.f, COM1 + 4, 0);
+    fake_out8(l.f, COM1, 'b');
+    machine_reset(&l.f->m);
+    cr_assert_eq(line_read(&l, buf, sizeof buf, NULL), 2);
+    cr_assert_str_eq(buf, "ab");
     line_free(&l);
 }
 
