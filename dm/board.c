@@ -70,6 +70,12 @@ static bool build_chipset(Board *b, const DmOptions *o, GError **error)
         !device_create(&b->machine, device_class_find("fw_ports"), error)) {
         return false;
     }
+    dev = new_device(b, "fw_cfg");
+    device_set_u64(dev, "menu_ms", o->boot_menu * 1000);
+    device_set_u64(dev, "no_graphics", o->no_graphics);
+    if (!device_init(dev, error)) {
+        return false;
+    }
     dev = b->cmos = new_device(b, "cmos");
     device_set_string(dev, "boot", o->boot ? o->boot : "c");
     device_set_u64(dev, "vcpus", o->vcpus);

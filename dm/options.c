@@ -248,6 +248,8 @@ static const Option options[] = {
     { "videoram", UNSIGNED, AT(video_ram), "MB  memory of the graphics card" },
     { "std-vga", FLAG, AT(std_vga), "  standard VGA instead of Cirrus" },
     { "boot", STRING, AT(boot), "LETTERS  a floppy, c disk, d CD-ROM, n network" },
+    { "boot-menu", UNSIGNED, AT(boot_menu), "SECONDS  the BIOS waits for ESC, for its boot menu" },
+    { "nographic", FLAG, AT(no_graphics), "  the BIOS shows its screen on the first serial port" },
     { "vcpus", UNSIGNED, AT(vcpus), "N  processors" },
     { "acpi", FLAG, AT(acpi), "  power management" },
     { "localtime", FLAG, AT(localtime), "  the clock shows local time" },

@@ -62,7 +62,8 @@ typedef struct DmOptions {
     char *vcpus_online, *watchdog;
     bool pvpanic;
     unsigned vcpus;
-    bool std_vga, acpi, localtime, usb, xen_platform, no_vga;
+    unsigned boot_menu;         /* seconds it waits for its key; 0: none */
+    bool std_vga, acpi, localtime, usb, xen_platform, no_graphics;
     int64_t rtc_offset;         /* seconds */
     int control_fd, hypervisor_fd, log_fd, vgabios_fd;
     DriveOption drive[MAX_DRIVES];

@@ -14,6 +14,7 @@ const DeviceClass *const device_classes[] = {
     &i8237_class,
     &fdc_class,
     &fw_ports_class,
+    &fw_cfg_class,
     &pvpanic_class,
     &i6300esb_class,
     &xen_platform_class,

@@ -9,7 +9,7 @@
 #include "lib/device.h"
 
 extern const DeviceClass i440fx_class, piix3_class, piix_ide_class, piix4_pm_class, cmos_class,
-    i8237_class, fdc_class, fw_ports_class, xen_platform_class,
+    i8237_class, fdc_class, fw_ports_class, fw_cfg_class, xen_platform_class,
     pvpanic_class, i6300esb_class;
 extern const DeviceClass ne2k_pci_class, ne2k_isa_class;
 extern const DeviceClass stdvga_class, cirrus_class, i8042_class;

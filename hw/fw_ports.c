@@ -87,9 +87,12 @@ static uint32_t fw_ports_debug_write_many(void *opaque, uint64_t offset, unsigne
 
 static const IoOps fw_ports_control_ops = { .read = fw_ports_control_read,
                                             .write = fw_ports_control_write, .widths = IO_8 };
+static const uint8_t fw_ports_debug_post[1] = { IO_POST_QUIET };
+
 static const IoOps fw_ports_debug_ops = { .read = fw_ports_debug_read,
                                           .write = fw_ports_debug_write, .widths = IO_8,
-                                          .write_many = fw_ports_debug_write_many };
+                                          .write_many = fw_ports_debug_write_many,
+                                          .post = fw_ports_debug_post };
 
 static bool fw_ports_init(Device *dev, GError **error)
 {

@@ -601,7 +601,8 @@ static void check_display(Check *c)
     d->vnc_display = integer(c, "vncdisplay", -1, 0, 65535 - 5900, "");
     d->full_screen = truth(c, full ? "full-screen" : get(c, "full_screen") ? "full_screen"
                            : "fullscreen", false);
-    if (truth(c, "nographic", false)) {
+    d->nographic = truth(c, "nographic", false);
+    if (d->nographic) {
         d->sdl = d->vnc = false;
     }
     listen_on = string(c, "vnclisten", c->facts->vnc_listen ? c->facts->vnc_listen : "127.0.0.1");
@@ -659,6 +660,7 @@ static void check_disk_errors(Check *c)
 
 static void check_platform(Check *c)
 {
+    c->d->boot_menu = (unsigned)integer(c, "boot_menu", 0, 0, 60, "seconds");
     c->d->pvpanic = truth(c, "pvpanic", false);
     c->d->watchdog = g_strdup(string(c, "watchdog", ""));
     if (*c->d->watchdog && strcmp(c->d->watchdog, "i6300esb")) {

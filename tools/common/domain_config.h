@@ -95,7 +95,9 @@ typedef struct DomainConfig {
     LineConfig parallel;
     bool has_parallel;
     char *watchdog;             /* "i6300esb"; empty: none */
+    unsigned boot_menu;         /* seconds; 0: none */
     bool pvpanic;
+    bool nographic;
     char *sound_cards;          /* "es1370,ac97"; empty: none */
     AudioConfig audio;
     DiskConfig disk[MAX_DISKS];

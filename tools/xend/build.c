@@ -470,6 +470,13 @@ static bool start_dm(Domain *d, int hv_end, int viewer[2], char **error)
     }
     command_arg(c, "--vcpus-online");
     command_arg(c, "%" G_GINT64_MODIFIER "x", cfg->vcpu_avail);
+    if (cfg->boot_menu) {
+        command_arg(c, "-boot-menu");
+        command_arg(c, "%u", cfg->boot_menu);
+    }
+    if (cfg->nographic) {
+        command_arg(c, "-nographic");
+    }
     if (cfg->pvpanic) {
         command_arg(c, "-pvpanic");
     }
