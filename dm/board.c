@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "dm/dm.h"
 #include "dm/drives.h"
+#include "dm/speaker.h"
 #include "hw/chipset.h"
 #include "hw/devices.h"
 #include "hw/fdc.h"
@@ -268,6 +269,13 @@ static bool build_card(Board *b, const char *name, GError **error)
         device_set_pointer(dev, "dma_chip", b->dma);
         return device_init(dev, error);
     }
+    if (!strcmp(name, "pcspk")) {
+        Device *dev = new_device(b, name);
+
+        device_set_pointer(dev, "audio", b->audio);
+        device_set_pointer(dev, "source", &b->speaker);
+        return device_init(dev, error);
+    }
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: no such sound card", name);
     return false;
 }
@@ -356,6 +364,7 @@ bool board_build(Board *b, const MachineHost *host, void *opaque, Hv *hv, const 
     for (unsigned i = 0; i < G_N_ELEMENTS(b->machine.isa_irq); i++) {
         irq_init(&b->machine.isa_irq[i], isa_irq, hv, i);
     }
+    speaker_wire_init(&b->speaker, hv);
     return build_chipset(b, o, error) && build_floppies(b, opaque, o, error) &&
            build_ide(b, opaque, o, error) && build_vga(b, o, error) && build_input(b, error) &&
            build_serials(b, o, error) && build_parallel(b, o, error) &&

@@ -9,6 +9,7 @@
 #include "dm/hv.h"
 #include "dm/options.h"
 #include "lib/pci.h"
+#include "lib/speaker.h"
 #include "net/net.h"
 #include "ui/audio.h"
 #include "ui/display.h"
@@ -21,6 +22,7 @@ typedef struct Board {
     Display *display;
     Input *input;
     Audio *audio;
+    SpeakerSource speaker;
     ViewerRequests viewer_requests;
     Device *pm, *cmos, *dma;
     Device *fdc;                /* change of media */

@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include <xen/hvm/dm_op.h>
 #include <xen/hvm/params.h>
+#include "dm/speaker.h"
 #include "include/dm_proto.h"
 #include "lib/fd.h"
 #include "lib/fdpass.h"
@@ -49,6 +50,8 @@ struct Hv {
     uint8_t *pages;             /* ioreq pages */
     DmShared *shared;
     uint32_t prod;              /* our copy of post_prod */
+    uint32_t speaker_cons;      /* descriptions taken */
+    bool speaker_awaited;
     HvBlock block[MAX_BLOCKS];
     const IoRange *posted[DM_POSTED_RANGES];
     uint8_t buf[DM_MSG_MAX];
@@ -544,6 +547,25 @@ void hv_block_free(Hv *hv, RamBlock *b)
     hv->block[GPOINTER_TO_UINT(b->opaque)].ram = NULL;
     munmap(b->host, b->size);
     close(b->fd);
+}
+
+/* --- the PC speaker's wire --- */
+
+bool hv_speaker_next(Hv *hv, SpeakerWave *wave)
+{
+    return speaker_take(hv->shared, &hv->speaker_cons, wave);
+}
+
+void hv_speaker_await(Hv *hv, bool on)
+{
+    hv->speaker_awaited = on;
+    __atomic_store_n(&hv->shared->speaker_waiting, on, __ATOMIC_SEQ_CST);
+}
+
+bool hv_speaker_due(const Hv *hv)
+{
+    return hv->speaker_awaited &&
+           __atomic_load_n(&hv->shared->speaker_prod, __ATOMIC_SEQ_CST) != hv->speaker_cons;
 }
 
 /* --- time and life --- */

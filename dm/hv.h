@@ -14,6 +14,7 @@
 #include <xen/xen.h>
 #include <xen/hvm/ioreq.h>
 #include "lib/machine.h"
+#include "lib/speaker.h"
 
 typedef struct Hv Hv;
 
@@ -56,6 +57,14 @@ bool hv_block_alloc(Hv *hv, RamBlock *b, GError **error);
 void hv_block_map(Hv *hv, RamBlock *b, bool mapped);
 void hv_block_dirty(Hv *hv, RamBlock *b, uint8_t *bitmap);
 void hv_block_free(Hv *hv, RamBlock *b);
+
+/* --- the PC speaker's wire --- */
+/* The oldest description not yet taken; of those that came too fast the older are left out. */
+bool hv_speaker_next(Hv *hv, SpeakerWave *wave);
+/* on: wake this process with the next one. */
+void hv_speaker_await(Hv *hv, bool on);
+/* It has come. */
+bool hv_speaker_due(const Hv *hv);
 
 /* --- time and life --- */
 int64_t hv_now(const Hv *hv);           /* ns of guest time */

@@ -259,7 +259,7 @@ static const Option options[] = {
       "disk:PATH, cdrom:PATH, host:VVVV:PPPP, host:BUS.ADDR" },
     { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1  the image, or the socket to dm-usb, of the\n"
       "                -usbdevice before" },
-    { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: sb16, es1370, ac97" },
+    { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: pcspk, sb16, es1370, ac97" },
     { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },
     { "M", IGNORED, 0, NULL, NULL },
     { "vga", IGNORED, 0, NULL, NULL },

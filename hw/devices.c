@@ -28,6 +28,7 @@ const DeviceClass *const device_classes[] = {
     &es1370_class,
     &ac97_class,
     &sb16_class,
+    &pcspk_class,
     &parallel_class,
     &uhci_class,
     &usb_tablet_class,

@@ -13,7 +13,7 @@ extern const DeviceClass i440fx_class, piix3_class, piix_ide_class, piix4_pm_cla
     pvpanic_class, i6300esb_class;
 extern const DeviceClass ne2k_pci_class, ne2k_isa_class;
 extern const DeviceClass stdvga_class, cirrus_class, i8042_class;
-extern const DeviceClass es1370_class, ac97_class, sb16_class, parallel_class;
+extern const DeviceClass es1370_class, ac97_class, sb16_class, pcspk_class, parallel_class;
 extern const DeviceClass uhci_class, usb_tablet_class, usb_mouse_class, usb_keyboard_class,
     usb_hub_class, usb_storage_class, usb_host_class;
 

@@ -16,6 +16,7 @@
 #include "hypervisor/platform_glue.h"
 #include "lib/fd.h"
 #include "lib/fdpass.h"
+#include "lib/speaker.h"
 
 struct DmChannel {
     int sock, shared_fd, post_fd;
@@ -263,6 +264,24 @@ void dm_publish_time(Domain *d)
     __atomic_store_n(&s->time_frozen, d->time_frozen, __ATOMIC_RELAXED);
     __atomic_store_n(&s->paused, d->time_stands, __ATOMIC_RELAXED);
     __atomic_fetch_add(&s->time_seq, 1, __ATOMIC_SEQ_CST);
+}
+
+void dm_publish_speaker(Domain *d, const SpeakerWave *w)
+{
+    DmShared *s = d->shared;
+    DmSpeaker *to = &s->speaker[d->speaker_prod % DM_SPEAKER_WAVES];
+
+    __atomic_thread_fence(__ATOMIC_RELEASE);    /* the reader of an old entry sees prod move first */
+    __atomic_store_n(&to->at, w->at, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->start, w->start, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->first_ticks, w->first_ticks, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->second_ticks, w->second_ticks, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->first, w->first, __ATOMIC_RELAXED);
+    __atomic_store_n(&s->speaker_prod, ++d->speaker_prod, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&s->speaker_waiting, __ATOMIC_SEQ_CST) &&
+        __atomic_exchange_n(&s->speaker_waiting, 0, __ATOMIC_SEQ_CST)) {
+        ioreq_notify(d);
+    }
 }
 
 /* --- posted operations --- */

@@ -19,6 +19,8 @@ void dm_publish_time(Domain *d);
 /* Takes all posted operations.  Any thread, device lock not held (…_locked: held). */
 void dm_drain_posts(Domain *d);
 void dm_drain_posts_locked(Domain *d);
+/* For the PC speaker; device lock held, never waits. */
+void dm_publish_speaker(Domain *d, const SpeakerWave *wave);
 
 /* One struct xen_dm_op, len bytes at op, answered in place; returns 0 or a negative error.  extra:
  * up to *extra_len bytes of data after the answer (track_dirty_vram). */

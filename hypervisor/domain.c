@@ -179,12 +179,18 @@ static void host_rtc_offset(Machine *m, int64_t delta)
     ioreq_buffer(d, IOREQ_TYPE_TIMEOFFSET, IOREQ_WRITE, 0, 8, delta);
 }
 
+static void host_speaker(Machine *m, const SpeakerWave *wave)
+{
+    dm_publish_speaker(m->opaque, wave);
+}
+
 static const MachineHost machine_host = {
     .now = host_now,
     .wall_clock = host_wall_clock,
     .shutdown = host_shutdown,
     .log = host_log,
     .rtc_offset_changed = host_rtc_offset,
+    .speaker = host_speaker,
 };
 
 /* --- the service thread --- */

@@ -82,6 +82,7 @@ typedef struct Domain {
     DmShared *shared;
     DmChannel *dm;
     uint32_t post_cons;             /* ours; shared->post_cons only mirrors it */
+    uint32_t speaker_prod;          /* ours, too */
     int timer_fd;                   /* wakes the service thread for the earliest timer */
     int64_t timer_set;              /* guest time it is set for, INT64_MAX: not set */
     int stop_fd;                    /* eventfd: the service thread ends */

@@ -222,7 +222,7 @@ bool ioreq_claimed(const Domain *d, enum IoreqSpace space, uint64_t first, uint6
 
 /* --- requests --- */
 
-static void notify(Domain *d)
+void ioreq_notify(Domain *d)
 {
     DmShared *s = d->shared;
 
@@ -332,7 +332,7 @@ void ioreq_send(Vcpu *v, ioreq_t *req)
         return;
     }
     publish(slot, req, STATE_IOREQ_READY);
-    notify(d);
+    ioreq_notify(d);
     vcpu_set_phase(v, VCPU_WAITS_FOR_DM);
     if (await_answer(v, slot)) {
         req->data = __atomic_load_n(&slot->data, __ATOMIC_ACQUIRE);
@@ -410,7 +410,7 @@ bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned 
     if (addr > 0xfffff || !ring_add(d, &entry, addr, data)) {
         return false;
     }
-    notify(d);
+    ioreq_notify(d);
     return true;
 }
 
@@ -453,7 +453,7 @@ bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t dat
         return false;
     }
     if (rule == DM_RANGE_POST) {
-        notify(d);
+        ioreq_notify(d);
     }
     return true;
 }

@@ -56,5 +56,7 @@ bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned 
 /* Device lock held: a write to a claimed range that the device model lets us post (dm_proto.h) goes
  * into the ring.  False: it must go through the slot. */
 bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t data);
+/* Something was published for the device model: it looks, or is woken. */
+void ioreq_notify(Domain *d);
 
 #endif

@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DM_PROTO_VERSION 2
+#define DM_PROTO_VERSION 3
 #define DM_MAX_VCPUS 128
 
 /* --- posted operations, device model -> hypervisor --- */
@@ -54,6 +54,19 @@ typedef struct DmPostedRange {
 #define DM_POSTED_RANGES 24
 
 /*
+ * What drives the PC speaker (lib/speaker.h), oldest first.  The hypervisor never waits for room: it
+ * overwrites, and a reader that finds speaker_prod too far ahead after its copy takes a newer entry.
+ */
+typedef struct DmSpeaker {
+    int64_t at, start;          /* ns of guest time */
+    uint32_t first_ticks, second_ticks;
+    uint32_t first;             /* level, 0 or 1 */
+    uint32_t pad;
+} DmSpeaker;
+
+#define DM_SPEAKER_WAVES 4096   /* power of two */
+
+/*
  * Wake-up rules.  "waiting" words are set to 1 by a side just before it sleeps (with a full barrier,
  * then it looks once more), and the other side, having published work, exchanges them with 0 and
  * only wakes if they were 1.  The device model sleeps in poll() with request_fd in it, the
@@ -80,6 +93,11 @@ typedef struct DmShared {
     /* written by the device model */
     _Alignas(64) uint32_t posted_ranges;    /* how many of the following to look at */
     DmPostedRange posted[DM_POSTED_RANGES];
+    /* 1: to be woken by the next change (exchanged with 0) */
+    _Alignas(64) uint32_t speaker_waiting;
+    /* written by the hypervisor */
+    _Alignas(64) uint32_t speaker_prod;     /* free running */
+    _Alignas(64) DmSpeaker speaker[DM_SPEAKER_WAVES];
 } DmShared;
 
 /* --- the channel --- */

@@ -19,6 +19,7 @@
 typedef struct Machine Machine;
 typedef struct Device Device;
 typedef struct RamBlock RamBlock;
+typedef struct SpeakerWave SpeakerWave;     /* lib/speaker.h */
 
 typedef enum ShutdownReason {       /* Xen's SHUTDOWN_* */
     SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1, SHUTDOWN_SUSPEND = 2, SHUTDOWN_CRASH = 3,
@@ -44,6 +45,8 @@ typedef struct MachineHost {
     void (*set_link_route)(Machine *m, unsigned link, unsigned isa_irq);        /* 0: none */
     void (*inject_msi)(Machine *m, uint64_t addr, uint32_t data);
     void (*rtc_offset_changed)(Machine *m, int64_t delta_seconds);
+    /* The timer drives the speaker otherwise from now on; may be NULL. */
+    void (*speaker)(Machine *m, const SpeakerWave *wave);
 } MachineHost;
 
 struct Machine {

@@ -95,12 +95,18 @@ static void fake_isa(void *opaque, unsigned n, bool level)
     f->isa[n] = level;
 }
 
+static void fake_speaker(Machine *m, const SpeakerWave *wave)
+{
+    fake(m)->speaker = *wave;
+    fake(m)->speaker_changes++;
+}
+
 static const MachineHost fake_host = {
     .now = fake_now, .wall_clock = fake_wall, .shutdown = fake_shutdown, .log = fake_log,
     .ram = fake_ram, .ram_written = fake_ram_written, .ram_block_alloc = fake_block_alloc,
     .ram_block_map = fake_block_map, .ram_block_dirty = fake_block_dirty,
     .ram_block_free = fake_block_free, .set_pci_intx = fake_intx, .set_link_route = fake_route,
-    .inject_msi = fake_msi,
+    .inject_msi = fake_msi, .speaker = fake_speaker,
 };
 
 FakeMachine *fake_machine_new(void)

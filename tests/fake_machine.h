@@ -8,6 +8,7 @@
 
 #include "lib/device.h"
 #include "lib/pci.h"
+#include "lib/speaker.h"
 
 #define FAKE_RAM_SIZE (16u << 20)
 
@@ -27,6 +28,8 @@ typedef struct FakeMachine {
     uint64_t written_bytes;     /* through dma_written */
     uint64_t msi_addr;
     uint32_t msi_data;
+    SpeakerWave speaker;        /* what the timer said last */
+    unsigned speaker_changes;
     GPtrArray *blocks;          /* RamBlock* */
 } FakeMachine;
 

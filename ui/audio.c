@@ -27,6 +27,7 @@ struct AudioVoice {
     uint32_t volume[2];
     int64_t base;               /* audio time, ns, of frame 0 */
     uint64_t done;              /* frames moved since base */
+    uint32_t moving;            /* of those, the frames of the transfer that is being made */
     Resampler resampler;
     uint64_t out_position;      /* in the mix, absolute */
 };
@@ -160,7 +161,9 @@ static void sync_to(AudioVoice *v, int64_t now)
             }
         }
         v->done += chunk;
+        v->moving = chunk;
         n = MIN(v->client.transfer(v->client.opaque, buf, chunk), chunk);
+        v->moving = 0;
         if (!v->capture && v->audio->sinks) {
             mix_chunk(v, &f, buf, n, chunk);
         }
@@ -183,7 +186,7 @@ static void rebase(AudioVoice *v)
     uint64_t lead = (uint64_t)RESAMPLE_TAPS * AUDIO_RATE / v->format.rate / 2 + 16;
 
     v->base = now;
-    v->done = 0;
+    v->done = v->moving = 0;
     resampler_init(&v->resampler, &a->table, v->format.rate, AUDIO_RATE);
     v->out_position = MAX(a->flushed, frames_at(now - a->epoch, AUDIO_RATE)) + lead;
 }
@@ -385,6 +388,11 @@ void audio_voice_run(AudioVoice *v, bool run)
 bool audio_voice_running(const AudioVoice *v)
 {
     return v->running;
+}
+
+int64_t audio_voice_time(const AudioVoice *v)
+{
+    return v->base + v->audio->lost + time_of(v->done - MIN(v->moving, v->done), v->format.rate);
 }
 
 void audio_voice_sync(AudioVoice *v)

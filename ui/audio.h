@@ -60,6 +60,8 @@ void audio_voice_format(AudioVoice *v, const AudioFormat *format);
 void audio_voice_volume(AudioVoice *v, uint32_t left, uint32_t right);  /* of AUDIO_UNITY */
 void audio_voice_run(AudioVoice *v, bool run);
 bool audio_voice_running(const AudioVoice *v);
+/* Guest time, ns, of the first frame of the transfer that is being made, else of the next. */
+int64_t audio_voice_time(const AudioVoice *v);
 /* Transfers what is due up to this moment: before a position is read. */
 void audio_voice_sync(AudioVoice *v);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pit.c - Intel 82C54 (data sheet 231244) and port 0x61: all six modes, latches, read-back, BCD,
- * channel 2's gate and output, the refresh toggle.  Counters are computed from guest time.  IRQ 0
+ * channel 2's gate and output, the refresh toggle.  Counters are computed from guest time.  What
+ * drives the speaker (channel 2's output and port 0x61 bit 1) is told as a wave (lib/speaker.h); the
+ * pulses of one clock that end modes 4 and 5 are not in it.  IRQ 0
  * rises at each terminal count and falls at the next load or tick, rather than following OUT's half
  * periods; after a long stop one tick stands for all missed.  A new count takes effect at once in
  * modes 2 and 3, where the chip would finish the running cycle.
@@ -9,10 +11,12 @@
 #include "hypervisor/hvm/pit.h"
 
 #include "include/pc_layout.h"
+#include "lib/speaker.h"
 
 #define MIN_PERIOD_NS 20000     /* IRQ 0 comes no faster */
 #define MAX_AGE (1LL << 60)     /* of anything in a saved state, ns or ticks */
 #define REFRESH_NS 15085        /* of one refresh request */
+#define SPEAKER_DATA 2          /* port 0x61: the output reaches the speaker */
 
 enum { ACCESS_LOW = 1, ACCESS_HIGH = 2, ACCESS_BOTH = 3 };
 
@@ -36,6 +40,7 @@ typedef struct Pit {
     PitChannel channel[3];
     uint8_t speaker;            /* port 0x61 bits 3:0 */
     Timer tick;
+    SpeakerWave wave;           /* derived: what the speaker was told last */
 } Pit;
 
 static int64_t to_ticks(int64_t ns)
@@ -176,6 +181,40 @@ static void set_gate(Pit *p, PitChannel *c, bool gate)
     }
 }
 
+/* --- the speaker --- */
+
+static SpeakerWave wave_of(Pit *p)
+{
+    const PitChannel *c = &p->channel[2];
+    int64_t now = vm_now(&p->dev);
+
+    if (!(p->speaker & SPEAKER_DATA)) {
+        return speaker_level(now, false);
+    }
+    if (!c->count || !c->loaded || c->ticks >= 0 || c->mode > 3 || (c->mode == 3 && c->count == 1)) {
+        return speaker_level(now, c->mode > 3 || out(p, c));
+    }
+    switch (c->mode) {
+    case 2: return (SpeakerWave){ now, c->start, c->count - 1, 1, true };
+    case 3: return (SpeakerWave){ now, c->start, (c->count + 1) / 2, c->count / 2, true };
+    default: return (SpeakerWave){ now, c->start, c->count, 0, false };
+    }
+}
+
+static void update_speaker(Pit *p)
+{
+    SpeakerWave w = wave_of(p), *old = &p->wave;
+    bool stays = !w.first_ticks && !w.second_ticks && !old->first_ticks && !old->second_ticks;
+
+    if (!p->dev.machine->host->speaker ||
+        (w.first == old->first && w.first_ticks == old->first_ticks &&
+         w.second_ticks == old->second_ticks && (stays || w.start == old->start))) {
+        return;
+    }
+    *old = w;
+    p->dev.machine->host->speaker(p->dev.machine, &w);
+}
+
 /* --- registers --- */
 
 static void load(Pit *p, PitChannel *c, uint16_t value)
@@ -305,6 +344,7 @@ static void pit_write(void *opaque, uint64_t offset, unsigned width, uint64_t va
     } else {
         write_count(p, &p->channel[offset], value);
     }
+    update_speaker(p);
 }
 
 static uint64_t speaker_read(void *opaque, uint64_t offset, unsigned width)
@@ -324,6 +364,7 @@ static void speaker_write(void *opaque, uint64_t offset, unsigned width, uint64_
     (void)width;
     p->speaker = value & 15;
     set_gate(p, &p->channel[2], value & 1);
+    update_speaker(p);
 }
 
 static const IoOps pit_ops = { .read = pit_read, .write = pit_write, .widths = IO_8 };
@@ -336,6 +377,7 @@ static bool pit_init(Device *dev, GError **error)
     Pit *p = (Pit *)dev;
 
     timer_init(&p->tick, &dev->machine->timers, tick, p);
+    p->wave = speaker_level(0, false);
     return io_claim(dev, IO_PORT, PORT_PIT, 4, &pit_ops, error) &&
            io_claim(dev, IO_PORT, PORT_SPEAKER, 1, &speaker_ops, error);
 }
@@ -351,6 +393,7 @@ static void pit_reset(Device *dev)
     p->speaker = 0;
     timer_cancel(&p->tick);
     irq_set(&dev->machine->isa_irq[IRQ_PIT], false);
+    update_speaker(p);
 }
 
 static bool pit_loaded(Device *dev, GError **error)
@@ -368,6 +411,7 @@ static bool pit_loaded(Device *dev, GError **error)
         }
     }
     arm(p);
+    update_speaker(p);
     return true;
 }
 

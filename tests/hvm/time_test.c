@@ -156,6 +156,72 @@ Test(pit, mode_port_and_odd_widths_are_safe_to_read)
     cr_assert_eq(io_read(&r->f->m.io, IO_PORT, PORT_SPEAKER + 1, 1), 0xff);
 }
 
+static void speaker_is(bool first, uint32_t first_ticks, uint32_t second_ticks, unsigned changes)
+{
+    const SpeakerWave *w = &r->f->speaker;
+
+    cr_expect_eq(w->first, first);
+    cr_expect_eq(w->first_ticks, first_ticks, "%u", w->first_ticks);
+    cr_expect_eq(w->second_ticks, second_ticks, "%u", w->second_ticks);
+    cr_expect_eq(r->f->speaker_changes, changes, "%u", r->f->speaker_changes);
+}
+
+Test(pit, speaker_hears_of_a_tone_and_its_end_and_of_nothing_else)
+{
+    pit_load(2, 3, 1193);
+    rig_out(r, PORT_SPEAKER, 1);        /* counts, but is not connected */
+    fake_advance(r->f, NS_PER_MS);
+    pit_load(2, 3, 1195);
+    cr_assert_eq(r->f->speaker_changes, 0);
+    fake_advance(r->f, NS_PER_MS);
+    rig_out(r, PORT_SPEAKER, 3);
+    speaker_is(true, 598, 597, 1);
+    cr_assert_eq(r->f->speaker.at, 2 * NS_PER_MS);
+    cr_assert_eq(r->f->speaker.start, NS_PER_MS, "it has counted since");
+    rig_out(r, PORT_SPEAKER, 3);
+    pit_load(0, 2, 1000);
+    cr_assert_eq(r->f->speaker_changes, 1);
+    rig_out(r, PORT_SPEAKER, 0);
+    speaker_is(true, 0, 0, 2);
+}
+
+Test(pit, speaker_follows_bit_1_while_the_gate_is_closed)
+{
+    pit_load(2, 3, 1193);
+    for (unsigned i = 0; i < 4; i++) {  /* mode 3 without gate: the output is high */
+        rig_out(r, PORT_SPEAKER, 2);
+        speaker_is(false, 0, 0, 2 * i + 1);
+        rig_out(r, PORT_SPEAKER, 0);
+        speaker_is(true, 0, 0, 2 * i + 2);
+    }
+}
+
+Test(pit, speaker_gets_each_mode_as_its_output_goes)
+{
+    rig_out(r, PORT_SPEAKER, 3);
+    cr_assert_eq(r->f->speaker_changes, 1, "no mode yet: high");
+    pit_load(2, 2, 100);
+    cr_expect(r->f->speaker.first && r->f->speaker.first_ticks == 99 &&
+              r->f->speaker.second_ticks == 1);
+    pit_load(2, 0, 100);
+    cr_expect(!r->f->speaker.first && r->f->speaker.first_ticks == 100 &&
+              !r->f->speaker.second_ticks);
+    pit_load(2, 4, 100);
+    cr_expect(!r->f->speaker.first && !r->f->speaker.first_ticks, "high");
+    pit_load(2, 3, 1);
+    cr_expect(!r->f->speaker.first && !r->f->speaker.first_ticks, "high");
+    pit_load(2, 3, 0);
+    cr_expect(r->f->speaker.first_ticks == 32768 && r->f->speaker.second_ticks == 32768);
+    rig_out(r, PORT_PIT + 3, 0xb2);     /* mode 1: waits for the gate's next rise */
+    rig_out(r, PORT_PIT + 2, 50);
+    rig_out(r, PORT_PIT + 2, 0);
+    cr_expect(!r->f->speaker.first && !r->f->speaker.first_ticks, "high");
+    rig_out(r, PORT_SPEAKER, 2);
+    rig_out(r, PORT_SPEAKER, 3);
+    cr_expect(!r->f->speaker.first && r->f->speaker.first_ticks == 50 &&
+              !r->f->speaker.second_ticks);
+}
+
 /* --- RTC --- */
 
 TestSuite(rtc, .init = setup, .fini = teardown);

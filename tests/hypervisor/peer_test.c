@@ -8,6 +8,7 @@
 #include <xen/errno.h>
 #include "hypervisor/dm_channel.h"
 #include "hypervisor/xen_abi.h"
+#include "lib/speaker.h"
 #include <xen/hvm/dm_op.h>
 #include "tests/hypervisor/bare_domain.h"
 
@@ -163,6 +164,28 @@ Test(peer, buffered_ring_is_full_after_511_slots)
     d->ioreq.ring->read_pointer += 1;
     cr_expect_not(ioreq_buffer(d, IOREQ_TYPE_COPY, IOREQ_WRITE, 0xa0000, 8, n));
     cr_expect(ioreq_buffer(d, IOREQ_TYPE_COPY, IOREQ_WRITE, 0xa0000, 4, n));
+    bare_domain_free(d);
+}
+
+Test(peer, speaker_wakes_the_device_model_once_for_each_time_it_asks)
+{
+    Domain *d = bare_domain();
+    SpeakerWave w = { .at = 7, .start = 5, .first_ticks = 3, .second_ticks = 4, .first = true };
+
+    dm_publish_speaker(d, &w);
+    cr_expect_eq(d->shared->request_seq, 0, "nobody asked");
+    d->shared->speaker_waiting = 1;
+    dm_publish_speaker(d, &w);
+    dm_publish_speaker(d, &w);
+    cr_expect_eq(d->shared->request_seq, 1);
+    cr_expect_eq(d->shared->speaker_waiting, 0);
+    for (unsigned i = 0; i < 2 * DM_SPEAKER_WAVES; i++) {   /* nobody reads: it does not wait */
+        w.at++;
+        dm_publish_speaker(d, &w);
+    }
+    cr_expect_eq(d->shared->speaker_prod, 3 + 2 * DM_SPEAKER_WAVES);
+    cr_expect_eq(d->shared->speaker[2].at, w.at);
+    cr_expect_eq(d->shared->speaker[2].second_ticks, 4);
     bare_domain_free(d);
 }
 

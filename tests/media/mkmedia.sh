@@ -143,14 +143,15 @@ i386_kernel() {
 }
 devices() {
     local tree=$work/devices/tree k=$work/devices/kernel cd=$work/devices/cd version m f
-    if [ -e "$out/devices.iso" ] && [ "$out/devices.iso" -nt "$here/deviceinit.c" ]; then return; fi
+    if [ -e "$out/devices.iso" ] && [ "$out/devices.iso" -nt "$here/deviceinit.c" ] &&
+        [ "$out/devices.iso" -nt "$here/mkmedia.sh" ]; then return; fi
     echo "  devices.iso"
     i386_kernel || { echo "mkmedia.sh: error: package linux-image-686 could not be fetched" >&2; return 1; }
     mkdir -p "$tree"/{m,dev,proc,sys} "$cd"
     dpkg-deb -x "$(ls "$out"/debs/linux-image-*-686_*_i386.deb | tail -n 1)" "$k"
     version=$(ls "$k/lib/modules")
     depmod -b "$k" "$version"
-    for m in snd-sb16 snd-ens1370 snd-intel8x0 snd-pcsp pcspkr parport_pc lp; do
+    for m in snd-sb16 snd-ens1370 snd-intel8x0 snd-pcsp pcspkr evdev snd-opl3-synth parport_pc lp; do
         modprobe -d "$k" -S "$version" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p' |
             while read -r f; do cp "$f" "$tree/m/"; echo "/m/${f##*/}"; done >"$tree/m/$m.list"
     done

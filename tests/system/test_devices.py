@@ -30,11 +30,16 @@ def checksum(data):
     return s
 
 
-def heard(path, hz):
-    """Seconds of the left side in which the tone is there, undistorted and alone."""
+def left(path):
+    """The left side of the file, as far as its head says that it goes."""
     with wave.open(path) as w:
         assert (w.getframerate(), w.getnchannels(), w.getsampwidth()) == (RATE, 2, 2)
-        data = struct.unpack(f'<{2 * w.getnframes()}h', w.readframes(w.getnframes()))[::2]
+        return struct.unpack(f'<{2 * w.getnframes()}h', w.readframes(w.getnframes()))[::2]
+
+
+def heard(path, hz):
+    """Seconds of the left side in which the tone is there, undistorted and alone."""
+    data = left(path)
     step = 2 * math.pi * hz / RATE
     sin = [math.sin(step * i) for i in range(WINDOW)]
     cos = [math.cos(step * i) for i in range(WINDOW)]
@@ -99,6 +104,24 @@ class Devices(Case):
 
     def test_sb16_plays_the_tone(self):
         self.play('SB16', 'snd-sb16 isapnp=0 port=0x220 irq=5 dma8=1 dma16=5 mpu_port=0x330', 44100, 840)
+
+    def test_pc_speaker_beeps_at_the_frequency_asked_for(self):
+        self.command('load pcspkr')
+        self.command('load evdev')
+        for hz in (440, 1000, 2500):
+            before = len(left(self.wav))
+            self.command(f'tone {hz} 500')
+            time.sleep(0.6)
+            beep = left(self.wav)[before:]
+            self.assertGreater(len(beep), RATE * 0.4)
+            edges = [i for i in range(1, len(beep)) if beep[i - 1] < 0 <= beep[i]]
+            edges = edges[2:-2]
+            self.assertAlmostEqual((len(edges) - 1) * RATE / (edges[-1] - edges[0]),
+                                   1193182 / (1193182 // hz), delta=hz / 1000)
+            self.assertGreater(edges[-1] - edges[0], RATE * 0.4)
+            middle = beep[edges[0] + RATE // 10:edges[0] + RATE // 10 + WINDOW]
+            high = [x for x in middle if abs(x) > 5000]     # a square: almost always at its top
+            self.assertGreater(len(high), WINDOW * 0.8 if hz < 2000 else WINDOW * 0.6)
 
     def test_printer_gets_every_byte(self):
         self.command('load parport_pc', 60)

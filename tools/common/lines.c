@@ -88,7 +88,7 @@ void line_clear(LineConfig *l)
     *l = (LineConfig){ 0 };
 }
 
-static const char *const sound_cards[] = { "sb16", "es1370", "ac97" };
+static const char *const sound_cards[] = { "pcspk", "sb16", "es1370", "ac97" };
 
 char *sound_parse(const char *text, SourcePos pos, Messages *messages)
 {

@@ -51,7 +51,7 @@ static const SchemaKey keys[] = {
     { "boot_menu", I, "0", KEY_WORKS, "seconds that the BIOS waits for ESC, for its boot menu" },
     { "serial", S | L, "", KEY_WORKS, "serial ports: pty, null, file:, tcp:, telnet:, unix:, /dev/" },
     { "parallel", S, "", KEY_WORKS, "parallel port with a printer: file:, pty, null, tcp:, /dev/" },
-    { "soundhw", S, "", KEY_WORKS, "sound cards: sb16, es1370, ac97, all" },
+    { "soundhw", S, "", KEY_WORKS, "sound cards: pcspk, sb16, es1370, ac97, all" },
     { "watchdog", S, "", KEY_WORKS, "watchdog timer: i6300esb; it bites as a crash" },
     { "pvpanic", B, "0", KEY_WORKS, "port 505h, where a guest reports its panic as a crash" },
     { "audio", S, "none", KEY_WORKS, "where sound goes: none, wav:/PATH" },
