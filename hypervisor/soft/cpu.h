@@ -180,6 +180,8 @@ struct EngineVcpu {
     struct JitLink *jit_link;   /* the unlinked jump by which it was left, or NULL */
     uintptr_t (*jit_call)(Cpu *c, const Insn *i, Block *b);
     uintptr_t (*jit_vector)(Cpu *c, const Insn *i, Block *b);
+    uintptr_t (*jit_x87)(Cpu *c, const Insn *i, Block *b);
+    uintptr_t (*jit_x87_again)(Cpu *c, const Insn *i, Block *b);
     const uint8_t *jit_leave;   /* code for jump cache entries of blocks that have none */
     const uint8_t *jit_left;    /* code that goes back to C when the registers are in Cpu */
     uint32_t pauses;            /* PAUSEs since this thread last yielded */
@@ -188,6 +190,8 @@ struct EngineVcpu {
     bool jit_went_on;
     uint8_t vec_allowed;        /* VEC_*: what the state of the CPU allowed when last looked */
     uint8_t vec_live;           /* the host's XMM registers are the guest's, fpu.v is old */
+    uint8_t x87_live;           /* the host's x87 state is the guest's, fpu's is old */
+    uint64_t x87_address;
     Insn jit_insn[2];
     uint8_t cpl;
     uint8_t shadow;             /* SHADOW_STI | SHADOW_SS: for exactly the next instruction */
@@ -207,6 +211,7 @@ struct EngineVcpu {
     int64_t tsc_offset;
     uint32_t leaf7_ebx;         /* of CPUID, asked for once */
     bool leaf7_known;
+    bool fcomi_keeps_c1;        /* of this host: AMD's leaves C1 alone, Intel's clears it */
     uint64_t pdpte[4];          /* PAE, loaded with CR3 */
 
     /* the event raise_*() left for the run loop */

@@ -104,6 +104,14 @@ static uint16_t run_native(FxImage *m, const char *stub, void *mem, uint16_t afl
     return (uint16_t)(ax & 0xff00);
 }
 
+bool x87_fcomi_keeps_c1(void) {
+    FxImage m = { .cw = 0x37f, .sw = X87_C1, .tags = 3 };
+    unsigned fcomi = 0xdb - 0xd8;
+
+    run_native(&m, (const char *)stubs_register + (fcomi << 6 | 0x30) * 4, NULL, 0);
+    return m.sw & X87_C1;
+}
+
 static bool sets_aflags(const Insn *i) {
     return (i->opcode & 3) == 3 && i->modrm >= 0xe8 && i->modrm < 0xf8;
 }

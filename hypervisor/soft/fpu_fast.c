@@ -460,7 +460,7 @@ static void compare(Cpu *c, const Insn *i, uint16_t (*how)(const X87Reg *, const
         if (quiet(f, sw)) {
             x87_note(c, i);
             if (to_aflags) {
-                take_flags(f, sw & FLAGS);
+                f->sw = (uint16_t)((f->sw & ~(c->fcomi_keeps_c1 ? 0 : X87_C1)) | (sw & FLAGS));
                 /* C0, C2, C3 are where CF, PF, ZF are in AH. */
                 c->aflags = sw & (X87_C0 | X87_C2 | X87_C3);
             } else {

@@ -199,6 +199,8 @@ void fpu_from_image(Fpu *f, const FxImage *m);
 void fpu_update_es(Fpu *f);             /* ES and B from the flags and masks */
 void x87_init(Fpu *f);                  /* FNINIT: leaves the registers' contents */
 
+bool x87_fcomi_keeps_c1(void);          /* asks the host */
+
 static inline unsigned x87_top(const Fpu *f) {
     return f->sw >> 11 & 7;
 }

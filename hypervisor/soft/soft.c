@@ -335,6 +335,7 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
         jit_attach(c);
     c->host = &soft_wrapped_host;
     tlb_init(c);
+    c->fcomi_keeps_c1 = x87_fcomi_keeps_c1();
     cpu_reset(c);
     pthread_mutex_lock(&e->lock);
     e->cpus[id] = c;

@@ -202,6 +202,17 @@ static void make_thunks(Cpu *c, Jit *j)
     registers_in(&e, c);
     e_jmp_to(&e, j->vector_load);
     go_to_rax(&e, c, at);
+
+    j->x87_in = e.p;
+    at = call_out(&e, c, &c->jit_x87);
+    registers_in(&e, c);
+    e8(&e, 0xc3);
+    go_to_rax(&e, c, at);
+
+    j->x87_load = e.p;
+    call_out(&e, c, &c->jit_x87_again);
+    registers_in(&e, c);
+    e8(&e, 0xc3);
     j->run = j->rx - j->rw;
     c->jit_leave = j->leave + j->run;
     c->jit_left = j->left + j->run;
@@ -232,6 +243,8 @@ static uintptr_t call_body(Cpu *c, const Insn *i, Block *b)
 {
     uintptr_t floor = c->stack_floor;
 
+    if (c->x87_live)
+        x87_take_back(c);
     c->block = b;
     c->rip = b->rip;
     c->jit_insn[0] = *i;
@@ -251,11 +264,20 @@ static uintptr_t call_body(Cpu *c, const Insn *i, Block *b)
     return next_code(c);
 }
 
-/* 0: SSE may be carried out without a look.  Else as call_body(), and on behind the instruction. */
+/* Instead of what translated code wants to do: as call_body(), and on behind the instruction. */
+static uintptr_t call_body_instead(Cpu *c, const Insn *i, Block *b)
+{
+    uintptr_t code = call_body(c, i, b);
+
+    if (code)
+        return code;
+    c->rip = insn_next(c, i);
+    return next_code(c);
+}
+
+/* 0: SSE may be carried out without a look. */
 static uintptr_t vector_in(Cpu *c, const Insn *i, Block *b)
 {
-    uintptr_t code;
-
     c->vec_allowed = 0;
     if (!(c->cr0 & (CR0_EM | CR0_TS)) && (c->cr4 & CR4_OSFXSR) && mxcsr_is_live(c))
         c->vec_allowed |= VEC_SSE;
@@ -263,11 +285,13 @@ static uintptr_t vector_in(Cpu *c, const Insn *i, Block *b)
         c->vec_allowed |= VEC_AVX;
     if (c->vec_allowed & (i->row ? VEC_AVX : VEC_SSE))
         return 0;
-    code = call_body(c, i, b);
-    if (code)
-        return code;
-    c->rip = insn_next(c, i);
-    return next_code(c);
+    return call_body_instead(c, i, b);
+}
+
+/* 0: the x87 state is in the host now. */
+static uintptr_t x87_in(Cpu *c, const Insn *i, Block *b)
+{
+    return x87_go_live(c) ? 0 : call_body_instead(c, i, b);
 }
 
 /* --- memory --- */
@@ -299,6 +323,8 @@ bool jit_attach(Cpu *c)
     }
     c->jit_call = call_body;
     c->jit_vector = vector_in;
+    c->jit_x87 = x87_in;
+    c->jit_x87_again = x87_live_again;
     make_thunks(c, j);
     return true;
 }
@@ -405,6 +431,8 @@ static void op_translated(Cpu *c, const Insn *i)
     c->ring_seen = *c->code_ring_seen;
     c->jit_link = NULL;
     j->enter(c, jit_code(c, b));
+    if (c->x87_live)
+        x87_take_back(c);
     l = c->jit_link;
     if (!l)
         return;

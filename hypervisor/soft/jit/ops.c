@@ -885,6 +885,10 @@ bool op_emit(Xlat *x, const Insn *i)
         return done;
     if (sse_known(i))
         return sse_emit(x, i);
+    if (x87_known(i))
+        return x87_emit(x, i);
+    if (i->opcode == 0x9b)
+        return x87_emit_fwait(x);
     return form_of(i, &f) && emit_form(x, i, &f);
 }
 

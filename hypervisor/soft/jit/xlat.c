@@ -147,11 +147,14 @@ static void emit_slow(Xlat *x)
 
         for (; k < x->slow_count && x->slow[k].insn == n; k++)
             e_patch(x->slow[k].site, e->p);
+        x87_store_pending(x, x->x87_before[n]);
         e_imm(e, SCRATCH_A, (uintptr_t)x->b);
         e_imm(e, SCRATCH_B, (uintptr_t)i);
         e_call_to(e, x->j->body);
         if (!x->done[n].resume)
             continue;           /* ends its block: never comes back */
+        if (x->done[n].x87)
+            e_call_to(e, x->j->x87_load);
         if (x->done[n].vec)
             e_call_to(e, x->j->vector_load);
         x->flags = FLAGS_MEM;
@@ -167,10 +170,27 @@ static void emit_vector_in(Xlat *x)
 
     for (unsigned k = 0; k < x->vec_in_count; k++) {
         e_patch(x->vec_in[k].site, e->p);
+        x87_store_pending(x, x->x87_before[x->vec_in[k].insn]);
         e_imm(e, SCRATCH_A, (uintptr_t)x->b);
         e_imm(e, SCRATCH_B, (uintptr_t)&x->b->insn[x->vec_in[k].insn]);
         e_call_to(e, x->j->vector_in);
         e_jmp_to(e, x->vec_in[k].resume);
+    }
+}
+
+static void emit_x87_in(Xlat *x)
+{
+    Emit *e = &x->e;
+
+    for (unsigned k = 0; k < x->x87_in_count; k++) {
+        e_patch(x->x87_in[k].site, e->p);
+        x87_store_pending(x, x->x87_before[x->x87_in[k].insn]);
+        e_imm(e, SCRATCH_A, (uintptr_t)x->b);
+        e_imm(e, SCRATCH_B, (uintptr_t)&x->b->insn[x->x87_in[k].insn]);
+        e_call_to(e, x->j->x87_in);
+        if (x->x87_in[k].vec)
+            e_call_to(e, x->j->vector_load);
+        e_jmp_to(e, x->x87_in[k].resume);
     }
 }
 
@@ -201,11 +221,13 @@ static void emit_call(Xlat *x, const Insn *i)
     Emit *e = &x->e;
 
     flags_to_mem(x);
+    x87_settle(x);
     e_imm(e, SCRATCH_A, (uintptr_t)x->b);
     e_imm(e, SCRATCH_B, (uintptr_t)i);
     e_call_to(e, x->j->body);
     x->flags = FLAGS_MEM;
     x->vec = 0;
+    x->x87 = false;
 }
 
 /* Where the block wants its flags: FLAGS_*, 0 if it replaces them before anyone could ask. */
@@ -233,6 +255,7 @@ bool jit_translate(Cpu *c, Block *b)
     uint8_t *host, *mem;
 
     x.held[0] = x.held[1] = NO_REG;
+    x.x87_pending = X87_NOTHING_PENDING;
     if (need == FLAGS_MEM) {
         host = x.e.p;
         x.flags = FLAGS_HOST;
@@ -253,6 +276,9 @@ bool jit_translate(Cpu *c, Block *b)
         const Insn *i = &b->insn[x.n];
 
         x.keep = false;
+        if (x.n + 1u == b->count || insn_is_branch(i))
+            x87_settle(&x);             /* the block may be left within i */
+        x.x87_before[x.n] = x.x87_pending;
         if (!op_emit(&x, i))
             emit_call(&x, i);
         if (!x.keep)
@@ -261,14 +287,17 @@ bool jit_translate(Cpu *c, Block *b)
             x.done[x.n].resume = x.e.p;
             x.done[x.n].flags = (uint8_t)x.flags;
             x.done[x.n].vec = x.vec;
+            x.done[x.n].x87 = x.x87;
         }
     }
     if (!x.ended) {
         x.n = b->count - 1;
+        x87_settle(&x);
         edge(&x, rip_cut(c, b->rip + b->len));
     }
     emit_slow(&x);
     emit_vector_in(&x);
+    emit_x87_in(&x);
     emit_stubs(&x);
     j->p = x.e.p;
     b->wants_host = need == FLAGS_HOST;

@@ -43,6 +43,8 @@ struct Jit {
     uint8_t *body;              /* R10d Block, R11d Insn: calls the body */
     uint8_t *vector_in;         /* the same: loads the XMM registers, or calls the body */
     uint8_t *vector_load;       /* they may be loaded: does it */
+    uint8_t *x87_in;            /* as vector_in: loads the x87 state, or calls the body */
+    uint8_t *x87_load;          /* it may be loaded: does it; the XMM registers are lost */
 };
 
 #define LINK_MAX (1u << 17)
@@ -53,6 +55,11 @@ typedef struct SlowJump { uint8_t *site; uint8_t insn; } SlowJump;
 /* Xlat.vec and Cpu.vec_live: the host's vector registers are the guest's, SSE and AVX instructions
  * need no look. */
 enum { VEC_SSE = 1, VEC_AVX = 2 };
+
+/* Instructions of the block, by index, whose x87 pointers aren't in Cpu.fpu yet: the newest one's
+ * FIP, FCS and FOP, the newest memory operand's FDS (and FDP when it is known); or NO_REG. */
+typedef struct X87Pending { uint8_t insn, data; } X87Pending;
+#define X87_NOTHING_PENDING (X87Pending){ NO_REG, NO_REG }
 
 typedef struct Poll { uint8_t *site; JitLink *link; } Poll;
 
@@ -69,10 +76,14 @@ typedef struct Xlat {
     bool keep;                  /* they still have them after this instruction */
     SlowJump slow[BLOCK_INSNS * 6];
     unsigned slow_count;
-    struct { uint8_t *resume; uint8_t flags, vec; } done[BLOCK_INSNS];
+    struct { uint8_t *resume; uint8_t flags, vec; bool x87; } done[BLOCK_INSNS];
     uint8_t vec;                /* VEC_* that hold for sure */
     struct { uint8_t *site, *resume; uint8_t insn; } vec_in[2 * BLOCK_INSNS];
     unsigned vec_in_count;
+    bool x87;                   /* Cpu.x87_live for sure */
+    X87Pending x87_pending, x87_before[BLOCK_INSNS];    /* now; before each instruction */
+    struct { uint8_t *site, *resume; uint8_t insn, vec; } x87_in[BLOCK_INSNS];
+    unsigned x87_in_count;
     Poll polls[2 * EDGES_MAX];  /* further jumps to a link's stub */
     unsigned poll_count;
     JitLink *edges[EDGES_MAX];
@@ -119,6 +130,20 @@ bool sse_known(const Insn *i);
 void vector_ensure(Xlat *x, bool avx);
 /* vex.c: as op_emit() */
 bool vex_emit(Xlat *x, const Insn *i);
+
+/* x87.c: as op_emit(); only what x87_known() says it knows */
+bool x87_known(const Insn *i);
+bool x87_emit(Xlat *x, const Insn *i);
+bool x87_emit_fwait(Xlat *x);
+/* The host's x87 state is the guest's. */
+void x87_ensure(Xlat *x);
+/* Stores the pointers that are pending; scratch register A is lost, flags are kept. */
+void x87_settle(Xlat *x);
+void x87_store_pending(Xlat *x, X87Pending p);
+/* C: what translated code and its callers do at Cpu.x87_live */
+bool x87_go_live(Cpu *c);       /* false: it may not */
+void x87_take_back(Cpu *c);
+uintptr_t x87_live_again(Cpu *c, const Insn *i, Block *b);
 
 /* xlat.c */
 bool jit_translate(Cpu *c, Block *b);
