@@ -6,73 +6,37 @@
 # DEMODIR/debs has the amd64 kernel; other packages are fetched once, into OUTDIR/debs.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
 [ $# = 2 ] || { sed -n 's/^# \{0,1\}//;3,6p' "$0" >&2; exit 2; }
-mkdir -p "$1/debs"; out=$(cd "$1" && pwd) demo=$(cd "$2" && pwd)
-work=$(mktemp -d "$out/work.XXXXXX"); trap 'rm -rf "$work"' EXIT
-failed=0
+start_work "$1"; demo=$2
+failed=0 line='xen_emul_unplug=never quiet'
 
-package() { # NAME: unpacked into $work/NAME
-    local deb
-    deb=$(ls "$out/debs/$1"_*.deb 2>/dev/null | tail -n 1 || true)
-    if [ -z "$deb" ]; then
-        (cd "$out/debs" && apt-get download -qq "$1" 2>/dev/null) ||
-            { apt-get update -qq || true; (cd "$out/debs" && apt-get download -qq "$1"); } ||
-            return 1
-        deb=$(ls "$out/debs/$1"_*.deb | tail -n 1)
-    fi
-    dpkg-deb -x "$deb" "$work/$1"
-}
-boot_cd() { # OUTPUT FOLDER: with vmlinuz and initrd.img in it
-    cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$2/"
-    cat >"$2/isolinux.cfg" <<'END'
-serial 0 115200
-default d
-label d
-  kernel /vmlinuz
-  append initrd=/initrd.img console=ttyS0,115200 xen_emul_unplug=never quiet
-END
-    xorriso -as mkisofs -quiet -o "$out/$1.new" -V NIC -R -J -b isolinux.bin -c boot.cat \
-        -no-emul-boot -boot-load-size 4 -boot-info-table "$2" 2>"$work/log" ||
-        { cat "$work/log" >&2; return 1; }
-    mv "$out/$1.new" "$out/$1"
-}
-pack() { # FOLDER
-    (cd "$1" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -9n)
-}
 nic64() {
-    local deb version root=$work/r64
+    local root=$work/r64 cd=$work/cd64 f
     [ -e "$out/nic64.iso" ] && [ -e "$out/nic64/pxelinux.0" ] && return
     echo "  nic64.iso"
-    deb=$(ls "$demo"/debs/linux-image-[0-9]*.deb | tail -n 1) && package pxelinux || return 1
-    dpkg-deb -x "$deb" "$work/k64"
-    version=$(ls "$work/k64/lib/modules")
-    mkdir -p "$root"/{bin,proc,sys,dev,tmp} "$root/lib/modules/$version" "$work/cd64" "$out/nic64"
-    depmod -b "$work/k64" "$version"
-    for m in 8139too 8139cp ne2k-pci; do
-        modprobe -d "$work/k64" -S "$version" --show-depends "$m" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
-    done | sort -u | while read -r f; do install -m644 "$f" "$root/lib/modules/$version/"; done
-    cp "$work/k64/lib/modules/$version"/modules.{builtin,order} "$root/lib/modules/$version/"
-    depmod -b "$root" "$version"
-    install -m755 "$(command -v busybox)" "$root/bin/busybox"
+    demo_kernel "$demo" && package pxelinux && busybox_tree "$root" || return 1
+    mkdir -p "$cd" "$out/nic64"
+    modules "$root" 8139too 8139cp ne2k-pci || return 1
     for f in $(busybox --list); do [ $f = busybox ] || ln -s busybox "$root/bin/$f"; done
     install -m755 "$here/nic-init" "$root/init"
-    pack "$root" >"$work/cd64/initrd.img"
-    cp "$work/k64/boot/vmlinuz-$version" "$work/cd64/vmlinuz"
-    cp "$work/cd64"/{vmlinuz,initrd.img} /usr/lib/syslinux/modules/bios/ldlinux.c32 "$out/nic64/"
+    pack "$root" >"$cd/initrd.img"
+    cp "$work/kernel/boot/vmlinuz-$version" "$cd/vmlinuz"
+    cp "$cd"/{vmlinuz,initrd.img} /usr/lib/syslinux/modules/bios/ldlinux.c32 "$out/nic64/"
     cp "$work/pxelinux/usr/lib/PXELINUX/pxelinux.0" "$out/nic64/"
-    boot_cd nic64.iso "$work/cd64"
+    isolinux "$cd" "$line" && write_iso "$out/nic64.iso" NIC "$cd"
 }
 nic32() { # the installer's kernel and programs: drivers for ISA cards are for i386 only
-    local name=debian-installer-12-netboot-i386 di
+    local name=debian-installer-12-netboot-i386 di root=$work/r32 cd=$work/cd32
     [ -e "$out/nic32.iso" ] && return
     echo "  nic32.iso"
-    [ -d "$work/$name" ] || package $name || return 1
+    package $name || return 1
     di=$work/$name/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
-    mkdir -p "$work/r32" "$work/cd32"
-    install -m755 "$here/nic-init" "$work/r32/init"
-    { cat "$di/initrd.gz"; pack "$work/r32"; } >"$work/cd32/initrd.img"
-    cp "$di/linux" "$work/cd32/vmlinuz"
-    boot_cd nic32.iso "$work/cd32"
+    mkdir -p "$root" "$cd"
+    install -m755 "$here/nic-init" "$root/init"
+    { cat "$di/initrd.gz"; pack "$root"; } >"$cd/initrd.img"
+    cp "$di/linux" "$cd/vmlinuz"
+    isolinux "$cd" "$line" && write_iso "$out/nic32.iso" NIC "$cd"
 }
 
 nic64 || failed=1
