@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* XML-RPC, S-expressions, and the tables of xm. */
 #include <criterion/criterion.h>
+#include <gio/gio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "tools/common/sxp.h"
 #include "tools/common/xmlrpc.h"
 #include "tools/xm/format.h"
@@ -94,6 +97,84 @@ Test(xmlrpc, http_waits_for_the_whole_body)
     cr_expect_eq(http_body("POST / HTTP/1.0\r\nContent-Length: 99999999999\r\n\r\n", 48, &body,
                            &len),
                  -1);
+}
+
+/* A peer that answers with these bytes and says no more. */
+static int closing_peer(const char *answer)
+{
+    int ends[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    cr_assert_eq(write(ends[1], answer, strlen(answer)), (ssize_t)strlen(answer));
+    shutdown(ends[1], SHUT_WR);
+    return ends[0];
+}
+
+Test(xmlrpc, a_connection_closed_without_an_answer_is_told_from_half_an_answer)
+{
+    g_autoptr(Value) none = value_list();
+    g_autoptr(GError) gone = NULL, half = NULL;
+
+    cr_expect_null(xmlrpc_call(closing_peer(""), "m", none, &gone));
+    cr_expect(g_error_matches(gone, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE));
+    cr_expect_null(xmlrpc_call(closing_peer("HTTP/1.0 200 OK\r\nCont"), "m", none, &half));
+    cr_expect_not(g_error_matches(half, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE));
+}
+
+/* A xend that closes so many connections before it answers one; returns those it took. */
+typedef struct DyingXend {
+    int listening, deaths;
+} DyingXend;
+
+static gpointer dying_xend(gpointer opaque)
+{
+    DyingXend *x = opaque;
+    g_autoptr(Value) answer = value_str("alive");
+    g_autofree char *body = xmlrpc_response_text(answer), *text = http_wrap("HTTP/1.0 200 OK", body);
+    char request[4096];
+    int taken = 0;
+
+    for (bool answered = false; !answered; taken++) {
+        int fd = accept(x->listening, NULL, NULL);
+
+        if (fd < 0 || read(fd, request, sizeof request) < 0) {
+            answered = true;
+        } else if (taken >= x->deaths) {
+            answered = write(fd, text, strlen(text)) > 0;
+        } else if (taken == 1) {
+            answered = true;
+        }
+        close(fd);
+    }
+    return GINT_TO_POINTER(taken);
+}
+
+static int calls_until_answer(int deaths, bool good)
+{
+    g_autofree char *path = g_strdup_printf("/tmp/gh-test-xend.%d", (int)getpid());
+    DyingXend x = { unix_listen(path), deaths };
+    Paths paths = { .rpc_socket = path };
+    Xm xm = { .paths = &paths };
+    g_autoptr(Value) v = NULL;
+    GThread *thread;
+    int status, taken;
+
+    cr_assert_geq(x.listening, 0);
+    thread = g_thread_new("xend", dying_xend, &x);
+    v = xm_call(&xm, &status, "m", NULL);
+    taken = GPOINTER_TO_INT(g_thread_join(thread));
+    cr_expect_eq(v != NULL, good);
+    cr_expect_eq(status, good ? XM_OK : XM_FAILED);
+    close(x.listening);
+    unlink(path);
+    return taken;
+}
+
+Test(xmlrpc, a_call_that_a_dying_xend_took_is_made_again_once)
+{
+    cr_expect_eq(calls_until_answer(0, true), 1);
+    cr_expect_eq(calls_until_answer(1, true), 2);
+    cr_expect_eq(calls_until_answer(2, false), 2);
 }
 
 Test(sxp, text_is_read_and_printed)

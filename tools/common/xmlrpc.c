@@ -9,8 +9,8 @@
 #include <gio/gio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
-#include "lib/fd.h"
 
 #define MAX_DEPTH 64
 
@@ -329,6 +329,23 @@ int http_body(const char *data, gsize len, const char **body, gsize *body_len)
     return 1;
 }
 
+/* To a socket whose other end may have gone, in a process that SIGPIPE would end. */
+static bool send_all(int fd, const char *p, gsize len)
+{
+    while (len) {
+        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+
+        if (n < 0 && errno != EINTR) {
+            return false;
+        }
+        if (n > 0) {
+            p += n;
+            len -= n;
+        }
+    }
+    return true;
+}
+
 static Value *exchange(int fd, const char *request, GError **error)
 {
     g_autoptr(GString) in = g_string_new(NULL);
@@ -338,8 +355,11 @@ static Value *exchange(int fd, const char *request, GError **error)
     Value *result;
     int state = 0;
 
-    if (!fd_write_all(fd, request, strlen(request))) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "%s", g_strerror(errno));
+    if (!send_all(fd, request, strlen(request))) {
+        bool gone = errno == EPIPE || errno == ECONNRESET;
+
+        g_set_error(error, G_IO_ERROR, gone ? G_IO_ERROR_BROKEN_PIPE : g_io_error_from_errno(errno),
+                    "%s", gone ? "xend closed the connection" : g_strerror(errno));
         return NULL;
     }
     while (state == 0) {
@@ -350,7 +370,8 @@ static Value *exchange(int fd, const char *request, GError **error)
             continue;
         }
         if (n <= 0) {
-            g_set_error(error, G_IO_ERROR, G_IO_ERROR_CLOSED, "xend closed the connection");
+            g_set_error(error, G_IO_ERROR, in->len ? G_IO_ERROR_CLOSED : G_IO_ERROR_BROKEN_PIPE,
+                        "xend closed the connection");
             return NULL;
         }
         g_string_append_len(in, buf, n);

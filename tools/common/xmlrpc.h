@@ -33,7 +33,8 @@ int http_body(const char *data, gsize len, const char **body, gsize *body_len);
 
 /*
  * One call over a connected socket, which is closed.  NULL with a GError of domain
- * xmlrpc_fault_quark() and the fault's code, or a G_IO_ERROR.
+ * xmlrpc_fault_quark() and the fault's code, or a G_IO_ERROR; of these, G_IO_ERROR_BROKEN_PIPE means
+ * that the connection was closed before any answer.
  */
 Value *xmlrpc_call(int fd, const char *method, const Value *params, GError **error);
 GQuark xmlrpc_fault_quark(void);

@@ -182,15 +182,41 @@ static bool serve_start(Xend *x, char **error)
     return x->rpc != NULL;
 }
 
+/*
+ * The lock, or -1 with another xend that answers, or that never does.  One that is just being
+ * started, or was just killed, gets the time for it: two commands at once may both start one.
+ */
+static int lock_or_find(const Paths *paths, bool *found)
+{
+    int fd;
+
+    *found = false;
+    for (unsigned i = 0; (fd = lock_pid_file(paths)) < 0 && i < 100; i++) {
+        g_autoptr(Value) v = ask(paths, "xend.status");
+
+        if (v) {
+            *found = true;
+            break;
+        }
+        g_usleep(50000);
+    }
+    return fd;
+}
+
 /* ready: told 'k', or a message, once the sockets listen; -1: nobody to tell. */
 static int serve(Paths *paths, bool foreground, int ready)
 {
     Xend x = { .paths = paths, .next_domid = 1, .started = time(NULL) };
     g_autofree char *error = NULL;
-    int pid_fd = lock_pid_file(paths);
+    bool found;
+    int pid_fd = lock_or_find(paths, &found);
 
+    if (found && ready >= 0) {
+        return write(ready, "k", 1) == 1 ? 0 : 1;
+    }
     if (pid_fd < 0) {
-        error = g_strdup("xend is running already");
+        error = found ? g_strdup("xend is running already")
+                : g_strdup_printf("%s is locked by a xend that does not answer", paths->pid_file);
     }
     x.log_fd = open(paths->xend_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (!foreground && x.log_fd >= 0) {

@@ -3,6 +3,7 @@
  * client.c - the connection to xend, which is started when none runs, and errors as xm words them.
  */
 #include <errno.h>
+#include <gio/gio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -83,30 +84,42 @@ Value *xm_params(const char *first, ...)
     return v;
 }
 
+/*
+ * A xend that was killed still takes connections until the kernel has closed its sockets, so a call
+ * that got no byte of an answer is made again: what that xend had begun has ended with it.
+ */
+static Value *call_twice(Xm *xm, const char *method, Value *params, GError **failed)
+{
+    for (unsigned attempt = 0;; attempt++) {
+        g_autofree char *error = NULL;
+        int fd = xm_connect(xm, &error);
+        Value *result;
+
+        if (fd < 0) {
+            g_set_error(failed, G_IO_ERROR, G_IO_ERROR_FAILED, "%s", error);
+            return NULL;
+        }
+        result = xmlrpc_call(fd, method, params, failed);
+        if (result || attempt || !g_error_matches(*failed, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE)) {
+            return result;
+        }
+        g_clear_error(failed);
+    }
+}
+
 Value *xm_call(Xm *xm, int *status, const char *method, Value *params)
 {
     g_autoptr(Value) owned = params ? params : value_list();
     g_autoptr(GError) failed = NULL;
-    g_autofree char *error = NULL;
-    int fd = xm_connect(xm, &error);
-    Value *result;
+    Value *result = call_twice(xm, method, owned, &failed);
 
     *status = XM_OK;
-    if (fd < 0) {
-        xm_error("Unable to connect to xend: %s. Is xend running?", error);
-        *status = XM_FAILED;
-        return NULL;
-    }
-    result = xmlrpc_call(fd, method, owned, &failed);
     if (result) {
         return result;
     }
-    if (failed->domain == xmlrpc_fault_quark() && failed->code == FAULT_NO_DOMAIN) {
+    if (failed->domain == xmlrpc_fault_quark()) {
         xm_error("%s", failed->message);
-        *status = XM_NO_DOMAIN;
-    } else if (failed->domain == xmlrpc_fault_quark()) {
-        xm_error("%s", failed->message);
-        *status = XM_FAILED;
+        *status = failed->code == FAULT_NO_DOMAIN ? XM_NO_DOMAIN : XM_FAILED;
     } else {
         xm_error("Unable to connect to xend: %s. Is xend running?", failed->message);
         *status = XM_FAILED;
