@@ -24,6 +24,9 @@ BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool f
 BlockDev *ide_medium(Device *ide, unsigned slot);
 /* A disk's image has grown: IDENTIFY DEVICE says so from now on. */
 void ide_medium_resized(Device *ide, unsigned slot);
+/* Tells of each time the guest opens or closes the tray of a CD-ROM drive. */
+void ide_set_tray_watch(Device *ide, void (*moved)(void *opaque, unsigned slot, bool open),
+                        void *opaque);
 /* Xen's unplug protocol: takes the disks off (not CD-ROMs) until reset; keep_first leaves hda. */
 void ide_unplug_disks(Device *ide, bool keep_first);
 
@@ -32,7 +35,7 @@ void ide_unplug_disks(Device *ide, bool keep_first);
 typedef struct IdeBus IdeBus;
 typedef struct IdeDrive IdeDrive;
 
-enum { IDE_SECTOR = 512, CD_BLOCK = 2048, CD_RAW = 2352, IDE_BUFFER = 65536, IDE_MULTIPLE = 16 };
+enum { IDE_SECTOR = 512, CD_BLOCK = 2048, IDE_BUFFER = 65536, IDE_MULTIPLE = 16 };
 enum { STATUS_ERR = 0x01, STATUS_DRQ = 0x08, STATUS_DSC = 0x10, STATUS_DF = 0x20,
        STATUS_DRDY = 0x40, STATUS_BSY = 0x80 };
 enum { ERROR_ABRT = 0x04, ERROR_IDNF = 0x10, ERROR_UNC = 0x40 };
@@ -84,17 +87,28 @@ typedef struct IdeSmart {
     uint8_t *buffer;            /* SMART_CHUNK bytes while a test runs */
 } IdeSmart;
 
+enum { CD_WAS_RESET = 1, CD_CHANGED = 2 };      /* CdDrive.attention */
+enum { CD_LOCK = 1, CD_PERSISTENT_LOCK = 2 };   /* CdDrive.locked */
+enum { CD_PAGE_BYTES = 58, CD_SPEED_MAX = 16 * 176 };   /* mode pages; kB/s */
+
 typedef struct CdDrive {
     uint8_t key, asc, ascq;     /* sense */
-    bool attention;             /* the medium changed: next command fails with UNIT ATTENTION */
-    bool locked, open;          /* tray */
+    uint8_t attention;          /* next command fails with UNIT ATTENTION */
+    uint8_t locked;             /* PREVENT; a persistent one only holds the user back */
+    bool open;                  /* tray */
     uint8_t event;              /* media event for GET EVENT STATUS, 0: none */
+    uint8_t condition;          /* power: 1 active, 2 idle, 3 standby */
+    bool power_event;           /* it changed */
+    uint16_t speed;             /* kB/s, of SET CD SPEED */
+    uint8_t pages[CD_PAGE_BYTES];       /* what MODE SELECT has changed */
     bool packet;                /* the 12 packet bytes are being received */
     bool dma;                   /* the packet command asked for DMA */
+    bool receiving;             /* its data goes to the drive */
     uint8_t cdb[12];
     uint32_t limit;             /* byte count limit of PIO data blocks */
     uint32_t lba, left;         /* blocks still to read from the disc */
-    uint16_t block;             /* bytes a block gives: CD_BLOCK, CD_RAW; 0: reply from buffer */
+    uint16_t block;             /* bytes a block gives; 0: reply from buffer */
+    uint8_t parts, sub;         /* what of each block, by READ CD; both 0: user data alone */
 } CdDrive;
 
 struct IdeDrive {
@@ -162,6 +176,7 @@ struct IdeBus {
     uint8_t selected, control;
     IdeMaster master;
     bool (*master_allowed)(const IdeBus *bus);
+    void (*tray_moved)(const IdeBus *bus, unsigned unit, bool open);     /* may be NULL */
 };
 
 extern const StateField ide_bus_state[];
@@ -237,6 +252,7 @@ void ide_atapi_sense(IdeDrive *d, uint8_t key, uint8_t asc, uint8_t ascq);     /
 void ide_atapi_reply(IdeDrive *d, uint32_t len, uint32_t allocation);  /* buffer[0, len) */
 void ide_atapi_receive(IdeDrive *d, uint32_t len);     /* parameter list */
 void ide_atapi_read(IdeDrive *d, uint32_t lba, uint32_t count, uint16_t block);
+void ide_atapi_read_parts(IdeDrive *d, uint32_t lba, uint32_t count, uint8_t parts, uint8_t sub);
 
 /* ide_mmc.c */
 enum { SENSE_NONE = 0, SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_ILLEGAL = 5,
@@ -245,7 +261,16 @@ enum { EVENT_EJECT_REQUEST = 1, EVENT_NEW_MEDIA = 2, EVENT_REMOVAL = 3 };
 void ide_mmc_command(IdeDrive *d);      /* runs cd.cdb */
 void ide_mmc_received(IdeDrive *d);     /* the parameter list is in buffer[0, filled) */
 uint32_t ide_cd_blocks(const IdeDrive *d);
+bool ide_cd_dvd(const IdeDrive *d);     /* too long for a CD */
+void ide_cd_reset(IdeDrive *d);         /* power-on */
+void ide_cd_move_tray(IdeDrive *d, bool open);
 bool ide_cd_ready(const IdeDrive *d);
+
+/* ide_mode.c */
+void ide_mode_reset(IdeDrive *d);
+void ide_mode_sense(IdeDrive *d);
+void ide_mode_select(IdeDrive *d);
+void ide_mode_received(IdeDrive *d);
 
 /* ide_dma.c */
 void ide_master_init(IdeMaster *m);

@@ -4,11 +4,15 @@
  * packet bytes, data in PIO blocks under the host's byte count limit or by DMA, and the status
  * phase.  What the packets mean is in ide_mmc.c.  No overlap, no pass-through to a real drive.
  */
+#include "hw/cd_sector.h"
 #include "hw/ide.h"
 #include <errno.h>
 #include <string.h>
 
 enum { PACKET_DMA = 1, PACKET_OVERLAP = 2, PACKET_BYTES = 12 };
+/* As many as fit with all that can be made of them in front of what is not yet read. */
+enum { PARTS_CHUNK = 16 };
+G_STATIC_ASSERT(PARTS_CHUNK * CD_SECTOR_MOST <= IDE_BUFFER);
 enum { REASON_COMMAND = 1, REASON_TO_HOST = 2 };
 
 void ide_atapi_packet(IdeDrive *d)
@@ -20,6 +24,7 @@ void ide_atapi_packet(IdeDrive *d)
     d->cd.dma = d->feature[0] & PACKET_DMA;
     d->cd.limit = d->lba_mid[0] | d->lba_high[0] << 8;
     d->cd.packet = true;
+    d->cd.receiving = false;
     d->cd.left = 0;
     d->cd.block = 0;
     d->count[0] = REASON_COMMAND;
@@ -104,6 +109,7 @@ void ide_atapi_receive(IdeDrive *d, uint32_t len)
     if (!atapi_limit_ok(d))
         return;
     d->cd.block = 0;
+    d->cd.receiving = true;
     d->pos = 0;
     d->filled = MIN(len, IDE_BUFFER);
     if (d->cd.dma)
@@ -122,35 +128,26 @@ static void atapi_disc_failed(IdeDrive *d, int error)
         ide_atapi_sense(d, SENSE_MEDIUM, 0x11, 0);          /* unrecovered read error */
 }
 
-static uint8_t atapi_bcd(unsigned value)
+/* More than the user data: made of it where it was read to, the buffer's end, from the front. */
+static void atapi_make_parts(IdeDrive *d, uint32_t blocks)
 {
-    return value / 10 % 10 << 4 | value % 10;
+    const uint8_t *from = d->buffer + IDE_BUFFER - blocks * CD_BLOCK;
+    uint8_t user[CD_BLOCK];
+
+    for (uint32_t i = 0; i < blocks; i++) {
+        memcpy(user, from + i * CD_BLOCK, CD_BLOCK);
+        cd_sector_make(d->buffer + i * d->cd.block, d->cd.lba + i, user, d->cd.parts, d->cd.sub);
+    }
 }
 
-/* Makes raw sectors of user data that was read to the buffer's end: sync, header (mode 1), data;
- * the error correction bytes, which no driver looks at, are zero. */
-static void atapi_make_raw(IdeDrive *d, uint32_t blocks)
+static bool atapi_has_parts(const IdeDrive *d)
 {
-    static const uint8_t sync[12] = { 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                      0xff, 0x00 };
-    const uint8_t *from = d->buffer + IDE_BUFFER - blocks * CD_BLOCK;
-    uint8_t *to = d->buffer;
-
-    for (uint32_t i = 0; i < blocks; i++, to += CD_RAW, from += CD_BLOCK) {
-        uint32_t frame = d->cd.lba + i + 150;
-        memmove(to + 16, from, CD_BLOCK);
-        memcpy(to, sync, sizeof(sync));
-        to[12] = atapi_bcd(frame / 75 / 60);
-        to[13] = atapi_bcd(frame / 75 % 60);
-        to[14] = atapi_bcd(frame % 75);
-        to[15] = 1;
-        memset(to + 16 + CD_BLOCK, 0, CD_RAW - 16 - CD_BLOCK);
-    }
+    return d->cd.parts || d->cd.sub;
 }
 
 static uint32_t atapi_chunk_blocks(const IdeDrive *d)
 {
-    return MIN(d->cd.left, d->cd.block == CD_RAW ? 16u : IDE_BUFFER / CD_BLOCK);
+    return MIN(d->cd.left, atapi_has_parts(d) ? PARTS_CHUNK : IDE_BUFFER / CD_BLOCK);
 }
 
 static void atapi_chunk_read(void *opaque, int error)
@@ -163,8 +160,8 @@ static void atapi_chunk_read(void *opaque, int error)
         atapi_disc_failed(d, error);
         return;
     }
-    if (d->cd.block == CD_RAW)
-        atapi_make_raw(d, blocks);
+    if (atapi_has_parts(d))
+        atapi_make_parts(d, blocks);
     d->filled = blocks * d->cd.block;
     d->cd.lba += blocks;
     d->cd.left -= blocks;
@@ -174,9 +171,9 @@ static void atapi_chunk_read(void *opaque, int error)
 static void atapi_read_chunk(IdeDrive *d)
 {
     size_t len = (size_t)atapi_chunk_blocks(d) * CD_BLOCK;
-    struct iovec iov = { d->cd.block == CD_RAW ? d->buffer + IDE_BUFFER - len : d->buffer, len };
+    struct iovec iov = { atapi_has_parts(d) ? d->buffer + IDE_BUFFER - len : d->buffer, len };
 
-    if (d->cd.attention || !ide_cd_ready(d)) {      /* another disc than the one asked for */
+    if ((d->cd.attention & CD_CHANGED) || !ide_cd_ready(d)) {      /* another disc than the one asked for */
         ide_atapi_sense(d, SENSE_NOT_READY, 0x3a, 0);
         return;
     }
@@ -184,6 +181,17 @@ static void atapi_read_chunk(IdeDrive *d)
     d->status = STATUS_DRDY | STATUS_BSY;
     d->request = block_readv(d->block, (uint64_t)d->cd.lba * CD_BLOCK, &iov, 1, atapi_chunk_read,
                              d);
+}
+
+static void atapi_begin_read(IdeDrive *d, uint32_t lba, uint32_t count, uint16_t block,
+                             uint8_t parts, uint8_t sub)
+{
+    d->cd.lba = lba;
+    d->cd.left = count;
+    d->cd.block = block;
+    d->cd.parts = parts;
+    d->cd.sub = sub;
+    d->cd.condition = 1;                /* active again */
 }
 
 void ide_atapi_read(IdeDrive *d, uint32_t lba, uint32_t count, uint16_t block)
@@ -194,15 +202,22 @@ void ide_atapi_read(IdeDrive *d, uint32_t lba, uint32_t count, uint16_t block)
     }
     if (!atapi_limit_ok(d))
         return;
-    d->cd.lba = lba;
-    d->cd.left = count;
-    d->cd.block = block;
+    atapi_begin_read(d, lba, count, block, 0, 0);
     if (d->cd.dma && block == CD_BLOCK) {
+        d->cd.lba = lba + count;
         d->cd.left = 0;
         ide_dma_image(d, IDE_DMA_IN, (uint64_t)lba * CD_BLOCK, (uint64_t)count * CD_BLOCK);
     } else {
         atapi_read_chunk(d);
     }
+}
+
+void ide_atapi_read_parts(IdeDrive *d, uint32_t lba, uint32_t count, uint8_t parts, uint8_t sub)
+{
+    if (!atapi_limit_ok(d))
+        return;
+    atapi_begin_read(d, lba, count, cd_sector_length(parts, sub), parts, sub);
+    atapi_read_chunk(d);
 }
 
 /* --- ends of data blocks --- */
@@ -238,7 +253,7 @@ void ide_atapi_dma_done(IdeDrive *d, int error)
         ide_atapi_done(d);
     else if (d->cd.left)
         atapi_read_chunk(d);
-    else if (d->cd.cdb[0] == 0x15 || d->cd.cdb[0] == 0x55)
+    else if (d->cd.receiving)
         ide_mmc_received(d);
     else
         ide_atapi_done(d);

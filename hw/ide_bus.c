@@ -5,6 +5,7 @@
  * ide_atapi.c.  An absent device reads as zeros, as a lone device answers for its missing
  * partner.  Left out: queued and overlapped commands.
  */
+#include "hw/cd_sector.h"
 #include "hw/ide.h"
 #include <string.h>
 
@@ -404,7 +405,7 @@ static void ide_drive_reset(IdeDrive *d)
     ide_drive_abort(d);
     d->unplugged = false;
     memset(d->buffer, 0, IDE_BUFFER);
-    memset(&d->cd, 0, sizeof(d->cd));
+    ide_cd_reset(d);
     d->command = 0;
     d->lba = d->dma_offset = 0;
     ide_ctl_power_on(d);
@@ -436,7 +437,8 @@ static const char *ide_drive_fault(const IdeDrive *d)
         return "a wait without a self-test";
     if (!d->heads || !d->track || d->multiple & (d->multiple - 1))
         return "geometry";
-    if (d->cd.block && d->cd.block != CD_BLOCK && d->cd.block != CD_RAW)
+    if (d->cd.block != CD_BLOCK && d->cd.block &&
+        d->cd.block != cd_sector_length(d->cd.parts, d->cd.sub))
         return "block size";
     if (d->cd.left && !d->cd.block)
         return "blocks without a size";
@@ -462,10 +464,13 @@ bool ide_bus_loaded(IdeBus *bus, GError **error)
 
 static const StateField cd_drive_state[] = {
     STATE_U8_MAX(CdDrive, key, 15), STATE_U8(CdDrive, asc), STATE_U8(CdDrive, ascq),
-    STATE_BOOL(CdDrive, attention), STATE_BOOL(CdDrive, locked), STATE_BOOL(CdDrive, open),
-    STATE_U8_MAX(CdDrive, event, 4), STATE_BOOL(CdDrive, packet), STATE_BOOL(CdDrive, dma),
+    STATE_U8_MAX(CdDrive, attention, 3), STATE_U8_MAX(CdDrive, locked, 3), STATE_BOOL(CdDrive, open),
+    STATE_U8_MAX(CdDrive, condition, 3), STATE_BOOL(CdDrive, power_event), STATE_U16(CdDrive, speed),
+    STATE_BYTES(CdDrive, pages),
+    STATE_U8_MAX(CdDrive, event, 4), STATE_BOOL(CdDrive, packet), STATE_BOOL(CdDrive, dma), STATE_BOOL(CdDrive, receiving),
     STATE_BYTES(CdDrive, cdb), STATE_U32_MAX(CdDrive, limit, 0xffff),
     STATE_U32(CdDrive, lba), STATE_U32(CdDrive, left), STATE_U16(CdDrive, block),
+    STATE_U8(CdDrive, parts), STATE_U8_MAX(CdDrive, sub, 7),
     STATE_END
 };
 

@@ -15,6 +15,8 @@ enum { COMMAND_IO = 1 };
 
 typedef struct PiixIde {
     PciDevice pci;
+    void (*tray_moved)(void *opaque, unsigned slot, bool open);
+    void *tray_opaque;
     BlockDev *hda, *hdb, *hdc, *hdd;    /* belong to whoever made them */
     bool hda_cdrom, hdb_cdrom, hdc_cdrom, hdd_cdrom;
     char *hda_serial, *hdb_serial, *hdc_serial, *hdd_serial;
@@ -102,6 +104,14 @@ static void piix_ide_drive(PiixIde *p, unsigned slot, BlockDev *block, bool cdro
         g_snprintf(d->serial, sizeof(d->serial), "GH%05u", slot + 1);
 }
 
+static void piix_ide_tray_moved(const IdeBus *bus, unsigned unit, bool open)
+{
+    PiixIde *p = (PiixIde *)bus->dev;
+
+    if (p->tray_moved)
+        p->tray_moved(p->tray_opaque, bus->number * 2 + unit, open);
+}
+
 static bool piix_ide_init(Device *dev, GError **error)
 {
     PiixIde *p = (PiixIde *)dev;
@@ -115,6 +125,7 @@ static bool piix_ide_init(Device *dev, GError **error)
     for (unsigned i = 0; i < 2; i++) {
         ide_bus_init(&p->bus[i], dev, i);
         p->bus[i].master_allowed = piix_ide_master_allowed;
+        p->bus[i].tray_moved = piix_ide_tray_moved;
         p->command[i] = piix_ide_range(p, 8, &ide_command_ops, &p->bus[i]);
         p->control[i] = piix_ide_range(p, 1, &ide_control_ops, &p->bus[i]);
     }
@@ -194,12 +205,22 @@ BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool f
     old = d->block;
     d->block = medium;
     d->cd.open = false;
-    d->cd.locked = false;
-    d->cd.attention = block_present(medium);
+    d->cd.locked = 0;
+    d->cd.attention &= ~CD_CHANGED;
+    d->cd.attention |= block_present(medium) ? CD_CHANGED : 0;
     d->cd.event = block_present(medium) ? EVENT_NEW_MEDIA : EVENT_REMOVAL;
     if (d->phase == IDE_DMA_IN && !d->buffered_dma)     /* the rest would be of another disc */
         ide_atapi_sense(d, SENSE_ATTENTION, 0x28, 0);
     return old;
+}
+
+void ide_set_tray_watch(Device *ide, void (*moved)(void *opaque, unsigned slot, bool open),
+                        void *opaque)
+{
+    PiixIde *p = (PiixIde *)ide;
+
+    p->tray_moved = moved;
+    p->tray_opaque = opaque;
 }
 
 BlockDev *ide_medium(Device *ide, unsigned slot)

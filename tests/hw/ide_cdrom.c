@@ -205,15 +205,15 @@ Test(ide_cdrom, mode_sense_lists_pages_and_mode_select_is_taken)
     cr_assert_eq(ide_guest_packet_in(g, CDB(0x5a, 0, 0x2a, 0, 0, 0, 0, 0, 128), r, 128), 28);
     cr_assert_eq(r[8], 0x2a);
     cr_assert_eq(r[1], 26);
-    cr_assert_eq(ide_guest_packet_in(g, CDB(0x5a, 0, 0x3f, 0, 0, 0, 0, 0, 128), r, 128), 48);
-    cr_assert_eq(ide_guest_packet_in(g, CDB(0x1a, 0, 0x01, 0, 128), r, 128), 12);
+    cr_assert_eq(ide_guest_packet_in(g, CDB(0x5a, 0, 0x3f, 0, 0, 0, 0, 0, 128), r, 128), 86);
+    cr_assert_eq(ide_guest_packet_in(g, CDB(0x1a, 0, 0x01, 0, 128), r, 128), 16);
     ide_guest_packet(g, CDB(0x5a, 0, 0x05, 0, 0, 0, 0, 0, 128), 2048, false);
     cr_assert_eq(sense(g), 0x052400);
-    ide_guest_packet(g, CDB(0x55, 0x10, 0, 0, 0, 0, 0, 0, 16), 2048, false);
+    ide_guest_packet(g, CDB(0x55, 0x10, 0, 0, 0, 0, 0, 0, 8), 2048, false);
     cr_assert_eq(fake_in8(g->f, SEC + R_COUNT) & 3, 0, "data to the drive");
-    for (unsigned i = 0; i < 8; i++)
+    for (unsigned i = 0; i < 4; i++)
         fake_out16(g->f, SEC, 0);
-    cr_assert_eq(ide_guest_wait(g, SEC), 0x50);
+    cr_assert_eq(ide_guest_wait(g, SEC), 0x50, "a header alone");
     ide_guest_free(g);
 }
 
@@ -231,7 +231,7 @@ Test(ide_cdrom, other_information_commands_answer)
     cr_assert_eq(r[5], 2, "medium present");
     cr_assert_eq(ide_guest_packet(g, CDB(0x2b, 0, 0, 0, 0, 5), 0, false), 0x50);
     cr_assert_eq(ide_guest_packet(g, CDB(0xbb, 0, 1, 1), 0, false), 0x50);
-    cr_assert_eq(ide_guest_packet_in(g, CDB(0xad, 0, 0, 0, 0, 0, 0, 0xff, 0, 128), r, 128), 12);
+    cr_assert_eq(ide_guest_packet_in(g, CDB(0xad, 0, 0, 0, 0, 0, 0, 0xff, 0, 128), r, 128), 16);
     ide_guest_free(g);
 }
 

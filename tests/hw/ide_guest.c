@@ -55,6 +55,10 @@ IdeGuest *ide_guest_new_with(BlockDev *disk, bool disk_is_cd, BlockDev *cd)
     pci_bus_write(&g->f->bus, 9, 0x40, 4, 0x80008000);
     pci_bus_write(&g->f->bus, 9, 0x20, 4, BM0);
     pci_bus_write(&g->f->bus, 9, 0x04, 2, 5);
+    ide_guest_packet(g, (const uint8_t[12]){ 0x03, 0, 0, 0, 0 }, 2048, false);  /* power-on's */
+    ide_guest_packet(g, (const uint8_t[12]){ 0x00 }, 2048, false);
+    fake_out8(g->f, SEC + R_COMMAND, 0x08);
+    fake_out8(g->f, PRI + R_DEVICE, 0);
     return g;
 }
 
