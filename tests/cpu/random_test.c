@@ -246,7 +246,32 @@ static void x87(Program *p, bool memory)
     }
 }
 
-/* The same from a clean start: constants, arithmetic and a store that means something. */
+/* MMX, with what SSE to SSSE3 added. */
+static void mmx(Program *p, bool memory)
+{
+    static const uint8_t ops[] = { 0x60, 0x63, 0x67, 0x6b, 0x6e, 0x6f, 0x74, 0x7e, 0x7f, 0xd1, 0xd5, 0xda,
+                                   0xe0, 0xe2, 0xeb, 0xef, 0xf3, 0xf4, 0xf6, 0xf9, 0xfe };
+
+    switch (below(6)) {
+    case 0:
+        if (below(4) == 0) {
+            put(p, 0x0f);
+            put(p, 0x77);
+            break;
+        }
+        encode(p, 0, 4, 1, 0x71 + below(2), 2 + 2 * below(2), false);
+        immediate(p, 1);
+        break;
+    case 1:
+        encode(p, 0, 4, 1, below(2) ? 0x70 : 0xc4, below(8), memory);
+        immediate(p, 1);
+        break;
+    case 2: encode(p, 0, 8, 1, 0xd7, any_register(), false); break;
+    default: encode(p, 0, 4u << below(2), 1, ops[below(sizeof ops)], below(8), memory);
+    }
+}
+
+/* x87 from a clean start: constants, arithmetic and a store that means something. */
 static void x87_sums(Program *p)
 {
     static const uint8_t loads[] = { 0xe8, 0xe9, 0xea, 0xeb, 0xec, 0xed, 0xee };
@@ -267,7 +292,9 @@ static void one(Program *p)
     bool memory = below(3) == 0;
 
     if (floats && below(2)) {
-        if (below(3)) {
+        if (below(4) == 0) {
+            mmx(p, memory);
+        } else if (below(3)) {
             x87(p, memory);
         } else {
             x87_sums(p);

@@ -887,6 +887,8 @@ bool op_emit(Xlat *x, const Insn *i)
         return sse_emit(x, i);
     if (x87_known(i))
         return x87_emit(x, i);
+    if (mmx_known(i))
+        return mmx_emit(x, i);
     if (i->opcode == 0x9b)
         return x87_emit_fwait(x);
     return form_of(i, &f) && emit_form(x, i, &f);

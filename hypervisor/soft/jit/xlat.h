@@ -131,7 +131,9 @@ void vector_ensure(Xlat *x, bool avx);
 /* vex.c: as op_emit() */
 bool vex_emit(Xlat *x, const Insn *i);
 
-/* x87.c: as op_emit(); only what x87_known() says it knows */
+/* mmx.c, x87.c: as op_emit(); only what the first says is known */
+bool mmx_known(const Insn *i);
+bool mmx_emit(Xlat *x, const Insn *i);
 bool x87_known(const Insn *i);
 bool x87_emit(Xlat *x, const Insn *i);
 bool x87_emit_fwait(Xlat *x);
