@@ -744,8 +744,8 @@ uint8_t *mem_span(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned si
     if ((c->mode & MODE_SIZE_MASK) != MODE_64 && seg != SEG_NONE) {
         uint64_t left = (uint64_t)s->limit - (uint32_t)off + 1;
         if (s->expand_down)
-            *bytes = size;
-        else if (s->limit != 0xffffffff && left < *bytes)
+            return NULL;
+        if (s->limit != 0xffffffff && left < *bytes)
             *bytes = (unsigned)left;
     }
     translate(c, i, lin, write ? ACCESS_WRITE : ACCESS_READ, data_table(c), &p);

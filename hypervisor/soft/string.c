@@ -2,10 +2,11 @@
 /*
  * string.c - MOVS, STOS, LODS, SCAS, CMPS, INS, OUTS with their repeat prefixes.
  *
- * Intel SDM volume 2.  Repeated moves and stores go by stretches within one page of each operand;
- * the registers are right after every stretch, where the instruction can also be interrupted: RIP
- * is then left on it.  A stretch whose operands overlap is moved element by element.
+ * Intel SDM volume 2.  Repetitions go by stretches within one page of each operand; the registers
+ * are right after every stretch, where the instruction can also be interrupted: RIP is then left on
+ * it.  A move that reads what it wrote goes element by element.
  */
+#include <emmintrin.h>
 #include <string.h>
 #include "hypervisor/soft/body.h"
 
@@ -43,17 +44,54 @@ static inline bool must_stop(const Cpu *c)
 /* Leaves with RIP on this instruction, to go on with what is left of the count. */
 #define STOP(c, i) do { (c)->rip = insn_rip((c), (i)); return; } while (0)
 
-/* How many elements fit from off in this direction, in the stretch mem_span() told. */
-static uint64_t room(const Insn *i, uint64_t off, unsigned bytes, uint64_t at, unsigned size,
-                     bool down)
+/*
+ * How many elements fit from off in this direction, when bytes are left of the page and the segment
+ * from there, and at has the offset in the page: neither the page nor the address size wraps.
+ */
+static inline uint64_t room(const Insn *i, uint64_t off, unsigned bytes, uint64_t at, unsigned size,
+                            bool down)
 {
-    uint64_t n = down ? (at & 0xfff) / size + 1 : bytes / size;
+    uint64_t n = down ? (at & 0xfff) / size + 1 : bytes / size, end;
 
     if (down && off / size + 1 < n)
         n = off / size + 1;
-    if (!down && i->asize == 2 && (0x10000 - off) / size < n)
-        n = (0x10000 - off) / size;
+    if (!down && i->asize < 8) {
+        end = i->asize == 2 ? 0x10000 : 1ull << 32;
+        if ((end - off) / size < n)
+            n = (end - off) / size;
+    }
     return n ? n : 1;
+}
+
+/* A stretch of an operand that the TLB has: where it is, and how many elements of it there are. */
+typedef struct Stretch {
+    uint8_t *at;
+    uint64_t n;
+} Stretch;
+
+static inline Stretch quick_stretch(const Cpu *c, const Insn *i, unsigned seg, uint64_t off,
+                                    unsigned size, bool write, bool down)
+{
+    uint8_t *p = write ? fast_write(c, seg, off, size) : fast_read(c, seg, off, size);
+    unsigned at = (unsigned)(uintptr_t)p & 0xfff;
+
+    return (Stretch){ p, p ? room(i, off, 4096 - at, at, size, down) : 0 };
+}
+
+/* For reading, by whatever way; n 0: only by single elements. */
+static inline Stretch read_stretch(Cpu *c, const Insn *i, unsigned seg, uint64_t off,
+                                   unsigned size, bool down)
+{
+    Stretch s = quick_stretch(c, i, seg, off, size, false, down);
+    unsigned bytes;
+    uint64_t gpa;
+
+    if (unlikely(!s.at)) {
+        s.at = mem_span(c, i, seg, off, size, false, &bytes, &gpa);
+        if (s.at)
+            s.n = room(i, off, bytes, gpa, size, down);
+    }
+    return s;
 }
 
 static void elements_copy(uint8_t *d, const uint8_t *s, uint64_t n, unsigned size, bool down)
@@ -62,6 +100,10 @@ static void elements_copy(uint8_t *d, const uint8_t *s, uint64_t n, unsigned siz
 
     if (!down && (d <= s || d >= s + n * size)) {
         memmove(d, s, n * size);
+        return;
+    }
+    if (down && (d >= s || d + n * size <= s)) {
+        memmove(d + step * (int64_t)(n - 1), s + step * (int64_t)(n - 1), n * size);
         return;
     }
     for (; n; n--, d += step, s += step) {
@@ -105,10 +147,19 @@ static uint64_t movs_stretch(Cpu *c, const Insn *i, uint64_t count, unsigned siz
 {
     uint64_t soff = cut(i, c->gpr[RSI]), doff = cut(i, c->gpr[RDI]), sgpa, dgpa, n, k;
     bool down = c->rflags & RF_DF;
+    Stretch from = quick_stretch(c, i, i->seg, soff, size, false, down);
+    Stretch to = quick_stretch(c, i, SEG_ES, doff, size, true, down);
     unsigned sbytes, dbytes;
-    uint8_t *s = mem_span(c, i, i->seg, soff, size, false, &sbytes, &sgpa);
-    uint8_t *d = mem_span(c, i, SEG_ES, doff, size, true, &dbytes, &dgpa);
+    uint8_t *s, *d;
 
+    if (likely(from.at && to.at)) {
+        n = from.n < to.n ? from.n : to.n;
+        n = n < count ? n : count;
+        elements_copy(to.at, from.at, n, size, down);
+        return n;
+    }
+    s = mem_span(c, i, i->seg, soff, size, false, &sbytes, &sgpa);
+    d = mem_span(c, i, SEG_ES, doff, size, true, &dbytes, &dgpa);
     if (sgpa == ~0ull || dgpa == ~0ull || (!s && !d))
         return 0;
     n = room(i, soff, sbytes, sgpa, size, down);
@@ -131,9 +182,16 @@ static uint64_t stos_stretch(Cpu *c, const Insn *i, uint64_t count, unsigned siz
 {
     uint64_t off = cut(i, c->gpr[RDI]), gpa, n;
     bool down = c->rflags & RF_DF;
+    Stretch to = quick_stretch(c, i, SEG_ES, off, size, true, down);
     unsigned bytes;
-    uint8_t *d = mem_span(c, i, SEG_ES, off, size, true, &bytes, &gpa);
+    uint8_t *d;
 
+    if (likely(to.at)) {
+        n = to.n < count ? to.n : count;
+        elements_fill(down ? to.at - (n - 1) * size : to.at, c->gpr[0], n, size);
+        return n;
+    }
+    d = mem_span(c, i, SEG_ES, off, size, true, &bytes, &gpa);
     if (gpa == ~0ull)
         return 0;
     n = room(i, off, bytes, gpa, size, down);
@@ -144,6 +202,18 @@ static uint64_t stos_stretch(Cpu *c, const Insn *i, uint64_t count, unsigned siz
     elements_fill(down ? d - (n - 1) * size : d, c->gpr[0], n, size);
     stretch_written(c, gpa, n, size, down);
     return n;
+}
+
+/* Only the last element is seen: its address, for a stretch of *n. */
+static const uint8_t *lods_stretch(Cpu *c, const Insn *i, uint64_t count, unsigned size, uint64_t *n)
+{
+    bool down = c->rflags & RF_DF;
+    Stretch s = read_stretch(c, i, i->seg, cut(i, c->gpr[RSI]), size, down);
+
+    *n = s.n < count ? s.n : count;
+    if (!*n)
+        return NULL;
+    return down ? s.at - (*n - 1) * size : s.at + (*n - 1) * size;
 }
 
 /* One element at a time, or by stretches with REP; ONE does one, STRETCH several or none. */
@@ -184,11 +254,19 @@ static void stos_##bits(Cpu *c, const Insn *i) \
     REPEAT(st##bits(c, i, SEG_ES, cut(i, c->gpr[RDI]), (uint##bits##_t)c->gpr[0]), \
            stos_stretch(c, i, cut(i, c->gpr[1]), bits / 8), MOVE_DI) \
 } \
+static uint64_t lods_some_##bits(Cpu *c, const Insn *i) \
+{ \
+    uint64_t n; \
+    const u##bits##a *last = (const void *)lods_stretch(c, i, cut(i, c->gpr[1]), bits / 8, &n); \
+    if (n) \
+        SET_##bits(c, 0, *last); \
+    return n; \
+} \
 static void lods_##bits(Cpu *c, const Insn *i) \
 { \
     int64_t step = step_of(c, bits / 8); \
     REPEAT(uint##bits##_t v_ = ld##bits(c, i, i->seg, cut(i, c->gpr[RSI])); \
-           SET_##bits(c, 0, v_), 0, MOVE_SI) \
+           SET_##bits(c, 0, v_), lods_some_##bits(c, i), MOVE_SI) \
 }
 
 
@@ -209,6 +287,105 @@ static inline uint16_t compare_##bits(T a, T b) \
     return (uint16_t)f; \
 }
 
+COMPARE_FN(8, uint8_t, "b")
+COMPARE_FN(16, uint16_t, "w")
+COMPARE_FN(32, uint32_t, "l")
+COMPARE_FN(64, uint64_t, "q")
+
+static inline __m128i splat_8(uint64_t v) { return _mm_set1_epi8((char)v); }
+static inline __m128i splat_16(uint64_t v) { return _mm_set1_epi16((short)v); }
+static inline __m128i splat_32(uint64_t v) { return _mm_set1_epi32((int)v); }
+static inline __m128i splat_64(uint64_t v) { return _mm_set1_epi64x((long long)v); }
+
+/* SSE2 has it only for halves. */
+static inline __m128i compare_64_equal(__m128i a, __m128i b)
+{
+    __m128i e = _mm_cmpeq_epi32(a, b);
+
+    return _mm_and_si128(e, _mm_shuffle_epi32(e, 0xb1));
+}
+
+/*
+ * The number of elements before the first one that ends a repetition: equal ones (REPNE) or others
+ * (REPE).  b NULL: a is compared with value.  At most n; memory may change meanwhile, so the caller
+ * looks again at the element that ended it.
+ */
+#define SCAN_FN(bits, T, cmpeq) \
+static uint64_t scan_up_##bits(const uint8_t *a, const uint8_t *b, __m128i value, uint64_t n, \
+                               unsigned ends) \
+{ \
+    uint64_t len = n * (bits / 8), k = 0; \
+    for (; k + 16 <= len; k += 16) { \
+        __m128i v = b ? _mm_loadu_si128((const __m128i *)(const void *)(b + k)) : value; \
+        __m128i e = cmpeq(_mm_loadu_si128((const __m128i *)(const void *)(a + k)), v); \
+        unsigned mask = ((unsigned)_mm_movemask_epi8(e) ^ ends) & 0xffff; \
+        if (mask) \
+            return (k + (unsigned)__builtin_ctz(mask)) / (bits / 8); \
+    } \
+    for (; k < len; k += bits / 8) { \
+        T v = b ? *(const T *)(const void *)(b + k) : (T)_mm_cvtsi128_si64(value); \
+        if ((*(const T *)(const void *)(a + k) == v) == !ends) \
+            break; \
+    } \
+    return k / (bits / 8); \
+} \
+static uint64_t scan_down_##bits(const uint8_t *a, const uint8_t *b, __m128i value, uint64_t n, \
+                                 unsigned ends) \
+{ \
+    for (uint64_t k = 0; k < n; k++, a -= bits / 8) { \
+        T v = b ? *(const T *)(const void *)b : (T)_mm_cvtsi128_si64(value); \
+        if ((*(const T *)(const void *)a == v) == !ends) \
+            return k; \
+        if (b) \
+            b -= bits / 8; \
+    } \
+    return n; \
+}
+
+SCAN_FN(8, u8a, _mm_cmpeq_epi8)
+SCAN_FN(16, u16a, _mm_cmpeq_epi16)
+SCAN_FN(32, u32a, _mm_cmpeq_epi32)
+SCAN_FN(64, u64a, compare_64_equal)
+
+/* The first of REPE's and REPNE's stretch, or 0 elements; flags are those of the last one. */
+#define SCAN_STRETCH(bits, T) \
+static uint64_t scan_##bits(Cpu *c, const Insn *i, Stretch a, Stretch b, __m128i value) \
+{ \
+    unsigned ends = i->prefix & PFX_REPNE ? 0 : 0xffff; \
+    uint64_t n = cut(i, c->gpr[1]), k; \
+    int64_t last; \
+    bool down = c->rflags & RF_DF; \
+    n = a.n < n ? a.n : n; \
+    n = b.at && b.n < n ? b.n : n; \
+    k = (down ? scan_down_##bits : scan_up_##bits)(a.at, b.at, value, n, ends); \
+    n = k < n ? k + 1 : n; \
+    last = (int64_t)(n - 1) * (down ? -(bits / 8) : bits / 8); \
+    c->aflags = b.at ? compare_##bits(*(const T *)(const void *)(a.at + last), \
+                                      *(const T *)(const void *)(b.at + last)) \
+                     : compare_##bits((uint##bits##_t)c->gpr[0], \
+                                      *(const T *)(const void *)(a.at + last)); \
+    return n; \
+} \
+static uint64_t cmps_some_##bits(Cpu *c, const Insn *i) \
+{ \
+    bool down = c->rflags & RF_DF; \
+    Stretch a = read_stretch(c, i, i->seg, cut(i, c->gpr[RSI]), bits / 8, down), b; \
+    if (!a.n) \
+        return 0; \
+    b = read_stretch(c, i, SEG_ES, cut(i, c->gpr[RDI]), bits / 8, down); \
+    return b.n ? scan_##bits(c, i, a, b, _mm_setzero_si128()) : 0; \
+} \
+static uint64_t scas_some_##bits(Cpu *c, const Insn *i) \
+{ \
+    Stretch a = read_stretch(c, i, SEG_ES, cut(i, c->gpr[RDI]), bits / 8, c->rflags & RF_DF); \
+    return a.n ? scan_##bits(c, i, a, (Stretch){ NULL, 0 }, splat_##bits(c->gpr[0])) : 0; \
+}
+
+SCAN_STRETCH(8, u8a)
+SCAN_STRETCH(16, u16a)
+SCAN_STRETCH(32, u32a)
+SCAN_STRETCH(64, u64a)
+
 /* Ends a repetition: the condition fails or the count is used up. */
 static inline bool scan_done(const Cpu *c, const Insn *i)
 {
@@ -217,40 +394,45 @@ static inline bool scan_done(const Cpu *c, const Insn *i)
     return !cut(i, c->gpr[1]) || (i->prefix & PFX_REPNE ? zf : !zf);
 }
 
-#define SCAN_LOOP(A, B, MOVE, bits) \
+/* A fault leaves the flags of the last comparison, as the registers those behind it. */
+#define SCAN_LOOP(A, B, SOME, MOVE, bits) \
     int64_t step = step_of(c, bits / 8); \
     if (repeated(i) && !cut(i, c->gpr[1])) \
         NEXT(c, i); \
     for (;;) { \
-        uint##bits##_t a = (A), b = (B); \
-        c->aflags = compare_##bits(a, b); \
-        MOVE(1); \
+        uint64_t n = repeated(i) && !(c->mode & MODE_TF) ? (SOME) : 0; \
+        if (!n) { \
+            uint##bits##_t a = (A), b = (B); \
+            c->aflags = compare_##bits(a, b); \
+            n = 1; \
+        } \
+        MOVE(n); \
         if (!repeated(i)) \
             NEXT(c, i); \
-        advance(c, i, 1, -1); \
+        advance(c, i, 1, -(int64_t)n); \
         if (scan_done(c, i)) \
             NEXT(c, i); \
         if (unlikely(must_stop(c))) \
             STOP(c, i); \
     }
 
-#define SCAN_BODIES(bits, T, sfx) \
-COMPARE_FN(bits, T, sfx) \
+#define SCAN_BODIES(bits) \
 static void cmps_##bits(Cpu *c, const Insn *i) \
 { \
     SCAN_LOOP(ld##bits(c, i, i->seg, cut(i, c->gpr[RSI])), \
-              ld##bits(c, i, SEG_ES, cut(i, c->gpr[RDI])), MOVE_BOTH, bits) \
+              ld##bits(c, i, SEG_ES, cut(i, c->gpr[RDI])), cmps_some_##bits(c, i), MOVE_BOTH, \
+              bits) \
 } \
 static void scas_##bits(Cpu *c, const Insn *i) \
 { \
-    SCAN_LOOP((uint##bits##_t)c->gpr[0], ld##bits(c, i, SEG_ES, cut(i, c->gpr[RDI])), MOVE_DI, \
-              bits) \
+    SCAN_LOOP((uint##bits##_t)c->gpr[0], ld##bits(c, i, SEG_ES, cut(i, c->gpr[RDI])), \
+              scas_some_##bits(c, i), MOVE_DI, bits) \
 }
 
-SCAN_BODIES(8, uint8_t, "b")
-SCAN_BODIES(16, uint16_t, "w")
-SCAN_BODIES(32, uint32_t, "l")
-SCAN_BODIES(64, uint64_t, "q")
+SCAN_BODIES(8)
+SCAN_BODIES(16)
+SCAN_BODIES(32)
+SCAN_BODIES(64)
 const OpFn ops_cmps[2][4] = {SIZES(cmps), SIZES(cmps)};
 const OpFn ops_scas[2][4] = {SIZES(scas), SIZES(scas)};
 

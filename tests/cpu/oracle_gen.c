@@ -619,6 +619,22 @@ static void emit_memory_16(Trial *t, Emit *e, Rng *r, unsigned reg, uint64_t tar
     t->in.gpr[BASES[rm]] = (value & 0xffff) | (rng_next(r) & 0xffff0000);
 }
 
+/* Data that string comparisons go far in: all equal, or all different from RAX, but for two bytes. */
+static void monotonous(Trial *t, Rng *r) {
+    Machine *m = &t->in;
+    uint8_t v = (uint8_t)rng_next(r), other = (uint8_t)(v + 1 + below(r, 255));
+
+    memset(m->data, v, sizeof(m->data));
+    m->gpr[0] = UINT64_C(0x0101010101010101) * (one_in(r, 2) ? v : other);
+    for (unsigned n = 0; n < 2; n++) {
+        uint64_t at = m->gpr[6 + below(r, 2)] - t->data + below(r, 600) - 300;
+
+        for (unsigned k = 0; k < (one_in(r, 2) ? 8u : 1u) && at + k < sizeof(m->data); k++) {
+            m->data[at + k] = other;
+        }
+    }
+}
+
 /* Registers and memory that an instruction uses without naming them. */
 static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
     Machine *m = &t->in;
@@ -627,11 +643,14 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
     if (is_string(f) && !f->vex) {
         m->gpr[6] = data_address(t, r);
         m->gpr[7] = data_address(t, r);
-        m->gpr[1] = one_in(r, 8) ? 0 : below(r, 24);
+        m->gpr[1] = one_in(r, 8) ? 0 : below(r, one_in(r, 2) ? 24 : 120);
         if (one_in(r, 2)) {     /* not both faulting: which one is reported is the maker's choice */
             m->gpr[6] = t->data + 1024 + below(r, 1024);
         } else {
             m->gpr[7] = t->data + 1024 + below(r, 1024);
+        }
+        if (one_in(r, 2)) {
+            monotonous(t, r);
         }
     }
     if (f->vex && !(f->map == MAP_0F && op == 0xf7)) {
