@@ -70,7 +70,9 @@ dm-sdl_DIRS = ui/sdl ui/common lib
 xm_DIRS = tools/xm tools/common block lib
 xend_DIRS = tools/xend tools/common block lib
 LIBS_BLOCK := -laio $(shell pkg-config --libs libzstd zlib)
-qemu-dm_LIBS = $(LIBS_BLOCK)
+# Of this C++ library only one object in C is wanted: out of the archive it comes alone.
+LIBS_SOUND := $(shell pkg-config --libs-only-L adplug) -l:libadplug.a
+qemu-dm_LIBS = $(LIBS_BLOCK) $(LIBS_SOUND)
 dm-usb_LIBS := $(shell pkg-config --libs libusb-1.0)
 dm-net_LIBS := $(shell pkg-config --libs slirp)
 dm-ui_LIBS := $(shell pkg-config --libs libvncserver pixman-1 xkbcommon)

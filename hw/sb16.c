@@ -2,13 +2,14 @@
 /*
  * sb16.c - Sound Blaster 16 with DSP 4.05 (Creative's Sound Blaster Series Hardware Programming
  * Guide): 8 and 16-bit DMA at the same time, single and auto-initialised, Creative ADPCM, direct
- * mode; the mixer is sb16_mixer.c, the MPU-401 is in UART mode or reset.  Capture hears silence,
- * MIDI goes nowhere.  Left out: the synthesizer (the FM ports answer as empty), the signal processor
- * option (CSP/ASP), time stamps of MIDI input.
+ * mode; the mixer is sb16_mixer.c, the FM synthesizer opl3.c, the MPU-401 is in UART mode or reset.
+ * Capture hears silence, MIDI goes nowhere.  Left out: the signal processor option (CSP/ASP), time
+ * stamps of MIDI input.
  */
 #include <string.h>
 #include "hw/chipset.h"
 #include "hw/devices.h"
+#include "hw/opl3.h"
 #include "hw/sb16.h"
 #include "pc_layout.h"
 #include "ui/audio.h"
@@ -19,7 +20,8 @@
 #define RATE_MAX 45000
 #define DIRECT_FRAMES (AUDIO_RATE / 10)     /* direct mode ends when nothing was written so long */
 
-enum { FM_PORTS = 0x0, MIXER_INDEX = 0x4, MIXER_DATA = 0x5, DSP_RESET = 0x6, DSP_READ = 0xa,
+enum { FM = 0x0, FM_LAST = 0x3, FM2 = 0x8, FM2_LAST = 0x9 };
+enum { MIXER_INDEX = 0x4, MIXER_DATA = 0x5, DSP_RESET = 0x6, DSP_READ = 0xa,
        DSP_WRITE = 0xc, DSP_TIMER = 0xd, DSP_READ_STATUS = 0xe, DSP_ACK16 = 0xf };
 enum { MPU_DATA = 0, MPU_STATUS = 1 };
 enum { MPU_EMPTY = 0x80, MPU_RESET = 0xff, MPU_UART = 0x3f, MPU_ACK = 0xfe };
@@ -40,7 +42,7 @@ typedef struct Sb16 {
     Device dev;
     Audio *audio;               /* config */
     Device *dma_chip;           /* config */
-    uint32_t port, mpu_port, irq, dma8, dma16;      /* config */
+    uint32_t port, mpu_port, fm_port, irq, dma8, dma16;     /* config */
     uint8_t mixer[SB16_MIXER_REGS], mixer_index;
     bool resetting, speaker, midi_uart;
     uint8_t command, args_wanted, args, arg[ARGS_MAX];
@@ -52,6 +54,7 @@ typedef struct Sb16 {
     Sb16Dma dma[2];             /* 8-bit, 16-bit */
     uint8_t direct;             /* level of direct mode */
     uint32_t direct_left;       /* frames until it ends */
+    Opl3 fm;
     int line;                   /* derived: the ISA line in use, -1: none */
     AudioVoice *voice[2][DIRECTIONS], *direct_voice;
     struct Sb16Side { struct Sb16 *s; unsigned wide; } side[2];
@@ -492,6 +495,7 @@ static void update_volume(Sb16 *s)
     audio_voice_volume(s->voice[0][OUT], left, right);
     audio_voice_volume(s->voice[1][OUT], left, right);
     audio_voice_volume(s->direct_voice, left, right);
+    opl3_volume(&s->fm, sb16_midi_gain(s->mixer, 0), sb16_midi_gain(s->mixer, 1));
 }
 
 static uint64_t sb16_read(void *opaque, uint64_t offset, unsigned width)
@@ -500,6 +504,8 @@ static uint64_t sb16_read(void *opaque, uint64_t offset, unsigned width)
 
     (void)width;
     switch (offset) {
+    case FM ... FM_LAST: return opl3_read(&s->fm, offset - FM);
+    case FM2 ... FM2_LAST: return opl3_read(&s->fm, offset - FM2);
     case MIXER_INDEX: return s->mixer_index;
     case MIXER_DATA: return sb16_mixer_read(s->mixer, s->mixer_index);
     case DSP_READ: return dsp_read(s);
@@ -520,6 +526,12 @@ static void sb16_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
 
     (void)width;
     switch (offset) {
+    case FM ... FM_LAST:
+        opl3_write(&s->fm, offset - FM, value);
+        break;
+    case FM2 ... FM2_LAST:
+        opl3_write(&s->fm, offset - FM2, value);
+        break;
     case MIXER_INDEX:
         s->mixer_index = value;
         break;
@@ -572,6 +584,23 @@ static void mpu_write(void *opaque, uint64_t offset, unsigned width, uint64_t va
     s->mpu_uart = value == MPU_UART;
 }
 
+static uint64_t fm_read(void *opaque, uint64_t offset, unsigned width)
+{
+    Sb16 *s = opaque;
+
+    (void)width;
+    return opl3_read(&s->fm, offset);
+}
+
+static void fm_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+{
+    Sb16 *s = opaque;
+
+    (void)width;
+    opl3_write(&s->fm, offset, value);
+}
+
+static const IoOps fm_ops = { .read = fm_read, .write = fm_write, .widths = IO_8 };
 static const IoOps sb16_ops = { .read = sb16_read, .write = sb16_write, .widths = IO_8 };
 static const IoOps mpu_ops = { .read = mpu_read, .write = mpu_write, .widths = IO_8 };
 
@@ -593,6 +622,7 @@ static void sb16_reset(Device *dev)
     ring_clear(&s->mpu_answers);
     dsp_reset(s);
     ring_clear(&s->answers);
+    opl3_reset(&s->fm);
     update_volume(s);
     update_irq(s);
 }
@@ -615,7 +645,9 @@ static bool sb16_init(Device *dev, GError **error)
             s->voice[wide][i] = audio_voice_new(s->audio, dev->machine, &client, i == IN);
         }
     }
+    opl3_init(&s->fm, dev, s->audio);
     return io_claim(dev, IO_PORT, s->port, 16, &sb16_ops, error) &&
+           io_claim(dev, IO_PORT, s->fm_port, OPL3_PORTS, &fm_ops, error) &&
            io_claim(dev, IO_PORT, s->mpu_port, 2, &mpu_ops, error);
 }
 
@@ -637,6 +669,9 @@ static bool sb16_loaded(Device *dev, GError **error)
     s->args = MIN(s->args, s->args_wanted);
     s->rate = CLAMP(s->rate, RATE_MIN, RATE_MAX);
     s->mixer[MIXER_IRQ] &= 0x0f;
+    if (!opl3_loaded(&s->fm, error)) {
+        return false;
+    }
     update_volume(s);
     run_voice(s, 0);
     run_voice(s, 1);
@@ -649,6 +684,7 @@ static void sb16_finish(Device *dev)
 {
     Sb16 *s = (Sb16 *)dev;
 
+    opl3_finish(&s->fm);
     audio_voice_free(s->direct_voice);
     for (unsigned i = 0; i < 4; i++) {
         audio_voice_free(s->voice[i / 2][i % 2]);
@@ -662,6 +698,7 @@ static const ConfigField sb16_config[] = {
     CONFIG_FIELD(Sb16, dma_chip, CONFIG_POINTER, NULL, "the i8237; NULL: no DMA"),
     CONFIG_FIELD(Sb16, port, CONFIG_U32, "0x220", "first I/O port"),
     CONFIG_FIELD(Sb16, mpu_port, CONFIG_U32, "0x330", "first I/O port of the MPU-401"),
+    CONFIG_FIELD(Sb16, fm_port, CONFIG_U32, "0x388", "first I/O port of the synthesizer alone"),
     CONFIG_FIELD(Sb16, irq, CONFIG_U32, "5", "interrupt at power-on: 5, 7, 9 or 10"),
     CONFIG_FIELD(Sb16, dma8, CONFIG_U32, "1", "8-bit DMA channel at power-on: 0, 1 or 3"),
     CONFIG_FIELD(Sb16, dma16, CONFIG_U32, "5", "16-bit DMA channel at power-on: 5, 6 or 7"),
@@ -686,11 +723,11 @@ static const StateField sb16_state[] = {
     STATE_U16(Sb16, block), STATE_U32_MAX(Sb16, rate, RATE_MAX), STATE_RING(Sb16, answers),
     STATE_RING(Sb16, mpu_answers), STATE_BOOL(Sb16, mpu_uart),
     STATE_STRUCT_ARRAY(Sb16, dma, sb16_dma_state), STATE_U8(Sb16, direct),
-    STATE_U32_MAX(Sb16, direct_left, DIRECT_FRAMES), STATE_END
+    STATE_U32_MAX(Sb16, direct_left, DIRECT_FRAMES), STATE_STRUCT(Sb16, fm, opl3_state), STATE_END
 };
 
 const DeviceClass sb16_class = {
-    .name = "sb16", .summary = "Sound Blaster 16 sound card", .size = sizeof(Sb16), .version = 1,
+    .name = "sb16", .summary = "Sound Blaster 16 sound card", .size = sizeof(Sb16), .version = 2,
     .config = sb16_config, .state = sb16_state, .init = sb16_init, .reset = sb16_reset,
     .loaded = sb16_loaded, .finish = sb16_finish,
 };

@@ -5,7 +5,7 @@
 set -eu
 build="gcc make pkg-config libc6-dev libglib2.0-dev libpixman-1-dev libvncserver-dev libsdl2-dev
  libaio-dev libslirp-dev libusb-1.0-0-dev libseccomp-dev libcap-ng-dev libxkbcommon-dev xkb-data libpng-dev zlib1g-dev
- libzstd-dev libxen-dev libzydis-dev libcriterion-dev gcc-multilib acpica-tools seabios ipxe-qemu"
+ libadplug-dev libzstd-dev libxen-dev libzydis-dev libcriterion-dev gcc-multilib acpica-tools seabios ipxe-qemu"
 demo="xorriso isolinux syslinux-common extlinux e2fsprogs fdisk cpio kmod busybox-static dpkg-dev
  python3 tigervnc-viewer xz-utils"
 check="xen-utils-4.17 xenstore-utils qemu-utils xvfb xdotool imagemagick picocom

@@ -7,7 +7,8 @@
  *   play CARD RATE CHANNELS BITS HZ MS     record CARD RATE CHANNELS BITS MS
  *   write PATH COUNT SEED                  read PATH MS              show PATH
  *   tty PATH SPEED                         break PATH                modem PATH
- *   tone HZ MS                             off
+ *   tone HZ MS                             fm CARD HZ MS
+ *   off
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <math.h>
 #include <poll.h>
 #include <sound/asound.h>
+#include <sound/asound_fm.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -304,6 +306,52 @@ static int record(int card, unsigned rate, unsigned channels, unsigned bits, uns
     return 0;
 }
 
+/* The FM synthesizer's own interface: a sine on the first voice, held, let go, gone in half a second. */
+static int fm(int card, unsigned hz, unsigned ms)
+{
+    struct snd_dm_fm_info info = { 0 };
+    struct snd_dm_fm_voice voice = { .do_sustain = 1, .harmonic = 1, .attack = 15, .release = 6,
+                                     .connection = 1, .left = 1, .right = 1 };
+    struct snd_dm_fm_note note = { .key_on = 1 };
+    struct snd_dm_fm_params params = { 0 };
+    unsigned long fnum;
+    char path[64];
+    int fd;
+
+    snprintf(path, sizeof path, "/dev/snd/hwC%dD0", card);
+    fd = open(path, O_RDWR);
+    if (fd < 0 || ioctl(fd, SNDRV_DM_FM_IOCTL_RESET) < 0 ||
+        ioctl(fd, SNDRV_DM_FM_IOCTL_SET_MODE, SNDRV_DM_FM_MODE_OPL3) < 0 ||
+        ioctl(fd, SNDRV_DM_FM_IOCTL_INFO, &info) < 0 ||
+        ioctl(fd, SNDRV_DM_FM_IOCTL_SET_PARAMS, &params) < 0) {
+        return failed(path);
+    }
+    printf("fm type %u\n", info.fm_mode);
+    for (unsigned op = 0; op < 2; op++) {
+        voice.op = op;
+        voice.volume = op ? 63 : 0;
+        if (ioctl(fd, SNDRV_DM_FM_IOCTL_SET_VOICE, &voice) < 0) {
+            return failed("voice");
+        }
+    }
+    for (fnum = 1024; fnum > 1023 && note.octave < 8; note.octave++) {
+        fnum = ((unsigned long)hz << (20 - note.octave)) / 49716;
+    }
+    note.octave--;
+    note.fnum = fnum;
+    if (ioctl(fd, SNDRV_DM_FM_IOCTL_PLAY_NOTE, &note) < 0) {
+        return failed("note");
+    }
+    usleep(ms * 1000);
+    note.key_on = 0;
+    if (ioctl(fd, SNDRV_DM_FM_IOCTL_PLAY_NOTE, &note) < 0) {
+        return failed("note");
+    }
+    usleep(600 * 1000);                 /* the driver silences all when it is closed */
+    close(fd);
+    return 0;
+}
+
 /* The beep of the input layer: pcspkr. */
 static int tone(unsigned hz, unsigned ms)
 {
@@ -467,6 +515,8 @@ static int run(int argc, char **argv)
         return record(n[1], n[2], n[3], n[4], n[5]);
     } else if (!strcmp(c, "tone")) {
         return tone(n[1], n[2]);
+    } else if (!strcmp(c, "fm")) {
+        return fm(n[1], n[2], n[3]);
     } else if (!strcmp(c, "write") && argc > 3) {
         return write_bytes(argv[1], n[2], n[3]);
     } else if (!strcmp(c, "read") && argc > 2) {

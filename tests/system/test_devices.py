@@ -37,9 +37,9 @@ def left(path):
         return struct.unpack(f'<{2 * w.getnframes()}h', w.readframes(w.getnframes()))[::2]
 
 
-def heard(path, hz):
+def heard(path, hz, start=0):
     """Seconds of the left side in which the tone is there, undistorted and alone."""
-    data = left(path)
+    data = left(path)[start:]
     step = 2 * math.pi * hz / RATE
     sin = [math.sin(step * i) for i in range(WINDOW)]
     cos = [math.cos(step * i) for i in range(WINDOW)]
@@ -55,6 +55,9 @@ def heard(path, hz):
             error = max(abs(x - s * y - c * z) for x, y, z in zip(part, sin, cos))
             good += error < size * 0.03
     return good * WINDOW / RATE
+
+
+SB16 = 'snd-sb16 isapnp=0 port=0x220 irq=5 dma8=1 dma16=5 mpu_port=0x330 fm_port=0x388'
 
 
 class Devices(Case):
@@ -103,7 +106,34 @@ class Devices(Case):
         self.play('ICH', 'snd-intel8x0', 22050, 740)
 
     def test_sb16_plays_the_tone(self):
-        self.play('SB16', 'snd-sb16 isapnp=0 port=0x220 irq=5 dma8=1 dma16=5 mpu_port=0x330', 44100, 840)
+        self.play('SB16', SB16, 44100, 840)
+
+    def test_sb16_synthesizer_is_found_and_plays_the_note(self):
+        self.command(f'load {SB16}', 100)
+        number = re.search(r'(\d+) \[\w+ *\]: SB16', self.command('cards'))[1]
+        self.command(f'mix {number}')
+        self.command('load snd-opl3-synth')
+        for _ in range(20):             # the kernel binds it in a thread of its own
+            clients = self.command('show /proc/asound/seq/clients')
+            if 'OPL3 FM synth' in clients:
+                break
+            time.sleep(0.3)
+        self.assertIn('OPL3 FM synth', clients)
+        before = len(left(self.wav))
+        self.assertIn('fm type 1', self.command(f'fm {number} 440 1000'))
+        time.sleep(1.5)
+        note = left(self.wav)[before:]
+        hz = (440 * 2 ** 16 // 49716) * 49716 / 2 ** 16 if 440 * 2 ** 16 // 49716 < 1024 else 0
+        self.assertGreater(heard(self.wav, hz, before), 0.7)
+        edges = [i for i in range(1, len(note)) if note[i - 1] < 0 <= note[i]]
+        middle = edges[len(edges) // 4:len(edges) // 2]
+        self.assertAlmostEqual((len(middle) - 1) * RATE / (middle[-1] - middle[0]), hz, delta=1)
+        steps = [max(map(abs, note[i:i + 480])) for i in range(0, len(note) - 480, 480)]
+        held = max(i for i, step in enumerate(steps) if step > 0.98 * max(steps))
+        fall = [step for step in steps[held:] if step > 60]     # released: it falls, and ends
+        self.assertGreater(len(fall), 10)
+        self.assertEqual(fall, sorted(fall, reverse=True))
+        self.assertLess(max(steps[held + len(fall):]), 61)
 
     def test_pc_speaker_beeps_at_the_frequency_asked_for(self):
         self.command('load pcspkr')
