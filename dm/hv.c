@@ -470,6 +470,13 @@ void hv_ram_written(Hv *hv, uint64_t gpa, uint64_t len)
 {
     uint64_t first = gpa >> 12, last = (gpa + len - 1) >> 12;
 
+    for (unsigned i = 0; i < MAX_BLOCKS; i++) {
+        RamBlock *b = hv->block[i].ram;
+
+        if (b && b->mapped && gpa - b->gpa < b->size) {
+            b->written = true;
+        }
+    }
     /* Pairs with the engine's barrier between marking a page and reading its code. */
     atomic_thread_fence(memory_order_seq_cst);
     for (uint64_t gfn = first; gfn <= last && gfn < hv->ram_size >> 12; gfn++) {
@@ -490,6 +497,12 @@ bool hv_block_alloc(Hv *hv, RamBlock *b, GError **error)
 {
     for (unsigned i = 0; i < MAX_BLOCKS; i++) {
         if (!hv->block[i].ram) {
+            if (b->of) {
+                b->fd = b->of->fd;
+                hv->block[i] = (HvBlock){ .ram = b };
+                b->opaque = GUINT_TO_POINTER(i);
+                return true;
+            }
             b->fd = fd_memory_new(b->name, b->size, F_SEAL_SEAL, error);
             if (b->fd < 0) {
                 return false;
@@ -516,6 +529,7 @@ static DmMapBlock block_message(const RamBlock *b, bool mapped)
                  (b->read_only ? DM_BLOCK_READ_ONLY : DM_BLOCK_LOG_DIRTY),
         .gpa = b->gpa,
         .size = b->size,
+        .offset = b->offset,
     };
 }
 
@@ -527,6 +541,22 @@ void hv_block_map(Hv *hv, RamBlock *b, bool mapped)
 
     slot->announced = true;
     check(rc, "a mapping of device memory");
+}
+
+bool hv_block_show(Hv *hv, RamBlock *b)
+{
+    HvBlock *slot = &hv->block[GPOINTER_TO_UINT(b->opaque)];
+    DmMapBlock m = block_message(b, true);
+    int rc;
+
+    m.flags |= DM_BLOCK_SETTLED;
+    rc = call(hv, DM_MSG_MAP_BLOCK, &m, sizeof m, slot->announced ? -1 : b->fd, NULL, 0);
+    if (rc == -EAGAIN) {
+        return false;
+    }
+    slot->announced = true;
+    check(rc, "a mapping of device memory");
+    return rc >= 0;
 }
 
 void hv_block_dirty(Hv *hv, RamBlock *b, uint8_t *bitmap)
@@ -545,6 +575,9 @@ void hv_block_dirty(Hv *hv, RamBlock *b, uint8_t *bitmap)
 void hv_block_free(Hv *hv, RamBlock *b)
 {
     hv->block[GPOINTER_TO_UINT(b->opaque)].ram = NULL;
+    if (b->of) {
+        return;
+    }
     munmap(b->host, b->size);
     close(b->fd);
 }

@@ -14,19 +14,10 @@
 enum { PORT_MONO = 0x3b0, PORT_MONO_LEN = 12, PORT_COLOUR = 0x3c0, PORT_COLOUR_LEN = 32 };
 enum { BAR0_SIZE = 32 << 20, BAR1_SIZE = 4096, VRAM_MAX_MIB = 4 };
 
-/*
- * While the linear aperture is plain memory the guest gets the memory itself, in front of the
- * handlers; a function of the card that needs to see accesses takes it away.
- */
 void cirrus_map_update(Cirrus *c)
 {
-    const PciBar *bar = &c->pci.bar[0];
-
-    if (bar->mapped && cirrus_linear_is_plain(c)) {
-        ram_block_map(c->vga.ram, bar->addr);
-    } else {
-        ram_block_unmap(c->vga.ram);
-    }
+    vga_window_update(&c->vga);
+    vga_linear_update(&c->vga);
 }
 
 static void config_written(PciDevice *pci, unsigned offset, unsigned len)
@@ -59,8 +50,10 @@ static bool cirrus_init(Device *dev, GError **error)
         return false;
     }
     pci->config_written = config_written;
+    c->vga.linear = &pci->bar[0];
     return claim(c, IO_PORT, PORT_MONO, PORT_MONO_LEN, &cirrus_mono_ops, error) &&
-           claim(c, IO_PORT, PORT_COLOUR, PORT_COLOUR_LEN, &cirrus_colour_ops, error) &&
+           claim(c, IO_PORT, PORT_COLOUR, PORT_COLOUR_LEN, &cirrus_colour_ops,
+                 error) &&
            claim(c, IO_MMIO, VGA_WINDOW_BASE, VGA_WINDOW_SIZE, &cirrus_window_ops, error);
 }
 
@@ -102,6 +95,11 @@ static bool cirrus_loaded(Device *dev, GError **error)
     c->unlocked = c->seq[SR6_UNLOCK] == 0x12;
     cirrus_map_update(c);
     return true;
+}
+
+static void cirrus_quiesce(Device *dev)
+{
+    vga_window_sync(&((Cirrus *)dev)->vga);
 }
 
 static void cirrus_finish(Device *dev)
@@ -148,5 +146,6 @@ static const StateField cirrus_state[] = {
 const DeviceClass cirrus_class = {
     .name = "cirrus", .summary = "Cirrus Logic GD5446 (PCI 1013:00b8)",
     .size = sizeof(Cirrus), .version = 1, .config = cirrus_config, .state = cirrus_state,
-    .init = cirrus_init, .reset = cirrus_reset, .loaded = cirrus_loaded, .finish = cirrus_finish,
+    .init = cirrus_init, .reset = cirrus_reset, .loaded = cirrus_loaded,
+    .quiesce = cirrus_quiesce, .finish = cirrus_finish,
 };

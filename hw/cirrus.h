@@ -79,7 +79,8 @@ void cirrus_gfx_write(Cirrus *c, unsigned index, uint8_t value);
 extern const IoOps cirrus_window_ops;       /* A0000-BFFFF */
 extern const IoOps cirrus_linear_ops;       /* BAR 0; opaque: the Cirrus */
 extern const IoOps cirrus_mmio_ops;         /* BAR 1 */
-bool cirrus_linear_is_plain(const Cirrus *c);   /* video memory may be shown to the guest as RAM */
+bool cirrus_linear_is_plain(const Vga *v);      /* video memory may be shown to the guest as it is */
+VgaWindow cirrus_window(const Vga *v);
 
 /* cirrus_blt.c */
 void cirrus_blt_control(Cirrus *c, uint8_t value);      /* GR31 is written */

@@ -312,6 +312,7 @@ static void start(Cirrus *c)
     CirrusBlt *b = &c->blt;
     const char *why;
 
+    vga_linear_trapped(&c->vga);
     b->width = (reg16(c, GR20_WIDTH) & 0x1fff) + 1;
     b->height = (reg16(c, GR22_HEIGHT) & 0x7ff) + 1;
     b->dst_pitch = reg16(c, GR24_DST_PITCH) & 0x1fff;

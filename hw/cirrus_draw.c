@@ -94,4 +94,5 @@ static bool blank(const Vga *v)
     return cirrus_of(v)->gfx[GRE_POWER] & GRE_SYNC_OFF;
 }
 
-const VgaCard cirrus_card = { .picture = picture, .cursor = cursor, .blank = blank };
+const VgaCard cirrus_card = { .picture = picture, .cursor = cursor, .blank = blank,
+                              .window = cirrus_window, .linear = cirrus_linear_is_plain };

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { APERTURE_SHIFT = 22, DATA_PORT = 1 << 24, MMIO_TAIL = 0x100, MMIO_BLT = 0x100 };
-enum { WINDOW_MMIO = 0x18000, WINDOW_BANKS = 0x10000, WRITE_MODES = 7 };
+enum { WINDOW_MMIO = 0x18000, WINDOW_BANKS = 0x10000, WRITE_MODES = 7, BANK = 0x8000 };
 #define OUTSIDE UINT32_MAX
 
 /* --- registers as memory ----------------------------------------------------------------------- */
@@ -152,8 +152,9 @@ static void linear_write(Cirrus *c, uint32_t addr, uint8_t value)
     }
 }
 
-bool cirrus_linear_is_plain(const Cirrus *c)
+bool cirrus_linear_is_plain(const Vga *v)
 {
+    const Cirrus *c = cirrus_of(v);
     unsigned mode = write_mode(c);
 
     return !mmio_enabled(c, true) && !cirrus_blt_waits(c) && mode != 4 && mode != 5 &&
@@ -182,6 +183,7 @@ static uint64_t bar_read(void *opaque, uint64_t offset, unsigned width)
     Cirrus *c = opaque;
     uint64_t value = 0;
 
+    vga_linear_trapped(&c->vga);
     for (unsigned i = 0; i < width; i++) {
         uint64_t at = offset + i;
         uint8_t byte = c->blt.to_cpu ? cirrus_blt_get(c) :
@@ -197,6 +199,7 @@ static void bar_write(void *opaque, uint64_t offset, unsigned width, uint64_t va
 {
     Cirrus *c = opaque;
 
+    vga_linear_trapped(&c->vga);
     for (unsigned i = 0; i < width; i++) {
         uint64_t at = offset + i;
         uint8_t byte = value >> (8 * i);
@@ -228,6 +231,30 @@ static uint32_t banked(const Cirrus *c, uint64_t offset)
     return base < c->vga.vram_size ? base : OUTSIDE;
 }
 
+/* The banks as memory, where a byte there is a byte of video memory. */
+VgaWindow cirrus_window(const Vga *v)
+{
+    const Cirrus *c = cirrus_of(v);
+    VgaWindow w = { 0 };
+
+    if (cirrus_blt_waits(c) || mmio_enabled(c, false)) {
+        return w;
+    }
+    if (!cirrus_packed(c)) {
+        return vga_window(v);
+    }
+    for (unsigned i = 0; i < 2 && cirrus_linear_is_plain(v); i++) {
+        uint32_t at = banked(c, i * BANK);
+
+        if (at != OUTSIDE) {
+            w.part[i].gpa = VGA_WINDOW_BASE + i * BANK;
+            w.part[i].offset = at;
+            w.part[i].len = MIN(BANK, v->vram_size - at);
+        }
+    }
+    return w;
+}
+
 static uint64_t window_read(void *opaque, uint64_t offset, unsigned width)
 {
     Cirrus *c = opaque;
@@ -236,6 +263,7 @@ static uint64_t window_read(void *opaque, uint64_t offset, unsigned width)
     if (!cirrus_packed(c) && !cirrus_blt_waits(c) && !mmio_enabled(c, false)) {
         return vga_window_ops.read(&c->vga, offset, width);
     }
+    vga_window_trapped(&c->vga, 1);
     for (unsigned i = 0; i < width; i++) {
         uint64_t at = offset + i;
         uint8_t byte = 0xff;
@@ -262,6 +290,7 @@ static void window_write(void *opaque, uint64_t offset, unsigned width, uint64_t
         vga_window_ops.write(&c->vga, offset, width, value);
         return;
     }
+    vga_window_trapped(&c->vga, 1);
     for (unsigned i = 0; i < width; i++) {
         uint64_t at = offset + i;
         uint8_t byte = value >> (8 * i);

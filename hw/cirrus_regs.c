@@ -315,5 +315,7 @@ static void colours_write(void *opaque, uint64_t offset, unsigned width, uint64_
     cirrus_port_write(opaque, 0x3c0 + offset, value);
 }
 
-const IoOps cirrus_mono_ops = { .read = mono_read, .write = mono_write, .widths = IO_8 };
-const IoOps cirrus_colour_ops = { .read = colours_read, .write = colours_write, .widths = IO_8 };
+const IoOps cirrus_mono_ops = { .read = mono_read, .write = mono_write, .widths = IO_8,
+                                 .post = vga_mono_post };
+const IoOps cirrus_colour_ops = { .read = colours_read, .write = colours_write, .widths = IO_8,
+                                   .post = vga_colour_post };

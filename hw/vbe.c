@@ -79,6 +79,7 @@ static void enable_write(Vga *v, uint16_t value)
     }
     fit(v);
     if (!was_on && !(value & VBE_NOCLEAR)) {
+        vga_window_update(v);           /* text goes to the planes before it is cleared */
         memset(v->vram, 0, bytes_for(v->vbe[VBE_BPP], v->vbe[VBE_XRES]) * v->vbe[VBE_YRES]);
     }
 }
@@ -112,6 +113,7 @@ void vbe_write(Vga *v, unsigned index, uint16_t value)
         return;
     case VBE_BANK:
         v->vbe[VBE_BANK] = value & ((v->vram_size >> 16) - 1);
+        vga_window_update(v);
         return;
     case VBE_ENABLE:
         enable_write(v, value);
@@ -130,6 +132,7 @@ void vbe_write(Vga *v, unsigned index, uint16_t value)
         return;
     }
     v->redraw = true;
+    vga_window_update(v);
 }
 
 void vbe_reset(Vga *v)

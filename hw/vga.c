@@ -42,7 +42,7 @@ bool vga_init(Vga *v, Device *dev, const VgaCard *card, Display *display, unsign
     v->cells = g_new0(uint32_t, v->cell_rows * VGA_TEXT_COLUMNS);
     v->line = g_new0(uint32_t, VGA_LINE_PIXELS);
     display_attach(display, &(DisplayClient){ .refresh = vga_refresh, .opaque = v });
-    return true;
+    return vga_window_init(v, error);
 }
 
 void vga_reset(Vga *v)
@@ -50,6 +50,7 @@ void vga_reset(Vga *v)
     vga_regs_reset(v);
     vbe_reset(v);
     memset(v->vram, 0, v->vram_size);
+    vga_window_drop(v);
 }
 
 bool vga_loaded(Vga *v, GError **error)
@@ -61,6 +62,7 @@ bool vga_loaded(Vga *v, GError **error)
     }
     v->vbe[VBE_BANK] &= (v->vram_size >> 16) - 1;
     v->redraw = true;
+    vga_window_drop(v);
     return true;
 }
 
@@ -69,6 +71,7 @@ void vga_finish(Vga *v)
     if (v->display) {
         display_attach(v->display, NULL);
     }
+    vga_window_finish(v);
     ram_block_free(v->ram);
     g_free(v->dirty);
     g_free(v->cells);
@@ -84,7 +87,7 @@ const StateField vga_state[] = {
     STATE_U8(Vga, dac_mask), STATE_U8(Vga, dac_index), STATE_U8_MAX(Vga, dac_part, 2),
     STATE_U8_MAX(Vga, dac_reading, 1), STATE_BYTES(Vga, dac_hold), STATE_BYTES(Vga, dac),
     STATE_U32(Vga, latch), STATE_U16(Vga, vbe_index), STATE_U16_ARRAY(Vga, vbe),
-    STATE_BOOL(Vga, big_endian),
+    STATE_BOOL(Vga, big_endian), STATE_RAM(Vga, ram),
     STATE_END
 };
 
@@ -156,6 +159,18 @@ static bool claim(Stdvga *s, IoSpace space, uint64_t base, uint64_t len, const I
     return io_map_add(&s->pci.dev.machine->io, r, base, error);
 }
 
+static void config_written(PciDevice *pci, unsigned offset, unsigned len)
+{
+    (void)offset;
+    (void)len;
+    vga_linear_update(&((Stdvga *)pci)->vga);
+}
+
+static void stdvga_quiesce(Device *dev)
+{
+    vga_window_sync(&((Stdvga *)dev)->vga);
+}
+
 static bool stdvga_init(Device *dev, GError **error)
 {
     static const PciClass id = { .vendor = 0x1234, .device = 0x1111, .subsystem_vendor = 0x1af4,
@@ -165,11 +180,13 @@ static bool stdvga_init(Device *dev, GError **error)
 
     if (!pci_init(pci, &id, error) || !vga_init(&s->vga, dev, &vbe_card, s->display, MAX(s->vram_mib, 4),
                                               error) ||
-        !pci_claim_ram_bar(pci, 0, PCI_BAR_MEM_PREFETCH, s->vga.ram, error) ||
+        !pci_claim_bar(pci, 0, PCI_BAR_MEM_PREFETCH, s->vga.vram_size, &vga_linear_ops, error) ||
         !pci_claim_bar(pci, 2, PCI_BAR_MEM, MMIO_SIZE, &mmio_ops, error)) {
         return false;
     }
-    pci->bar[2].range->opaque = &s->vga;
+    pci->bar[0].range->opaque = pci->bar[2].range->opaque = &s->vga;
+    s->vga.linear = &pci->bar[0];
+    pci->config_written = config_written;
     if (s->rom && !pci_claim_rom(pci, s->rom, s->rom_len, error)) {
         return false;
     }
@@ -219,6 +236,7 @@ static const StateField stdvga_state[] = {
 
 const DeviceClass stdvga_class = {
     .name = "stdvga", .summary = "standard VGA with Bochs VBE (PCI 1234:1111)",
-    .size = sizeof(Stdvga), .version = 1, .config = stdvga_config, .state = stdvga_state,
-    .init = stdvga_init, .reset = stdvga_reset, .loaded = stdvga_loaded, .finish = stdvga_finish,
+    .size = sizeof(Stdvga), .version = 2, .config = stdvga_config, .state = stdvga_state,
+    .init = stdvga_init, .reset = stdvga_reset, .loaded = stdvga_loaded,
+    .quiesce = stdvga_quiesce, .finish = stdvga_finish,
 };

@@ -7,7 +7,7 @@
 #ifndef GH_VGA_H
 #define GH_VGA_H
 
-#include "lib/device.h"
+#include "lib/pci.h"
 #include "ui/display.h"
 
 #define VGA_WINDOW_BASE 0xA0000u
@@ -44,11 +44,23 @@ typedef struct VgaCursor {
     uint64_t plane[2][64];      /* a line each, leftmost pixel in the top bit */
 } VgaCursor;
 
-/* What a card adds to the core's drawing; each may be NULL. */
+/*
+ * What of the window may be shown to the guest as memory: text (offset 0 and 1 of a word of the planes
+ * become neighbours) or up to two parts of video memory.  Only where each access would do nothing but
+ * move bytes.
+ */
+typedef struct VgaWindow {
+    uint32_t text;              /* address of 32 KiB of text, 0: none */
+    struct { uint32_t gpa, offset, len; } part[2];      /* len 0: none */
+} VgaWindow;
+
+/* What a card adds to the core; each may be NULL. */
 typedef struct VgaCard {
     bool (*picture)(const Vga *v, VgaPicture *p);   /* false: it shows one of the VGA's own modes */
     void (*cursor)(const Vga *v, VgaCursor *c);     /* c comes zeroed */
     bool (*blank)(const Vga *v);
+    VgaWindow (*window)(const Vga *v);              /* NULL: as the VGA's registers say */
+    bool (*linear)(const Vga *v);   /* the linear aperture is plain memory now; NULL: always */
 } VgaCard;
 
 struct Vga {
@@ -85,6 +97,13 @@ struct Vga {
     uint32_t cursor_shown;      /* plane offset, or all ones */
     bool blink_on;
     VgaCursor overlay;          /* the card's cursor as drawn */
+
+    /* The window as memory; not state. */
+    const PciBar *linear;       /* the BAR that video memory is in, or NULL */
+    RamBlock *text, *part[2];   /* own memory for text; views of ram */
+    VgaWindow wish, shown;      /* what the registers allow; what the guest has */
+    unsigned trapped;           /* accesses that it would have saved */
+    Timer show;
 };
 
 extern const StateField vga_state[];
@@ -100,12 +119,37 @@ void vga_finish(Vga *v);
 /* vga_regs.c: ports 3B0-3DF */
 extern const IoOps vga_port_ops;            /* offset: from 3B0 */
 extern const IoOps vga_colour_ops;          /* offset: from 3C0 */
+/* IoOps.post of the two: attribute controller, DAC, CRTC, and indexes alone say what is shown and not
+ * how memory is reached; drawing fetches what waits. */
+extern const uint8_t vga_mono_post[12], vga_colour_post[32];
 uint8_t vga_port_read(Vga *v, unsigned port);
 void vga_port_write(Vga *v, unsigned port, uint8_t value);
 void vga_regs_reset(Vga *v);
 
 /* vga_mem.c */
 extern const IoOps vga_window_ops;
+VgaWindow vga_window(const Vga *v);         /* by the VGA's registers */
+
+/* vga_window.c */
+#define VGA_TEXT_SIZE 0x8000u
+bool vga_window_init(Vga *v, GError **error);
+void vga_window_finish(Vga *v);
+/* A register that says how memory is reached may have changed. */
+void vga_window_update(Vga *v);
+/* An access came through handlers; n: how many it was. */
+void vga_window_trapped(Vga *v, unsigned n);
+/* Brings text that the guest wrote to the planes; it stays shown. */
+void vga_window_sync(Vga *v);
+/* The guest's view goes without a look at what it wrote: video memory has been replaced. */
+void vga_window_drop(Vga *v);
+/* The same for the linear aperture, on which nothing is lost; and as IoOps for the BAR around it. */
+void vga_linear_update(Vga *v);
+void vga_linear_trapped(Vga *v);            /* call before an access to video memory by the aperture */
+extern const IoOps vga_linear_ops;          /* opaque: the Vga */
+static inline bool vga_text_shown(const Vga *v, uint32_t at)
+{
+    return v->shown.text && at - v->shown.text < VGA_TEXT_SIZE;
+}
 static inline void vga_touch(Vga *v, uint32_t addr)
 {
     v->dirty[addr >> 15] |= 1 << (addr >> 12 & 7);

@@ -421,12 +421,16 @@ static void blank_refresh(Vga *v, bool redraw)
 void vga_refresh(void *opaque, bool full)
 {
     Vga *v = opaque;
-    bool redraw = full || v->redraw;
-    bool blank = !(v->attr_index & ATTR_SCREEN_ON) || (v->seq[1] & SR1_SCREEN_OFF) ||
-                 (v->card->blank && v->card->blank(v));
+    bool redraw, blank;
     VgaCursor cursor = { 0 };
     VgaPicture picture;
 
+    machine_settle(v->dev->machine);
+    redraw = full || v->redraw;
+    blank = !(v->attr_index & ATTR_SCREEN_ON) || (v->seq[1] & SR1_SCREEN_OFF) ||
+            (v->card->blank && v->card->blank(v));
+
+    vga_window_sync(v);
     ram_block_dirty(v->ram, v->dirty);
     if (redraw) {
         update_palettes(v);

@@ -55,6 +55,11 @@ static bool chained(const Vga *v)
     return vbe_linear(v) || (v->seq[4] & SR4_CHAIN4);
 }
 
+static bool window_on(const Vga *v)
+{
+    return (v->misc & MISC_RAM) || vbe_on(v);
+}
+
 static uint32_t chained_address(const Vga *v, uint32_t addr)
 {
     return (bank_base(v) + addr) & (v->vram_size - 1);
@@ -72,7 +77,7 @@ static uint8_t read_byte(Vga *v, uint64_t offset)
     uint32_t addr = window_address(v, offset);
     unsigned plane = v->gfx[4] & 3;
 
-    if (addr == OUTSIDE || (!(v->misc & MISC_RAM) && !vbe_on(v))) {
+    if (addr == OUTSIDE || !window_on(v)) {
         return 0xff;
     }
     if (chained(v)) {
@@ -132,13 +137,16 @@ static void write_byte(Vga *v, uint64_t offset, uint8_t byte)
     uint32_t addr = window_address(v, offset), at, data, mask;
     unsigned planes = v->seq[2];
 
-    if (addr == OUTSIDE || (!(v->misc & MISC_RAM) && !vbe_on(v))) {
+    if (addr == OUTSIDE || !window_on(v)) {
         return;
     }
     if (chained(v)) {
-        if (vbe_linear(v) || (planes >> (addr & 3) & 1)) {
-            at = chained_address(v, addr);
+        at = chained_address(v, addr);
+        if (vbe_linear(v)) {
             v->vram[at] = byte;
+            vga_touch(v, at);
+        } else if (planes >> (addr & 3) & 1) {
+            v->vram[at] = shape(v, byte) >> (8 * (addr & 3));
             vga_touch(v, at);
         }
         return;
@@ -157,20 +165,66 @@ static void write_byte(Vga *v, uint64_t offset, uint8_t byte)
     vga_touch(v, at);
 }
 
+/* --- as memory --------------------------------------------------------------------------------- */
+
+/* Write mode 0 with nothing to mix in: the byte is what the planes get. */
+static bool data_path_is_plain(const Vga *v)
+{
+    return !(v->gfx[5] & 3) && !v->gfx[1] && !v->gfx[3] && v->gfx[8] == 0xff;
+}
+
+VgaWindow vga_window(const Vga *v)
+{
+    static const uint32_t bases[4] = { 0, 0, 0xb0000, 0xb8000 };
+    VgaWindow w = { 0 };
+    unsigned map = v->gfx[6] >> 2 & 3;
+
+    if (!window_on(v)) {
+        return w;
+    }
+    if (vbe_linear(v) || ((v->seq[4] & SR4_CHAIN4) && (v->seq[2] & 15) == 15 &&
+                          data_path_is_plain(v) && map < 2 && !vbe_on(v))) {
+        w.part[0].gpa = VGA_WINDOW_BASE;
+        w.part[0].offset = chained_address(v, 0);
+        w.part[0].len = MIN(0x10000, v->vram_size - w.part[0].offset);
+        return w;
+    }
+    if (!vbe_on(v) && !(v->seq[4] & (SR4_CHAIN4 | SR4_NO_ODD_EVEN)) && (v->seq[2] & 15) == 3 &&
+        (v->gfx[5] & GR5_ODD_EVEN) && !(v->gfx[5] & GR5_READ_COMPARE) && !(v->gfx[4] & 2) &&
+        data_path_is_plain(v)) {
+        w.text = bases[map];
+    }
+    return w;
+}
+
 static uint64_t window_read(void *opaque, uint64_t offset, unsigned width)
 {
+    Vga *v = opaque;
     uint64_t value = 0;
 
+    vga_window_trapped(v, 1);
     for (unsigned i = 0; i < width; i++) {
-        value |= (uint64_t)read_byte(opaque, offset + i) << (8 * i);
+        uint32_t at = VGA_WINDOW_BASE + offset + i;
+        uint8_t byte = vga_text_shown(v, at) ? v->text->host[at - v->shown.text]
+                                             : read_byte(v, offset + i);
+
+        value |= (uint64_t)byte << (8 * i);
     }
     return value;
 }
 
 static void window_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
+    Vga *v = opaque;
+
+    vga_window_trapped(v, 1);
     for (unsigned i = 0; i < width; i++) {
-        write_byte(opaque, offset + i, value >> (8 * i));
+        uint32_t at = VGA_WINDOW_BASE + offset + i;
+
+        if (vga_text_shown(v, at)) {
+            v->text->host[at - v->shown.text] = value >> (8 * i);   /* one that set out earlier */
+        }
+        write_byte(v, offset + i, value >> (8 * i));
     }
 }
 

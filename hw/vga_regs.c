@@ -160,10 +160,13 @@ void vga_port_write(Vga *v, unsigned port, uint8_t value)
     }
     switch (port) {
     case 0x3c0: attr_write(v, value); break;
-    case 0x3c2: set(v, &v->misc, value & ~0x10); break;
+    case 0x3c2: set(v, &v->misc, value & ~0x10); vga_window_update(v); break;
     case 0x3c3: v->enable = value & 1; break;
     case 0x3c4: v->seq_index = value & 7; break;
-    case 0x3c5: set(v, &v->seq[v->seq_index & 7], value & seq_mask[v->seq_index & 7]); break;
+    case 0x3c5:
+        set(v, &v->seq[v->seq_index & 7], value & seq_mask[v->seq_index & 7]);
+        vga_window_update(v);
+        break;
     case 0x3c6: set(v, &v->dac_mask, value); break;
     case 0x3c7:
         v->dac_index = value;
@@ -177,7 +180,10 @@ void vga_port_write(Vga *v, unsigned port, uint8_t value)
         break;
     case 0x3c9: dac_write(v, value); break;
     case 0x3ce: v->gfx_index = value & 15; break;
-    case 0x3cf: set(v, &v->gfx[v->gfx_index & 15], value & gfx_mask[v->gfx_index & 15]); break;
+    case 0x3cf:
+        set(v, &v->gfx[v->gfx_index & 15], value & gfx_mask[v->gfx_index & 15]);
+        vga_window_update(v);
+        break;
     case 0x3b4: case 0x3d4: v->crtc_index = value & 31; break;
     case 0x3b5: case 0x3d5: crtc_write(v, value); break;
     case 0x3ba: case 0x3da: v->feature = value & 0x0b; break;
@@ -227,5 +233,12 @@ static void port_op_write(void *opaque, uint64_t offset, unsigned width, uint64_
     vga_port_write(opaque, FIRST_PORT + offset, value);
 }
 
-const IoOps vga_port_ops = { .read = port_op_read, .write = port_op_write, .widths = IO_8 };
-const IoOps vga_colour_ops = { .read = colour_op_read, .write = colour_op_write, .widths = IO_8 };
+const uint8_t vga_mono_post[12] = { [4 ... 5] = IO_POST_QUIET };
+const uint8_t vga_colour_post[32] = {
+    [0x00] = IO_POST_QUIET, [0x04] = IO_POST_QUIET, [0x06 ... 0x09] = IO_POST_QUIET,
+    [0x0e] = IO_POST_QUIET, [0x14 ... 0x15] = IO_POST_QUIET,
+};
+const IoOps vga_port_ops = { .read = port_op_read, .write = port_op_write, .widths = IO_8,
+                              .post = vga_mono_post };
+const IoOps vga_colour_ops = { .read = colour_op_read, .write = colour_op_write, .widths = IO_8,
+                                .post = vga_colour_post };

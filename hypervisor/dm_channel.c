@@ -115,7 +115,14 @@ static void request_map(Domain *d, const DmMsg *msg, const uint8_t *body, size_t
     if (len == sizeof req) {
         memcpy(&req, body, sizeof req);
         domain_lock(d);
-        rc = mem_block_map(&d->mem, &req, *fd);
+        if (ioreq_settled(d, (req.flags & DM_BLOCK_MAP) && (req.flags & DM_BLOCK_SETTLED))) {
+            rc = mem_block_map(&d->mem, &req, *fd);
+        } else {
+            rc = -XEN_EAGAIN;
+            if (*fd >= 0) {
+                close(*fd);
+            }
+        }
         domain_unlock(d);
         *fd = -1;
     }

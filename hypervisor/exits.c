@@ -216,9 +216,11 @@ static void host_mmio_write(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value
     done = glue_mmio_write(v, gpa, size, req.data);
     if (!done) {
         claimed = ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1);
-        done = claimed && (in_vga_window(gpa, size)
-                           ? ioreq_buffer(d, IOREQ_TYPE_COPY, IOREQ_WRITE, gpa, size, req.data)
-                           : ioreq_post(d, true, gpa, size, req.data));
+        /* Memory since this access began: behind the ring it could come too late. */
+        done = claimed && !mem_page(&d->mem, gpa >> PAGE_SHIFT, true) &&
+               (in_vga_window(gpa, size)
+                ? ioreq_buffer(d, IOREQ_TYPE_COPY, IOREQ_WRITE, gpa, size, req.data)
+                : ioreq_post(d, true, gpa, size, req.data));
     }
     domain_unlock(d);
     if (claimed && !done) {

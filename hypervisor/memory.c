@@ -19,6 +19,7 @@
 #include "lib/fd.h"
 
 #define GIB4 (1ULL << 32)
+#define BLOCK_MAX (1ULL << 30)
 /* Guest-physical space kept above the highest RAM: guests put foreign mappings there. */
 #define SLACK_ABOVE (1ULL << 30)
 
@@ -443,7 +444,7 @@ static void block_unmap(Memory *m, MemBlock *b)
 
 static int block_show(Memory *m, MemBlock *b, const DmMapBlock *req)
 {
-    uint64_t gfn = req->gpa >> PAGE_SHIFT, count = b->size >> PAGE_SHIFT;
+    uint64_t gfn = req->gpa >> PAGE_SHIFT, count = req->size >> PAGE_SHIFT;
 
     if ((req->gpa & (PAGE_SIZE - 1)) || !in_space(m, gfn, count)) {
         return -XEN_EINVAL;
@@ -453,12 +454,14 @@ static int block_show(Memory *m, MemBlock *b, const DmMapBlock *req)
             return -XEN_EBUSY;
         }
     }
-    if (mmap(m->guest.base + req->gpa, b->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-             b->fd, 0) == MAP_FAILED) {
+    if (mmap(m->guest.base + req->gpa, req->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+             b->fd, (off_t)req->offset) == MAP_FAILED) {
         restore_flat(m, gfn, count);
         return -XEN_ENOMEM;
     }
     b->gpa = req->gpa;
+    b->size = req->size;
+    b->offset = req->offset;
     b->mapped = true;
     b->read_only = req->flags & DM_BLOCK_READ_ONLY;
     b->log_dirty = req->flags & DM_BLOCK_LOG_DIRTY;
@@ -470,37 +473,41 @@ static int block_show(Memory *m, MemBlock *b, const DmMapBlock *req)
     return 0;
 }
 
+static bool request_sane(const DmMapBlock *req)
+{
+    return req->handle < MEM_BLOCKS && req->size && !(req->size & (PAGE_SIZE - 1)) &&
+           !(req->offset & (PAGE_SIZE - 1)) && req->size <= BLOCK_MAX && req->offset <= BLOCK_MAX;
+}
+
 int mem_block_map(Memory *m, const DmMapBlock *req, int fd)
 {
-    MemBlock *b = req->handle < MEM_BLOCKS ? &m->block[req->handle] : NULL;
+    MemBlock *b;
 
-    if (!b || req->size == 0 || (req->size & (PAGE_SIZE - 1)) || req->size > 1ULL << 30) {
+    if (!request_sane(req)) {
         if (fd >= 0) {
             close(fd);
         }
         return -XEN_EINVAL;
     }
+    b = &m->block[req->handle];
     if (fd >= 0) {
         block_unmap(m, b);
         if (b->fd >= 0) {
             close(b->fd);
         }
-        b->fd = -1;
-        if (!block_fd_fits(fd, req->size)) {
-            close(fd);
-            return -XEN_EINVAL;
-        }
         b->fd = fd;
-        b->size = req->size;
     }
-    if (b->fd < 0 || b->size != req->size) {
+    if (b->fd < 0) {
         return -XEN_ENOENT;
     }
     if (!(req->flags & DM_BLOCK_MAP)) {
         block_unmap(m, b);
         return 0;
     }
-    if (b->mapped && b->gpa == req->gpa) {
+    if (!block_fd_fits(b->fd, req->offset + req->size)) {
+        return -XEN_EINVAL;
+    }
+    if (b->mapped && b->gpa == req->gpa && b->size == req->size && b->offset == req->offset) {
         return 0;
     }
     block_unmap(m, b);

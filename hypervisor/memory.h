@@ -25,7 +25,7 @@
 
 typedef struct MemBlock {
     int fd;                     /* the device model's, or -1 */
-    uint64_t size, gpa;
+    uint64_t size, gpa, offset; /* of what is shown, while it is */
     bool mapped, read_only, log_dirty;
 } MemBlock;
 

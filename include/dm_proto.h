@@ -131,14 +131,23 @@ typedef struct DmHello {
     uint32_t pad;
 } DmHello;
 
-/* Device RAM (video memory, ROM images): a memfd of the device model's, shown to the guest. */
+/*
+ * Device RAM (video memory, ROM images): a memfd of the device model's, or a part of one, shown to
+ * the guest.  Two handles may have the same memory.
+ *
+ * DM_BLOCK_SETTLED is for memory that takes the place of registers with buffered writes (the VGA
+ * window): the request fails with -EAGAIN while the buffered ring holds anything, and from then until
+ * it succeeds, or the handle is unmapped, no write is buffered.  So no older write in the ring can
+ * come after a newer one to the memory itself.
+ */
 typedef struct DmMapBlock {
     uint32_t handle;            /* chosen by the device model, < 64 */
-    uint32_t flags;             /* 1: map (else unmap), 2: read-only for the guest, 4: log dirty */
+    uint32_t flags;             /* DM_BLOCK_*; without MAP: unmap */
     uint64_t gpa;
     uint64_t size;
+    uint64_t offset;            /* in the memfd */
 } DmMapBlock;
-enum { DM_BLOCK_MAP = 1, DM_BLOCK_READ_ONLY = 2, DM_BLOCK_LOG_DIRTY = 4 };
+enum { DM_BLOCK_MAP = 1, DM_BLOCK_READ_ONLY = 2, DM_BLOCK_LOG_DIRTY = 4, DM_BLOCK_SETTLED = 8 };
 
 #define DM_MSG_MAX 65536
 

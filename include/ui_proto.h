@@ -9,15 +9,13 @@
 
 #include <stdint.h>
 
-#define UI_PROTO_VERSION 1
+#define UI_PROTO_VERSION 2
 
 enum UiMsgType {
     /* device model -> viewer */
     UI_HELLO = 1,           /* a = version, b = bytes of the memfd; comes with the display memfd */
     UI_RESIZE,              /* a = width, b = height, c = stride in bytes, d = offset in the memfd */
     UI_DIRTY,               /* a = x, b = y, c = w, d = h; all in the current size */
-    UI_CURSOR,              /* a = w, b = h, c = hot_x, d = hot_y; pixels at the memfd's start */
-    UI_CURSOR_MOVE,         /* a = x, b = y (signed), c = visible */
     UI_POINTER_KIND,        /* a = 1: absolute, 0: relative */
     UI_LEDS,                /* a = bits: 1 scroll 2 num 4 caps */
     UI_BELL,
@@ -36,7 +34,6 @@ typedef struct UiMsg {
     uint32_t a, b, c, d;
 } UiMsg;
 
-#define UI_CURSOR_BYTES (64 * 64 * 4)   /* at offset 0 of the memfd; surfaces come after it */
-#define UI_SURFACE_OFFSET 16384
+#define UI_SURFACE_OFFSET 16384     /* in the memfd */
 
 #endif

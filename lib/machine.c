@@ -163,9 +163,50 @@ void ram_block_unmap(RamBlock *b)
     }
 }
 
+RamBlock *ram_block_view_new(RamBlock *of, const char *name, GError **error)
+{
+    RamBlock *b = g_new0(RamBlock, 1);
+
+    *b = (RamBlock){ .name = name, .machine = of->machine, .of = of, .fd = -1 };
+    if (!of->machine->host->ram_block_alloc(of->machine, b, error)) {
+        g_free(b);
+        return NULL;
+    }
+    return b;
+}
+
+bool ram_block_show(RamBlock *b, uint64_t gpa, uint64_t offset, uint64_t len)
+{
+    const MachineHost *host = b->machine->host;
+
+    if (b->mapped && b->gpa == gpa && b->offset == offset && b->size == len) {
+        return true;
+    }
+    ram_block_unmap(b);
+    b->gpa = gpa;
+    b->offset = offset;
+    b->size = len;
+    if (b->of) {
+        b->host = b->of->host + offset;
+    }
+    b->mapped = host->ram_block_show && host->ram_block_show(b->machine, b);
+    return b->mapped;
+}
+
+void machine_settle(Machine *m)
+{
+    if (m->host->settle) {
+        m->host->settle(m);
+    }
+}
+
 void ram_block_dirty(RamBlock *b, uint8_t *bitmap)
 {
     if (b->mapped) {
         b->machine->host->ram_block_dirty(b->machine, b, bitmap);
+    }
+    if (b->written) {
+        memset(bitmap, 0xff, ((b->size >> 12) + 7) / 8);
+        b->written = false;
     }
 }

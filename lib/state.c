@@ -6,6 +6,9 @@
 #include "lib/state.h"
 
 #include <string.h>
+#include "lib/machine.h"
+
+#define RAM_PAGE 4096u
 
 static unsigned scalar_size(StateKind kind)
 {
@@ -76,6 +79,64 @@ static void *heap_or_self(const StateField *f, void *p)
     return f->count == 0 ? *(void **)p : p;     /* STATE_HEAP_BYTES */
 }
 
+/* --- RAM: u64 size, u32 pages, and for each page that is not zero u32 number and its bytes -------- */
+
+static bool page_is_zero(const uint8_t *p)
+{
+    return p[0] == 0 && !memcmp(p, p + 1, RAM_PAGE - 1);
+}
+
+static void ram_save(GByteArray *out, const RamBlock *b)
+{
+    guint at = out->len + 8;
+    uint32_t pages = 0;
+
+    put_le(out, b->size, 8);
+    put_le(out, 0, 4);
+    for (uint64_t i = 0; i < b->size / RAM_PAGE; i++) {
+        if (!page_is_zero(b->host + i * RAM_PAGE)) {
+            put_le(out, i, 4);
+            g_byte_array_append(out, b->host + i * RAM_PAGE, RAM_PAGE);
+            pages++;
+        }
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        out->data[at + i] = pages >> (8 * i);
+    }
+}
+
+/* The length of a sound image of the block at p, 0 if it is none. */
+static size_t ram_check(const RamBlock *b, const uint8_t *p, size_t len)
+{
+    uint64_t pages, next = 0;
+
+    if (len < 12 || get_le(p, 8) != b->size || (pages = get_le(p + 8, 4)) > b->size / RAM_PAGE ||
+        (len - 12) / (RAM_PAGE + 4) < pages) {
+        return 0;
+    }
+    for (uint64_t i = 0; i < pages; i++) {
+        uint32_t number = get_le(p + 12 + i * (RAM_PAGE + 4), 4);
+
+        if (number < next || number >= b->size / RAM_PAGE) {
+            return 0;
+        }
+        next = number + 1ull;
+    }
+    return 12 + pages * (RAM_PAGE + 4);
+}
+
+static void ram_load(RamBlock *b, const uint8_t *p)
+{
+    uint32_t pages = get_le(p + 8, 4);
+
+    memset(b->host, 0, b->size);
+    for (uint32_t i = 0; i < pages; i++) {
+        const uint8_t *page = p + 12 + i * (size_t)(RAM_PAGE + 4);
+
+        memcpy(b->host + get_le(page, 4) * RAM_PAGE, page + 4, RAM_PAGE);
+    }
+}
+
 void state_save_fields(GByteArray *out, const void *object, const StateField *fields)
 {
     for (const StateField *f = fields; f->kind != STATE_KIND_END; f++) {
@@ -86,6 +147,9 @@ void state_save_fields(GByteArray *out, const void *object, const StateField *fi
             break;
         case STATE_KIND_BYTES:
             g_byte_array_append(out, heap_or_self(f, base), f->size);
+            break;
+        case STATE_KIND_RAM:
+            ram_save(out, *(RamBlock **)base);
             break;
         case STATE_KIND_RING: {
             const Ring *r = (const Ring *)base;
@@ -146,6 +210,20 @@ static gboolean walk(const StateField *fields, const uint8_t *data, size_t len, 
                 ring_push_all(r, data + *pos + 4, used);
             }
             *pos += 4 + used;
+            continue;
+        }
+        if (f->kind == STATE_KIND_RAM) {
+            size_t used = ram_check(*(RamBlock **)base, data + *pos, len - *pos);
+
+            if (!used) {
+                g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: no image of this memory",
+                            f->name);
+                return FALSE;
+            }
+            if (commit) {
+                ram_load(*(RamBlock **)base, data + *pos);
+            }
+            *pos += used;
             continue;
         }
         if (f->kind == STATE_KIND_BYTES) {
@@ -234,6 +312,8 @@ void state_dump_fields(GString *out, const void *object, const StateField *field
             dump_bytes(out, heap_or_self(f, base), f->size);
         } else if (f->kind == STATE_KIND_RING) {
             g_string_append_printf(out, " %u queued", ring_used((const Ring *)base));
+        } else if (f->kind == STATE_KIND_RAM) {
+            g_string_append_printf(out, " %" G_GUINT64_FORMAT " bytes", (*(RamBlock **)base)->size);
         } else if (f->kind != STATE_KIND_UNMIGRATABLE) {
             for (uint32_t i = 0; i < f->count; i++) {
                 g_string_append_printf(out, " 0x%" G_GINT64_MODIFIER "x",

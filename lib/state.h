@@ -19,7 +19,7 @@
 typedef enum StateKind {
     STATE_KIND_END, STATE_KIND_BOOL, STATE_KIND_U8, STATE_KIND_U16, STATE_KIND_U32, STATE_KIND_U64,
     STATE_KIND_I64, STATE_KIND_BYTES, STATE_KIND_STRUCT, STATE_KIND_RING, STATE_KIND_TIMER,
-    STATE_KIND_UNMIGRATABLE,
+    STATE_KIND_RAM, STATE_KIND_UNMIGRATABLE,
 } StateKind;
 
 typedef struct StateField {
@@ -67,6 +67,9 @@ typedef struct StateField {
     { #field, STATE_KIND_RING, 1, offsetof(type, field), sizeof(Ring), 0, NULL }
 #define STATE_TIMER(type, field) \
     { #field, STATE_KIND_TIMER, 1, offsetof(type, field), sizeof(Timer), 0, NULL }
+/* The field is a RamBlock *, made by init; pages of zeros are not stored. */
+#define STATE_RAM(type, field) \
+    { #field, STATE_KIND_RAM, 1, offsetof(type, field), sizeof(void *), 0, NULL }
 #define STATE_UNMIGRATABLE(reason) { reason, STATE_KIND_UNMIGRATABLE, 0, 0, 0, 0, NULL }
 #define STATE_END { NULL, STATE_KIND_END, 0, 0, 0, 0, NULL }
 

@@ -47,7 +47,9 @@ static void fake_ram_written(Machine *m, uint64_t gpa, uint64_t len)
 static bool fake_block_alloc(Machine *m, RamBlock *b, GError **error)
 {
     (void)error;
-    b->host = g_malloc0(b->size);
+    if (!b->of) {
+        b->host = g_malloc0(b->size);
+    }
     g_ptr_array_add(fake(m)->blocks, b);
     return true;
 }
@@ -62,13 +64,27 @@ static void fake_block_map(Machine *m, RamBlock *b, bool mapped)
 static void fake_block_dirty(Machine *m, RamBlock *b, uint8_t *bitmap)
 {
     (void)m;
-    memset(bitmap, 0xff, b->size >> 15);
+    memset(bitmap, 0xff, (b->size + 32767) >> 15);
 }
 
 static void fake_block_free(Machine *m, RamBlock *b)
 {
     g_ptr_array_remove(fake(m)->blocks, b);
-    g_free(b->host);
+    if (!b->of) {
+        g_free(b->host);
+    }
+}
+
+/* The first question finds a write on its way. */
+static bool fake_block_show(Machine *m, RamBlock *b)
+{
+    (void)b;
+    return fake(m)->settled;
+}
+
+static void fake_settle(Machine *m)
+{
+    fake(m)->settled = true;
 }
 
 static void fake_intx(Machine *m, unsigned devfn, unsigned pin, bool level)
@@ -105,7 +121,8 @@ static const MachineHost fake_host = {
     .now = fake_now, .wall_clock = fake_wall, .shutdown = fake_shutdown, .log = fake_log,
     .ram = fake_ram, .ram_written = fake_ram_written, .ram_block_alloc = fake_block_alloc,
     .ram_block_map = fake_block_map, .ram_block_dirty = fake_block_dirty,
-    .ram_block_free = fake_block_free, .set_pci_intx = fake_intx, .set_link_route = fake_route,
+    .ram_block_free = fake_block_free, .ram_block_show = fake_block_show, .settle = fake_settle,
+    .set_pci_intx = fake_intx, .set_link_route = fake_route,
     .inject_msi = fake_msi, .speaker = fake_speaker,
 };
 

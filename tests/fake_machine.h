@@ -31,6 +31,7 @@ typedef struct FakeMachine {
     SpeakerWave speaker;        /* what the timer said last */
     unsigned speaker_changes;
     GPtrArray *blocks;          /* RamBlock* */
+    bool settled;               /* posted writes have been served */
 } FakeMachine;
 
 FakeMachine *fake_machine_new(void);

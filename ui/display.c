@@ -151,33 +151,6 @@ void display_resize(Display *d, unsigned width, unsigned height)
     tell(d, NEWS_RESIZE);
 }
 
-/* --- cursor ------------------------------------------------------------------------------------ */
-
-void display_cursor(Display *d, const uint32_t *argb, unsigned w, unsigned h, int hot_x, int hot_y)
-{
-    d->cursor_visible = argb && w && h;
-    if (d->cursor_visible) {
-        w = MIN(w, 64);
-        h = MIN(h, 64);
-        memcpy(d->map, argb, (size_t)w * h * 4);
-        d->cursor_w = w;
-        d->cursor_h = h;
-        d->cursor_hot_x = hot_x;
-        d->cursor_hot_y = hot_y;
-        tell(d, NEWS_CURSOR);
-    }
-    tell(d, NEWS_CURSOR_MOVE);
-}
-
-void display_cursor_move(Display *d, int x, int y)
-{
-    if (x != d->cursor_x || y != d->cursor_y) {
-        d->cursor_x = x;
-        d->cursor_y = y;
-        tell(d, NEWS_CURSOR_MOVE);
-    }
-}
-
 /* --- refresh ----------------------------------------------------------------------------------- */
 
 static void refresh(Display *d)

@@ -2,7 +2,8 @@
 /*
  * display.h - the screen between a graphics card and whoever shows it.  The card draws XRGB8888
  * pixels into a shared surface and marks what it changed; dm-ui (VNC) and dm-sdl (window) map the
- * same memory read-only in their own processes and are told of changed rectangles.  See
+ * same memory read-only in their own processes and are told of changed rectangles.  A hardware cursor
+ * is part of the picture: the card draws it.  See
  * include/ui_proto.h for that side.
  */
 #ifndef GH_DISPLAY_H
@@ -31,8 +32,5 @@ unsigned display_height(const Display *d);
 unsigned display_stride(const Display *d);          /* bytes */
 uint32_t *display_row(Display *d, unsigned y);      /* NULL beyond the height */
 void display_dirty(Display *d, unsigned x, unsigned y, unsigned w, unsigned h);    /* clamps */
-/* Hardware cursor: ARGB pixels, size up to 64x64; NULL hides it. */
-void display_cursor(Display *d, const uint32_t *argb, unsigned w, unsigned h, int hot_x, int hot_y);
-void display_cursor_move(Display *d, int x, int y);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct Viewer Viewer;
 struct Display {
     DisplayClient client;
     int memfd;
-    uint8_t *map;               /* ui_proto.h: cursor, then the surface */
+    uint8_t *map;               /* ui_proto.h: the surface is in it */
     size_t map_size;
     unsigned width, height;
     bool full;                  /* next refresh draws everything */
@@ -32,16 +32,12 @@ struct Display {
     GPtrArray *viewers;         /* Viewer*, owned */
     guint timer;                /* refresh; 0: nobody watches */
     unsigned interval_ms, idle_ticks;
-    unsigned cursor_w, cursor_h;
-    int cursor_hot_x, cursor_hot_y, cursor_x, cursor_y;
-    bool cursor_visible;
 };
 
 /* Starts, stops or hastens the refresh timer after watchers changed or input came. */
 void display_wake(Display *d);
 
-enum ViewerNews { NEWS_RESIZE = 1, NEWS_CURSOR = 2, NEWS_CURSOR_MOVE = 4, NEWS_POINTER = 8,
-                  NEWS_LEDS = 16 };
+enum ViewerNews { NEWS_RESIZE = 1, NEWS_POINTER = 2, NEWS_LEDS = 4 };
 void viewer_news(Viewer *v, unsigned news);
 void viewer_dirty(Viewer *v, DirtyRect r);
 void viewer_push(Viewer *v);            /* sends what is waiting, as far as the socket takes it */

@@ -90,10 +90,6 @@ static UiMsg news_msg(const Viewer *v, unsigned news)
     switch (news) {
     case NEWS_RESIZE:
         return (UiMsg){ UI_RESIZE, d->width, d->height, display_stride(d), UI_SURFACE_OFFSET };
-    case NEWS_CURSOR:
-        return (UiMsg){ UI_CURSOR, d->cursor_w, d->cursor_h, d->cursor_hot_x, d->cursor_hot_y };
-    case NEWS_CURSOR_MOVE:
-        return (UiMsg){ UI_CURSOR_MOVE, d->cursor_x, d->cursor_y, d->cursor_visible, 0 };
     case NEWS_POINTER:
         return (UiMsg){ UI_POINTER_KIND, input_absolute(v->input), 0, 0, 0 };
     default:
@@ -259,8 +255,7 @@ bool viewer_add(Display *d, Input *in, int sock, const ViewerRequests *requests,
     v->input = in;
     v->requests = requests;
     v->sock = sock;
-    v->news = NEWS_RESIZE | NEWS_POINTER | NEWS_LEDS | NEWS_CURSOR_MOVE |
-              (d->cursor_w ? NEWS_CURSOR : 0);
+    v->news = NEWS_RESIZE | NEWS_POINTER | NEWS_LEDS;
     in->changed = input_changed;
     in->changed_opaque = d;
     g_ptr_array_add(d->viewers, v);

@@ -115,10 +115,6 @@ enum ScreenEvent screen_next(Screen *s, UiMsg *m)
     case UI_LEDS:
         s->leds = m->a & 7;
         return SCREEN_LEDS;
-    case UI_CURSOR:
-        return m->a <= 64 && m->b <= 64 ? SCREEN_CURSOR : SCREEN_BAD;
-    case UI_CURSOR_MOVE:
-        return SCREEN_CURSOR_MOVED;
     default:
         return SCREEN_OTHER;
     }

@@ -4,6 +4,7 @@
  *   fbpaint picture     pixel (x, y) is of colour f(x, y), see tests/system/pictures.py
  *   fbpaint info        prints "WIDTH HEIGHT BITS LINE NAME"
  *   fbpaint redraw N    paints N frames, prints milliseconds
+ *   fbpaint scroll N    writes N lines to the console, prints milliseconds
  */
 #include <fcntl.h>
 #include <linux/fb.h>
@@ -52,11 +53,39 @@ static double now(void)
     return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
 }
 
+static int scroll(unsigned lines)
+{
+    int fd = open("/dev/tty1", O_WRONLY);
+    char text[80];
+    double t;
+
+    if (fd < 0) {
+        perror("/dev/tty1");
+        return 1;
+    }
+    t = now();
+    for (unsigned i = 0; i < lines; i++) {
+        int n = snprintf(text, sizeof text, "%6u abcdefghijklmnopqrstuvwxyz 0123456789 .,;:- "
+                         "ABCDEFGHIJKLMNOP\r\n", i);
+
+        if (write(fd, text, n) != n) {
+            perror("/dev/tty1");
+            return 1;
+        }
+    }
+    printf("scroll %u lines %.1f ms\n", lines, now() - t);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    int fd = open("/dev/fb0", O_RDWR);
     const char *what = argc > 1 ? argv[1] : "info";
     uint8_t *fb;
+    int fd;
+
+    if (!strcmp(what, "scroll"))
+        return scroll(argc > 2 ? atoi(argv[2]) : 1000);
+    fd = open("/dev/fb0", O_RDWR);
 
     if (fd < 0 || ioctl(fd, FBIOGET_FSCREENINFO, &fix) || ioctl(fd, FBIOGET_VSCREENINFO, &var)) {
         perror("/dev/fb0");
