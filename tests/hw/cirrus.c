@@ -878,3 +878,146 @@ Test(cirrus, saved_in_the_middle_of_a_transfer_it_goes_on)
     guest_free(g);
     guest_free(h);
 }
+
+/* --- the window as memory (hw/vga_window.c) ----------------------------------------------------- */
+
+static void text_mode(Guest *g)
+{
+    seq(g, 7, 0);
+    seq(g, 4, 2);
+    seq(g, 2, 3);
+    gfx(g, 5, 0x10);
+    gfx(g, 6, 0x0e);
+    gfx(g, 8, 0xff);
+}
+
+static void pokes(Guest *g, uint32_t at, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        poke(g, at + 2 * i, 2, 0x0700 | (i & 0xff));
+    }
+    fake_advance(g->f, 1);
+}
+
+Test(vga_window, text_becomes_memory_and_its_writes_reach_the_planes)
+{
+    Guest *g = guest_new();
+    Vga *v = &g->card->vga;
+
+    text_mode(g);
+    pokes(g, 0xb8000, 10);
+    cr_expect_eq(v->shown.text, 0, "a few accesses are not worth it");
+    pokes(g, 0xb8000, 80);
+    cr_assert_eq(v->shown.text, 0xb8000);
+    cr_assert(v->text->mapped);
+    cr_expect_eq(v->text->host[2 * 79], 79, "what was there is there");
+    cr_expect(!v->ram->mapped, "the same bytes are not at two places");
+    v->text->host[6] = 'x';                         /* the guest, unseen */
+    v->text->host[7] = 0x1f;
+    refresh(g);
+    cr_expect_eq(v->vram[4 * 3], 'x');
+    cr_expect_eq(v->vram[4 * 3 + 1], 0x1f);
+    v->text->host[8] = 'y';
+    seq(g, 2, 4);                                   /* fonts next */
+    cr_expect_eq(v->shown.text, 0);
+    cr_expect(!v->text->mapped);
+    cr_expect(v->ram->mapped);
+    cr_expect_eq(v->vram[4 * 4], 'y');
+    guest_free(g);
+}
+
+Test(vga_window, an_access_that_set_out_earlier_reaches_shown_text)
+{
+    Guest *g = guest_new();
+
+    text_mode(g);
+    pokes(g, 0xb8000, 80);
+    poke(g, 0xb8010, 2, 0x4142);
+    cr_expect_eq(g->card->vga.text->host[0x10], 0x42);
+    cr_expect_eq(peek(g, 0xb8010, 2), 0x4142);
+    guest_free(g);
+}
+
+Test(vga_window, linear_aperture_takes_text_back_first)
+{
+    Guest *g = guest_new();
+    Vga *v = &g->card->vga;
+
+    text_mode(g);
+    pokes(g, 0xb8000, 80);
+    v->text->host[0] = 'z';
+    cr_expect_eq(peek(g, FB, 1), 'z');
+    cr_expect_eq(v->shown.text, 0);
+    poke(g, FB + 4, 1, 'q');
+    text_mode(g);
+    cr_expect_eq(v->vram[4], 'q', "nothing older comes over it");
+    guest_free(g);
+}
+
+Test(vga_window, only_plain_modes_are_shown)
+{
+    static const uint8_t spoilers[][3] = { { 0, 2, 0x0f }, { 0, 4, 6 }, { 1, 5, 0x11 }, { 1, 5, 0x18 },
+                                           { 1, 1, 1 }, { 1, 3, 0x10 }, { 1, 8, 0x7f }, { 1, 4, 2 } };
+    Guest *g = guest_new();
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(spoilers); i++) {
+        text_mode(g);
+        gfx(g, 1, 0);
+        gfx(g, 3, 0);
+        gfx(g, 4, 0);
+        pokes(g, 0xb8000, 80);
+        cr_assert_eq(g->card->vga.shown.text, 0xb8000, "%u", i);
+        (spoilers[i][0] ? gfx : seq)(g, spoilers[i][1], spoilers[i][2]);
+        cr_expect_eq(g->card->vga.shown.text, 0, "%u", i);
+        pokes(g, 0xb8000, 80);
+        cr_expect_eq(g->card->vga.shown.text, 0, "%u", i);
+    }
+    guest_free(g);
+}
+
+Test(vga_window, banks_are_views_of_video_memory)
+{
+    Guest *g = guest_new();
+    Vga *v = &g->card->vga;
+
+    packed_mode(g, 640, 480, 0, 0, 640);
+    gfx(g, 0x0b, 1);
+    gfx(g, 9, 2);
+    gfx(g, 0x0a, 9);
+    pokes(g, 0xa0000, 80);
+    cr_assert(v->part[0]->mapped && v->part[1]->mapped);
+    cr_expect_eq(v->part[0]->gpa, 0xa0000);
+    cr_expect_eq(v->part[1]->gpa, 0xa8000);
+    cr_expect(v->part[0]->host == v->vram + 0x2000 && v->part[1]->host == v->vram + 0x9000);
+    gfx(g, 9, 4);
+    cr_expect(!v->part[0]->mapped);
+    pokes(g, 0xa0000, 80);
+    cr_expect(v->part[0]->host == v->vram + 0x4000);
+    gfx(g, 9, 0xff);                                /* less than a bank is left */
+    gfx(g, 0x0b, 0x21);
+    pokes(g, 0xa0000, 80);
+    cr_expect_eq(v->part[0]->size, 0x4000);
+    guest_free(g);
+}
+
+Test(vga_window, saved_state_holds_video_memory_and_shown_text)
+{
+    Guest *g = guest_new(), *h = guest_new();
+    g_autoptr(GByteArray) state = g_byte_array_new();
+
+    text_mode(g);
+    pokes(g, 0xb8000, 80);
+    g->card->vga.text->host[2] = '!';
+    vram(g)[VRAM - 1] = 0x5a;
+    machine_save(&g->f->m, state);
+    text_mode(h);
+    pokes(h, 0xb8000, 100);
+    cr_assert(machine_load(&h->f->m, state->data, state->len, NULL));
+    cr_expect_eq(h->card->vga.shown.text, 0);
+    cr_expect_eq(vram(h)[4], '!');
+    cr_expect_eq(vram(h)[VRAM - 1], 0x5a);
+    cr_expect(!memcmp(vram(g), vram(h), VRAM));
+    cr_expect(!machine_load(&h->f->m, state->data, state->len - 5000, NULL));
+    guest_free(g);
+    guest_free(h);
+}
