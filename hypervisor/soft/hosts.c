@@ -64,9 +64,14 @@ static void hypercall(Vcpu *v, uint64_t *gpr, bool long_mode, unsigned cpl)
     OUTSIDE(v, HOST(v)->hypercall(REAL(v), gpr, long_mode, cpl));
 }
 
+/* Also asked while a vCPU is being made, which is not in guest code then. */
 static void cpuid(Vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-    HOST(v)->cpuid(REAL(v), leaf, subleaf, out);
+    if (!cpu_priv(self(v))->in_guest) {
+        HOST(v)->cpuid(REAL(v), leaf, subleaf, out);
+        return;
+    }
+    OUTSIDE(v, HOST(v)->cpuid(REAL(v), leaf, subleaf, out));
 }
 
 static bool msr_read(Vcpu *v, uint32_t index, uint64_t *value)

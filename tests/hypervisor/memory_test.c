@@ -122,3 +122,53 @@ Test(memory, device_block_that_could_shrink_is_refused)
     cr_expect_eq(mem_block_map(&d->mem, &b, device_memfd(b.size, true)), -XEN_EINVAL);
     bare_domain_free(d);
 }
+
+Test(memory, part_of_a_device_block_moves_with_its_offset)
+{
+    Domain *d = bare_domain();
+    DmMapBlock b = { .handle = 1, .flags = DM_BLOCK_MAP, .gpa = 0xa0000, .size = 0x4000 };
+    int fd = device_memfd(0x10000, true);
+    uint8_t *view = mmap(NULL, 0x10000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    view[0] = 0x11;
+    view[0xc000] = 0x22;
+    cr_expect_eq(mem_block_map(&d->mem, &b, fd), 0);
+    cr_expect_eq(mem_page(&d->mem, 0xa0, false)[0], 0x11);
+    b.offset = 0xc000;
+    cr_expect_eq(mem_block_map(&d->mem, &b, -1), 0);
+    cr_expect_eq(mem_page(&d->mem, 0xa0, false)[0], 0x22);
+    cr_expect_null(mem_page(&d->mem, 0xa4, false));
+    b.offset = 0xd000;
+    cr_expect_eq(mem_block_map(&d->mem, &b, -1), -XEN_EINVAL, "past the end of the descriptor");
+    b.offset = 0x800;
+    cr_expect_eq(mem_block_map(&d->mem, &b, -1), -XEN_EINVAL, "not a whole page");
+    b.offset = UINT64_MAX - 0xfff;
+    cr_expect_eq(mem_block_map(&d->mem, &b, -1), -XEN_EINVAL, "wraps");
+    bare_domain_free(d);
+}
+
+/* The guest's loop takes the device lock in the middle of an instruction; whoever changes the map
+ * holds it while waiting for the vCPU. */
+Test(memory, map_changes_while_the_guest_asks_for_cpuid, .timeout = 60)
+{
+    static const uint8_t loop[] = { 0xb8, 0, 0, 0, 0x80, 0x0f, 0xa2, 0xeb, 0xf7 };
+    enum { CODE = 128, FILESZ = 52 + 16 };
+    uint8_t image[256];
+    size_t len = bare_loader(image);
+    DmMapBlock b = { .handle = 1, .gpa = 0xa0000, .size = 0x10000 };
+    Domain *d;
+
+    memcpy(image + CODE, loop, sizeof loop);
+    image[FILESZ] = sizeof loop;
+    d = bare_domain_with_loader(image, len);
+    cr_assert_not_null(d);
+    cr_assert(domain_start(d, NULL));
+    domain_unpause(d);
+    for (unsigned i = 0; i < 4000; i++) {
+        b.flags = i & 1 ? DM_BLOCK_MAP : 0;
+        domain_lock(d);
+        cr_assert_eq(mem_block_map(&d->mem, &b, i ? -1 : device_memfd(b.size, true)), 0);
+        domain_unlock(d);
+    }
+    bare_domain_free(d);
+}
