@@ -473,7 +473,7 @@ void hv_ram_written(Hv *hv, uint64_t gpa, uint64_t len)
     for (unsigned i = 0; i < MAX_BLOCKS; i++) {
         RamBlock *b = hv->block[i].ram;
 
-        if (b && b->mapped && gpa - b->gpa < b->size) {
+        if (b && b->mapped && gpa < b->gpa + b->size && b->gpa < gpa + len) {
             b->written = true;
         }
     }
@@ -543,20 +543,11 @@ void hv_block_map(Hv *hv, RamBlock *b, bool mapped)
     check(rc, "a mapping of device memory");
 }
 
-bool hv_block_show(Hv *hv, RamBlock *b)
+void hv_hold(Hv *hv, bool on)
 {
-    HvBlock *slot = &hv->block[GPOINTER_TO_UINT(b->opaque)];
-    DmMapBlock m = block_message(b, true);
-    int rc;
+    uint32_t body = on;
 
-    m.flags |= DM_BLOCK_SETTLED;
-    rc = call(hv, DM_MSG_MAP_BLOCK, &m, sizeof m, slot->announced ? -1 : b->fd, NULL, 0);
-    if (rc == -EAGAIN) {
-        return false;
-    }
-    slot->announced = true;
-    check(rc, "a mapping of device memory");
-    return rc >= 0;
+    check(call(hv, DM_MSG_HOLD, &body, sizeof body, -1, NULL, 0), "a hold on buffered writes");
 }
 
 void hv_block_dirty(Hv *hv, RamBlock *b, uint8_t *bitmap)

@@ -55,9 +55,10 @@ uint8_t *hv_ram(Hv *hv, uint64_t gpa, uint64_t len, bool write, uint64_t *run);
 void hv_ram_written(Hv *hv, uint64_t gpa, uint64_t len);
 bool hv_block_alloc(Hv *hv, RamBlock *b, GError **error);
 void hv_block_map(Hv *hv, RamBlock *b, bool mapped);
-bool hv_block_show(Hv *hv, RamBlock *b);
 void hv_block_dirty(Hv *hv, RamBlock *b, uint8_t *bitmap);
 void hv_block_free(Hv *hv, RamBlock *b);
+/* On: no write is buffered any more; those that were are still in the ring. */
+void hv_hold(Hv *hv, bool on);
 
 /* --- the PC speaker's wire --- */
 /* The oldest description not yet taken; of those that came too fast the older are left out. */

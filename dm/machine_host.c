@@ -67,14 +67,14 @@ static void host_block_map(Machine *m, RamBlock *b, bool mapped)
     hv_block_map(of(m)->hv, b, mapped);
 }
 
-static bool host_block_show(Machine *m, RamBlock *b)
-{
-    return hv_block_show(of(m)->hv, b);
-}
-
 static void host_settle(Machine *m)
 {
     ioreq_drain_buffered(m, &of(m)->board.pci, hv_buffered(of(m)->hv));
+}
+
+static void host_hold(Machine *m, bool on)
+{
+    hv_hold(of(m)->hv, on);
 }
 
 static void host_block_dirty(Machine *m, RamBlock *b, uint8_t *bitmap)
@@ -115,7 +115,7 @@ const MachineHost dm_machine_host = {
     .now = host_now, .wall_clock = host_wall_clock, .shutdown = host_shutdown, .log = host_log,
     .ram = host_ram, .ram_written = host_ram_written, .ram_block_alloc = host_block_alloc,
     .ram_block_map = host_block_map, .ram_block_dirty = host_block_dirty,
-    .ram_block_show = host_block_show, .settle = host_settle,
+    .settle = host_settle, .hold = host_hold,
     .ram_block_free = host_block_free, .set_pci_intx = host_pci_intx,
     .set_link_route = host_link_route, .inject_msi = host_msi,
     .rtc_offset_changed = host_rtc_offset,

@@ -103,6 +103,8 @@ struct Vga {
     RamBlock *text, *part[2];   /* own memory for text; views of ram */
     VgaWindow wish, shown;      /* what the registers allow; what the guest has */
     unsigned trapped;           /* accesses that it would have saved */
+    unsigned worth;             /* so many are worth a change of the map */
+    int64_t shown_since;
     Timer show;
 };
 

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { THRESHOLD = 64, TRIES = 4 };
+enum { THRESHOLD = 64, THRESHOLD_MAX = 1 << 16, LASTING = 1000 * 1000 /* ns */, LASTING_PAGES = 4 };
 
 static bool same(const VgaWindow *a, const VgaWindow *b)
 {
@@ -69,22 +69,21 @@ static void hide(Vga *v, bool keep)
     vga_linear_update(v);
 }
 
-static bool show_all(Vga *v)
+static void show_wish(Vga *v)
 {
-    bool ok = true;
-
     if (v->wish.text) {
         ram_block_unmap(v->ram);
         text_from_planes(v);
-        ok = ram_block_show(v->text, v->wish.text, 0, VGA_TEXT_SIZE);
+        ram_block_show(v->text, v->wish.text, 0, VGA_TEXT_SIZE);
     }
-    for (unsigned i = 0; ok && i < 2; i++) {
+    for (unsigned i = 0; i < 2; i++) {
         if (v->wish.part[i].len) {
-            ok = ram_block_show(v->part[i], v->wish.part[i].gpa, v->wish.part[i].offset,
-                                v->wish.part[i].len);
+            ram_block_show(v->part[i], v->wish.part[i].gpa, v->wish.part[i].offset,
+                           v->wish.part[i].len);
         }
     }
-    return ok;
+    v->shown = v->wish;
+    v->shown_since = vm_now(v->dev);
 }
 
 /* Outside of any access: nothing that the guest has posted is half served. */
@@ -92,19 +91,31 @@ static void show(void *opaque)
 {
     Vga *v = opaque;
 
-    for (unsigned i = 0; i < TRIES; i++) {
-        if (nothing(&v->wish) || same(&v->wish, &v->shown)) {
-            return;
-        }
-        if (show_all(v)) {
-            v->shown = v->wish;
-            return;
-        }
-        hide(v, false);
-        machine_settle(v->dev->machine);
+    machine_hold(v->dev->machine);
+    if (nothing(&v->shown) && !nothing(&v->wish) && v->trapped >= v->worth) {
+        show_wish(v);
     }
-    hide(v, false);
-    v->trapped = 0;
+    machine_release(v->dev->machine);
+}
+
+static unsigned written(RamBlock *b)
+{
+    uint8_t bits[2] = { 0 };
+
+    ram_block_dirty(b, bits);
+    return __builtin_popcount(bits[0] | bits[1] << 8);
+}
+
+/*
+ * Before hiding.  A change of the map costs as much as some dozens of accesses; a program whose changes
+ * of mind leave too little between them for that gets fewer.
+ */
+static void weigh(Vga *v)
+{
+    bool paid = vm_now(v->dev) - v->shown_since > LASTING ||
+                written(v->text) + written(v->part[0]) + written(v->part[1]) >= LASTING_PAGES;
+
+    v->worth = paid ? THRESHOLD : MIN(v->worth * 2, THRESHOLD_MAX);
 }
 
 void vga_window_update(Vga *v)
@@ -117,14 +128,15 @@ void vga_window_update(Vga *v)
     v->wish = wish;
     v->trapped = 0;
     if (!nothing(&v->shown)) {
+        weigh(v);
         hide(v, true);
     }
 }
 
 void vga_window_trapped(Vga *v, unsigned n)
 {
-    v->trapped = MIN(v->trapped + n, THRESHOLD);
-    if (v->trapped == THRESHOLD && !nothing(&v->wish) && !same(&v->wish, &v->shown) &&
+    v->trapped = MIN(v->trapped + n, THRESHOLD_MAX);
+    if (v->trapped >= v->worth && nothing(&v->shown) && !nothing(&v->wish) &&
         !timer_armed(&v->show)) {
         timer_at(&v->show, vm_now(v->dev));
     }
@@ -158,12 +170,14 @@ void vga_window_sync(Vga *v)
 void vga_window_drop(Vga *v)
 {
     memset(&v->wish, 0, sizeof v->wish);
+    v->worth = THRESHOLD;
     hide(v, false);
     vga_window_update(v);
 }
 
 bool vga_window_init(Vga *v, GError **error)
 {
+    v->worth = THRESHOLD;
     timer_init(&v->show, &v->dev->machine->timers, show, v);
     v->text = ram_block_new(v->dev->machine, "vga-text", VGA_TEXT_SIZE, false, error);
     for (unsigned i = 0; v->text && i < 2; i++) {
@@ -198,6 +212,7 @@ void vga_linear_trapped(Vga *v)
 {
     if (v->shown.text) {
         v->trapped = 0;
+        weigh(v);
         hide(v, true);
     }
 }

@@ -115,16 +115,24 @@ static void request_map(Domain *d, const DmMsg *msg, const uint8_t *body, size_t
     if (len == sizeof req) {
         memcpy(&req, body, sizeof req);
         domain_lock(d);
-        if (ioreq_settled(d, (req.flags & DM_BLOCK_MAP) && (req.flags & DM_BLOCK_SETTLED))) {
-            rc = mem_block_map(&d->mem, &req, *fd);
-        } else {
-            rc = -XEN_EAGAIN;
-            if (*fd >= 0) {
-                close(*fd);
-            }
-        }
+        rc = mem_block_map(&d->mem, &req, *fd);
         domain_unlock(d);
         *fd = -1;
+    }
+    reply(d, msg->id, rc, 0);
+}
+
+static void request_hold(Domain *d, const DmMsg *msg, const uint8_t *body, size_t len)
+{
+    uint32_t on;
+    int rc = -XEN_EINVAL;
+
+    if (len == sizeof on) {
+        memcpy(&on, body, sizeof on);
+        domain_lock(d);
+        d->ioreq.held = on != 0;
+        domain_unlock(d);
+        rc = 0;
     }
     reply(d, msg->id, rc, 0);
 }
@@ -169,6 +177,9 @@ static void handle(Domain *d, ssize_t n, int *fd)
         break;
     case DM_MSG_BLOCK_DIRTY:
         request_dirty(d, &msg, body, len);
+        break;
+    case DM_MSG_HOLD:
+        request_hold(d, &msg, body, len);
         break;
     default:
         reply(d, msg.id, -XEN_ENOSYS, 0);

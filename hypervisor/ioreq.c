@@ -363,15 +363,6 @@ static void rewind_ring(Ioreq *q)
     }
 }
 
-bool ioreq_settled(Domain *d, bool wanted)
-{
-    Ioreq *q = &d->ioreq;
-
-    q->settling = wanted &&
-                  q->ring_write != __atomic_load_n(&q->ring->read_pointer, __ATOMIC_ACQUIRE);
-    return !q->settling;
-}
-
 /* False: full, no server buffers, or the consumer's index is nonsense. */
 static bool ring_add(Domain *d, const buf_ioreq_t *entry, uint64_t addr, uint64_t data)
 {
@@ -384,7 +375,7 @@ static bool ring_add(Domain *d, const buf_ioreq_t *entry, uint64_t addr, uint64_
     for (unsigned i = 0; i < IOREQ_SERVERS; i++) {
         buffered |= q->server[i].enabled && q->server[i].buffered;
     }
-    if (!buffered || q->settling || addr > UINT32_MAX || used > IOREQ_BUFFER_SLOT_NUM - slots) {
+    if (!buffered || q->held || addr > UINT32_MAX || used > IOREQ_BUFFER_SLOT_NUM - slots) {
         return false;
     }
     first.addr = addr;

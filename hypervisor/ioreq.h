@@ -34,7 +34,7 @@ typedef struct Ioreq {
     buffered_iopage_t *ring;
     uint32_t ring_write;        /* our own producer index */
     int pages_fd, request_fd;
-    bool settling;              /* nothing is buffered until the ring has been seen empty */
+    bool held;                  /* nothing is buffered: DM_MSG_HOLD */
     bool single_cpu;            /* spinning would keep the device model from running */
 } Ioreq;
 
@@ -59,9 +59,5 @@ bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned 
 bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t data);
 /* Something was published for the device model: it looks, or is woken. */
 void ioreq_notify(Domain *d);
-
-/* Device lock held.  wanted: is the ring empty?  If not, nothing is buffered until it was, or until
- * this is called without being wanted. */
-bool ioreq_settled(Domain *d, bool wanted);
 
 #endif

@@ -111,6 +111,7 @@ enum DmMsgType {
     DM_MSG_BLOCK_DIRTY,         /* body: DmMapBlock; the reply carries the bitmap */
     DM_MSG_TIMEOFFSET,          /* reserved for the RTC; the delta goes by buffered ioreq */
     DM_MSG_REPLY,               /* body: int32 result (0 or -errno), then data */
+    DM_MSG_HOLD,                /* body: uint32, see below */
     /* hypervisor -> dm, no answer */
     DM_MSG_SHUTDOWN = 32,       /* the domain is going: finish requests, exit 0 */
     DM_MSG_RESET,
@@ -134,11 +135,6 @@ typedef struct DmHello {
 /*
  * Device RAM (video memory, ROM images): a memfd of the device model's, or a part of one, shown to
  * the guest.  Two handles may have the same memory.
- *
- * DM_BLOCK_SETTLED is for memory that takes the place of registers with buffered writes (the VGA
- * window): the request fails with -EAGAIN while the buffered ring holds anything, and from then until
- * it succeeds, or the handle is unmapped, no write is buffered.  So no older write in the ring can
- * come after a newer one to the memory itself.
  */
 typedef struct DmMapBlock {
     uint32_t handle;            /* chosen by the device model, < 64 */
@@ -147,7 +143,14 @@ typedef struct DmMapBlock {
     uint64_t size;
     uint64_t offset;            /* in the memfd */
 } DmMapBlock;
-enum { DM_BLOCK_MAP = 1, DM_BLOCK_READ_ONLY = 2, DM_BLOCK_LOG_DIRTY = 4, DM_BLOCK_SETTLED = 8 };
+enum { DM_BLOCK_MAP = 1, DM_BLOCK_READ_ONLY = 2, DM_BLOCK_LOG_DIRTY = 4 };
+
+/*
+ * DM_MSG_HOLD is for memory that takes the place of registers with buffered writes (the VGA window).
+ * From the answer to a body of 1 to that of 0 no write is buffered: all wait for their answer.  The
+ * device model holds, serves what is in the ring, maps the memory, and lets go; so no older write can
+ * come out of the ring after a newer one to the memory itself.
+ */
 
 #define DM_MSG_MAX 65536
 

@@ -175,28 +175,39 @@ RamBlock *ram_block_view_new(RamBlock *of, const char *name, GError **error)
     return b;
 }
 
-bool ram_block_show(RamBlock *b, uint64_t gpa, uint64_t offset, uint64_t len)
+void ram_block_show(RamBlock *b, uint64_t gpa, uint64_t offset, uint64_t len)
 {
-    const MachineHost *host = b->machine->host;
-
     if (b->mapped && b->gpa == gpa && b->offset == offset && b->size == len) {
-        return true;
+        return;
     }
     ram_block_unmap(b);
-    b->gpa = gpa;
     b->offset = offset;
     b->size = len;
     if (b->of) {
         b->host = b->of->host + offset;
     }
-    b->mapped = host->ram_block_show && host->ram_block_show(b->machine, b);
-    return b->mapped;
+    ram_block_map(b, gpa);
 }
 
 void machine_settle(Machine *m)
 {
     if (m->host->settle) {
         m->host->settle(m);
+    }
+}
+
+void machine_hold(Machine *m)
+{
+    if (m->host->hold) {
+        m->host->hold(m, true);
+    }
+    machine_settle(m);
+}
+
+void machine_release(Machine *m)
+{
+    if (m->host->hold) {
+        m->host->hold(m, false);
     }
 }
 

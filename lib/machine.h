@@ -40,10 +40,8 @@ typedef struct MachineHost {
     void (*ram_block_map)(Machine *m, RamBlock *b, bool mapped);
     void (*ram_block_dirty)(Machine *m, RamBlock *b, uint8_t *bitmap);
     void (*ram_block_free)(Machine *m, RamBlock *b);
-    /* As ram_block_map() with b->size bytes at b->offset, once no posted write is on its way; false:
-     * one is.  May be NULL: never. */
-    bool (*ram_block_show)(Machine *m, RamBlock *b);
     void (*settle)(Machine *m);                 /* serves posted writes; may be NULL */
+    void (*hold)(Machine *m, bool on);          /* on: no write is posted any more; may be NULL */
     /* Platform wires of the device model. */
     void (*set_pci_intx)(Machine *m, unsigned devfn, unsigned pin, bool level); /* pin 0-3 */
     void (*set_link_route)(Machine *m, unsigned link, unsigned isa_irq);        /* 0: none */
@@ -105,13 +103,16 @@ void ram_block_map(RamBlock *b, uint64_t gpa);
 void ram_block_unmap(RamBlock *b);
 /* A view of a part of another block, which outlives it; for windows that move over memory. */
 RamBlock *ram_block_view_new(RamBlock *of, const char *name, GError **error);
+/* Shows [offset, offset + len) of the block (a view: of the other) at gpa, and nothing else of it. */
+void ram_block_show(RamBlock *b, uint64_t gpa, uint64_t offset, uint64_t len);
 /*
- * Shows [offset, offset + len) of the block (a view: of the other) in the place of registers.  False
- * when writes that the guest has posted to that place are still on their way: machine_settle(), and
- * ask again; not from inside an access.
+ * Writes that the guest has posted.  Settle: serve those that are on their way; not from inside an
+ * access.  Hold: settle, and let no more be posted until machine_release(), for memory that takes the
+ * place of registers: no older write may come after a newer one to the memory.
  */
-bool ram_block_show(RamBlock *b, uint64_t gpa, uint64_t offset, uint64_t len);
 void machine_settle(Machine *m);
+void machine_hold(Machine *m);
+void machine_release(Machine *m);
 /* ORs in one bit for each page the guest wrote since the last call, (size >> 12) bits. */
 void ram_block_dirty(RamBlock *b, uint8_t *bitmap);
 

@@ -63,8 +63,9 @@ static void fake_block_map(Machine *m, RamBlock *b, bool mapped)
 
 static void fake_block_dirty(Machine *m, RamBlock *b, uint8_t *bitmap)
 {
-    (void)m;
-    memset(bitmap, 0xff, (b->size + 32767) >> 15);
+    if (!fake(m)->clean) {
+        memset(bitmap, 0xff, (b->size + 32767) >> 15);
+    }
 }
 
 static void fake_block_free(Machine *m, RamBlock *b)
@@ -75,16 +76,19 @@ static void fake_block_free(Machine *m, RamBlock *b)
     }
 }
 
-/* The first question finds a write on its way. */
-static bool fake_block_show(Machine *m, RamBlock *b)
-{
-    (void)b;
-    return fake(m)->settled;
-}
-
 static void fake_settle(Machine *m)
 {
-    fake(m)->settled = true;
+    FakePost p = fake(m)->posted;
+
+    fake(m)->posted.width = 0;
+    if (p.width) {
+        io_write(&m->io, p.space, p.addr, p.width, p.value);
+    }
+}
+
+static void fake_hold(Machine *m, bool on)
+{
+    fake(m)->held = on;
 }
 
 static void fake_intx(Machine *m, unsigned devfn, unsigned pin, bool level)
@@ -121,7 +125,7 @@ static const MachineHost fake_host = {
     .now = fake_now, .wall_clock = fake_wall, .shutdown = fake_shutdown, .log = fake_log,
     .ram = fake_ram, .ram_written = fake_ram_written, .ram_block_alloc = fake_block_alloc,
     .ram_block_map = fake_block_map, .ram_block_dirty = fake_block_dirty,
-    .ram_block_free = fake_block_free, .ram_block_show = fake_block_show, .settle = fake_settle,
+    .ram_block_free = fake_block_free, .settle = fake_settle, .hold = fake_hold,
     .set_pci_intx = fake_intx, .set_link_route = fake_route,
     .inject_msi = fake_msi, .speaker = fake_speaker,
 };

@@ -12,6 +12,12 @@
 
 #define FAKE_RAM_SIZE (16u << 20)
 
+typedef struct FakePost {
+    IoSpace space;
+    uint64_t addr, value;
+    unsigned width;
+} FakePost;
+
 typedef struct FakeMachine {
     Machine m;                  /* hand &f->m to devices */
     PciBus bus;
@@ -31,7 +37,9 @@ typedef struct FakeMachine {
     SpeakerWave speaker;        /* what the timer said last */
     unsigned speaker_changes;
     GPtrArray *blocks;          /* RamBlock* */
-    bool settled;               /* posted writes have been served */
+    FakePost posted;            /* a write on its way; width 0: none */
+    bool clean;                 /* the guest has not written to blocks; else: to every page */
+    bool held;                  /* no more may be posted */
 } FakeMachine;
 
 FakeMachine *fake_machine_new(void);

@@ -926,6 +926,71 @@ Test(vga_window, text_becomes_memory_and_its_writes_reach_the_planes)
     guest_free(g);
 }
 
+Test(vga_window, writes_on_their_way_come_before_the_memory)
+{
+    Guest *g = guest_new();
+    Vga *v = &g->card->vga;
+
+    text_mode(g);
+    for (unsigned i = 0; i < 80; i++) {
+        poke(g, 0xb8000, 2, 0x0741);
+    }
+    g->f->posted = (FakePost){ IO_MMIO, 0xb8004, 0x1f42, 2 };
+    fake_advance(g->f, 1);
+    cr_assert_eq(v->shown.text, 0xb8000);
+    cr_expect_eq(v->text->host[4], 0x42);
+    cr_expect_not(g->f->held);
+    guest_free(g);
+}
+
+Test(vga_window, a_register_on_its_way_keeps_the_window_from_being_shown)
+{
+    Guest *g = guest_new();
+
+    text_mode(g);
+    for (unsigned i = 0; i < 80; i++) {
+        poke(g, 0xb8000, 2, 0x0741);
+    }
+    fake_out8(g->f, 0x3c4, 2);
+    g->f->posted = (FakePost){ IO_PORT, 0x3c5, 4, 1 };
+    fake_advance(g->f, 1);
+    cr_expect_eq(g->card->vga.shown.text, 0);
+    cr_expect_not(g->card->vga.text->mapped);
+    cr_expect_not(g->f->held);
+    guest_free(g);
+}
+
+Test(vga_window, who_changes_often_is_shown_memory_less_often)
+{
+    Guest *g = guest_new();
+    unsigned shown = 0;
+
+    g->f->clean = true;
+    text_mode(g);
+    for (unsigned i = 0; i < 64; i++) {
+        pokes(g, 0xb8000, 80);
+        shown += g->card->vga.shown.text != 0;
+        seq(g, 2, 4);
+        seq(g, 2, 3);
+    }
+    cr_expect_eq(shown, 1, "%u", shown);
+    for (unsigned i = 0; i < 4; i++) {
+        pokes(g, 0xb8000, 80);
+    }
+    cr_assert_eq(g->card->vga.shown.text, 0xb8000);
+    fake_advance(g->f, 1000000000);
+    seq(g, 2, 4);
+    seq(g, 2, 3);
+    pokes(g, 0xb8000, 80);
+    cr_expect_eq(g->card->vga.shown.text, 0xb8000, "it lasted");
+    g->f->clean = false;
+    seq(g, 2, 4);
+    seq(g, 2, 3);
+    pokes(g, 0xb8000, 80);
+    cr_expect_eq(g->card->vga.shown.text, 0xb8000, "it saved as many");
+    guest_free(g);
+}
+
 Test(vga_window, an_access_that_set_out_earlier_reaches_shown_text)
 {
     Guest *g = guest_new();
