@@ -21,6 +21,8 @@ typedef struct Request {
     CtlMsg msg;
     char body[CTL_MSG_MAX - sizeof(CtlMsg) + 1];    /* NUL added */
     int fd;                     /* -1: none; the handler takes it by setting -1 */
+    int more[FDPASS_MAX];       /* those behind it, in the same way */
+    unsigned mores;
 } Request;
 
 void control_event(Dm *dm, uint32_t type, uint64_t a, const char *text)
@@ -40,7 +42,8 @@ void control_viewer(Dm *dm, const char *what)
 static void reply(Dm *dm, const Request *r, const GError *error)
 {
     const char *text = error ? error->message : NULL;
-    CtlMsg m = { .type = CTL_REPLY, .id = r->msg.id, .a = error ? EINVAL : 0,
+    bool refused = g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_ACCES);
+    CtlMsg m = { .type = CTL_REPLY, .id = r->msg.id, .a = refused ? EACCES : error ? EINVAL : 0,
                  .len = text ? strlen(text) : 0 };
 
     packet_send(dm->control_fd, &m, sizeof m, text, m.len, NULL, 0);
@@ -62,13 +65,41 @@ static bool wants_fd(const Request *r, GError **error)
     return r->fd >= 0;
 }
 
+/* The layers of "hdc qcow2/raw", with the request's descriptors. */
+static BlockDev *open_medium(Dm *dm, Request *r, const char *name, const char *formats, GError **error)
+{
+    g_auto(GStrv) format = g_strsplit(formats ? formats : "raw", "/", -1);
+    DriveLayer backing[FDPASS_MAX];
+    DriveOption d = { .fd = r->fd, .format = format[0], .backing = backing, .cdrom = true,
+                      .backings = g_strv_length(format) - 1,
+                      .read_only = r->msg.a & CTL_MEDIUM_READ_ONLY };
+
+    if (d.backings + 1 > FDPASS_MAX || d.backings != r->mores) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%u formats for %u descriptors",
+                    d.backings + 1, r->mores + 1);
+        return NULL;
+    }
+    g_strlcpy(d.name, name, sizeof d.name);
+    for (unsigned i = 0; i < r->mores; i++) {
+        backing[i] = (DriveLayer){ r->more[i], format[i + 1] };
+        r->more[i] = -1;
+    }
+    r->fd = -1;
+    return drive_open(dm, &d, error);
+}
+
 /* hda-hdd (CD-ROM drives), fda, fdb; without a descriptor: out with the medium. */
 static bool change_medium(Dm *dm, Request *r, GError **error)
 {
-    BlockOptions options = { r->body, r->msg.a & CTL_MEDIUM_READ_ONLY };
+    char *formats = strchr(r->body, ' ');
     const char *name = r->body;
-    int unit = drive_floppy(name);
     BlockDev *medium, *old;
+    int unit;
+
+    if (formats) {
+        *formats++ = 0;
+    }
+    unit = drive_floppy(name);
 
     if (unit < 0 && drive_slot(name) < 0) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%.16s: no such drive", name);
@@ -77,8 +108,7 @@ static bool change_medium(Dm *dm, Request *r, GError **error)
     if (r->fd < 0) {
         medium = block_empty(name);
     } else {
-        medium = block_open_fd(r->fd, &options, error);
-        r->fd = -1;
+        medium = open_medium(dm, r, name, formats, error);
         if (!medium) {
             return false;
         }
@@ -226,13 +256,18 @@ static gboolean control_ready(gint fd, GIOCondition condition, gpointer opaque)
     Dm *dm = opaque;
     g_autofree uint8_t *buf = g_malloc(CTL_MSG_MAX);
     Request *r;
-    unsigned nfds = 1;
+    int fds[FDPASS_MAX];
+    unsigned nfds = FDPASS_MAX;
     ssize_t n;
 
     (void)condition;
     r = g_new0(Request, 1);
     r->fd = -1;
-    n = packet_recv(fd, buf, CTL_MSG_MAX, &r->fd, &nfds);
+    n = packet_recv(fd, buf, CTL_MSG_MAX, fds, &nfds);
+    nfds = n < 0 ? 0 : nfds;
+    for (unsigned i = 0; i < nfds; i++) {
+        *(i ? &r->more[r->mores++] : &r->fd) = fds[i];
+    }
     if (n <= 0 && !(n < 0 && errno == EAGAIN)) {
         g_info("xend has gone: ending");
         g_main_loop_quit(dm->loop);
@@ -244,16 +279,29 @@ static gboolean control_ready(gint fd, GIOCondition condition, gpointer opaque)
         memcpy(r->body, buf + sizeof r->msg, n - sizeof r->msg);
         serve(dm, r);
     }
-    if (nfds && r->fd >= 0) {
-        close(r->fd);
+    for (unsigned i = 0; i < nfds; i++) {
+        int left = i ? r->more[i - 1] : r->fd;
+
+        if (left >= 0) {
+            close(left);
+        }
     }
     g_free(r);
     return G_SOURCE_CONTINUE;
+}
+
+static void tray_moved(void *opaque, unsigned slot, bool open, bool locked)
+{
+    const char name[] = { 'h', 'd', 'a' + slot, 0 };
+
+    control_event(opaque, CTL_EVENT_TRAY, (open ? CTL_TRAY_OPEN : 0) | (locked ? CTL_TRAY_LOCKED : 0),
+                  name);
 }
 
 void control_start(Dm *dm)
 {
     if (dm->control_fd >= 0) {
         g_unix_fd_add(dm->control_fd, G_IO_IN | G_IO_HUP, control_ready, dm);
+        ide_set_tray_watch(dm->board.ide, tray_moved, dm);
     }
 }

@@ -24,8 +24,9 @@ BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool f
 BlockDev *ide_medium(Device *ide, unsigned slot);
 /* A disk's image has grown: IDENTIFY DEVICE says so from now on. */
 void ide_medium_resized(Device *ide, unsigned slot);
-/* Tells of each time the guest opens or closes the tray of a CD-ROM drive. */
-void ide_set_tray_watch(Device *ide, void (*moved)(void *opaque, unsigned slot, bool open),
+/* Tells of each time the guest opens, closes, locks or unlocks the tray of a CD-ROM drive. */
+void ide_set_tray_watch(Device *ide,
+                        void (*moved)(void *opaque, unsigned slot, bool open, bool locked),
                         void *opaque);
 /* Xen's unplug protocol: takes the disks off (not CD-ROMs) until reset; keep_first leaves hda. */
 void ide_unplug_disks(Device *ide, bool keep_first);
@@ -176,7 +177,7 @@ struct IdeBus {
     uint8_t selected, control;
     IdeMaster master;
     bool (*master_allowed)(const IdeBus *bus);
-    void (*tray_moved)(const IdeBus *bus, unsigned unit, bool open);     /* may be NULL */
+    void (*tray_moved)(const IdeDrive *d);      /* may be NULL */
 };
 
 extern const StateField ide_bus_state[];
@@ -264,6 +265,7 @@ uint32_t ide_cd_blocks(const IdeDrive *d);
 bool ide_cd_dvd(const IdeDrive *d);     /* too long for a CD */
 void ide_cd_reset(IdeDrive *d);         /* power-on */
 void ide_cd_move_tray(IdeDrive *d, bool open);
+void ide_cd_tell_tray(const IdeDrive *d);       /* of a changed tray or lock */
 bool ide_cd_ready(const IdeDrive *d);
 
 /* ide_mode.c */

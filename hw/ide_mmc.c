@@ -81,6 +81,12 @@ bool ide_cd_dvd(const IdeDrive *d)
     return ide_cd_blocks(d) > CD_MAX_BLOCKS;
 }
 
+void ide_cd_tell_tray(const IdeDrive *d)
+{
+    if (d->bus->tray_moved)
+        d->bus->tray_moved(d);
+}
+
 void ide_cd_move_tray(IdeDrive *d, bool open)
 {
     d->cd.open = open;
@@ -90,8 +96,7 @@ void ide_cd_move_tray(IdeDrive *d, bool open)
         d->cd.event = EVENT_NEW_MEDIA;
         d->cd.attention |= CD_CHANGED;
     }
-    if (d->bus->tray_moved)
-        d->bus->tray_moved(d->bus, d->unit, open);
+    ide_cd_tell_tray(d);
 }
 
 void ide_cd_reset(IdeDrive *d)
@@ -223,7 +228,12 @@ static void mmc_prevent(IdeDrive *d)
 {
     uint8_t bit = d->cd.cdb[4] & 2 ? CD_PERSISTENT_LOCK : CD_LOCK;
 
-    d->cd.locked = (d->cd.locked & ~bit) | (d->cd.cdb[4] & 1 ? bit : 0);
+    uint8_t locked = (d->cd.locked & ~bit) | (d->cd.cdb[4] & 1 ? bit : 0);
+    bool changed = !locked != !d->cd.locked;
+
+    d->cd.locked = locked;
+    if (changed)
+        ide_cd_tell_tray(d);
     ide_atapi_done(d);
 }
 

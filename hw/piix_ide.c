@@ -15,7 +15,7 @@ enum { COMMAND_IO = 1 };
 
 typedef struct PiixIde {
     PciDevice pci;
-    void (*tray_moved)(void *opaque, unsigned slot, bool open);
+    void (*tray_moved)(void *opaque, unsigned slot, bool open, bool locked);
     void *tray_opaque;
     BlockDev *hda, *hdb, *hdc, *hdd;    /* belong to whoever made them */
     bool hda_cdrom, hdb_cdrom, hdc_cdrom, hdd_cdrom;
@@ -104,12 +104,12 @@ static void piix_ide_drive(PiixIde *p, unsigned slot, BlockDev *block, bool cdro
         g_snprintf(d->serial, sizeof(d->serial), "GH%05u", slot + 1);
 }
 
-static void piix_ide_tray_moved(const IdeBus *bus, unsigned unit, bool open)
+static void piix_ide_tray_moved(const IdeDrive *d)
 {
-    PiixIde *p = (PiixIde *)bus->dev;
+    PiixIde *p = (PiixIde *)d->bus->dev;
 
     if (p->tray_moved)
-        p->tray_moved(p->tray_opaque, bus->number * 2 + unit, open);
+        p->tray_moved(p->tray_opaque, d->bus->number * 2 + d->unit, d->cd.open, d->cd.locked);
 }
 
 static bool piix_ide_init(Device *dev, GError **error)
@@ -204,7 +204,7 @@ BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool f
         block_drain(d->block);
     old = d->block;
     d->block = medium;
-    d->cd.open = false;
+    d->cd.open &= !block_present(medium);       /* out of an open tray: it stays open */
     d->cd.locked = 0;
     d->cd.attention &= ~CD_CHANGED;
     d->cd.attention |= block_present(medium) ? CD_CHANGED : 0;
@@ -214,7 +214,8 @@ BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool f
     return old;
 }
 
-void ide_set_tray_watch(Device *ide, void (*moved)(void *opaque, unsigned slot, bool open),
+void ide_set_tray_watch(Device *ide,
+                        void (*moved)(void *opaque, unsigned slot, bool open, bool locked),
                         void *opaque)
 {
     PiixIde *p = (PiixIde *)ide;

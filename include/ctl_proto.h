@@ -25,8 +25,11 @@ enum CtlType {
     CTL_DUMP_CORE,              /* with a descriptor to write an ELF core to */
     CTL_SHUTDOWN,               /* a = ShutdownReason: as SCHEDOP_shutdown for the whole domain */
     /* xend -> qemu-dm */
-    CTL_CHANGE_MEDIUM = 64,     /* body: drive ("hdc", "fda"); with a descriptor, or none: eject;
-                                   a: CTL_MEDIUM_READ_ONLY, b: CTL_MEDIUM_FORCE */
+    CTL_CHANGE_MEDIUM = 64,     /* body: drive ("hdc", "fda"), then, if it is not one raw image,
+                                   a space and the formats of its layers ("hdc qcow2/raw"); with
+                                   a descriptor for each layer, or none: eject;
+                                   a: CTL_MEDIUM_READ_ONLY, b: CTL_MEDIUM_FORCE; answers with
+                                   EACCES if the guest has locked the tray */
     CTL_SCREENSHOT,             /* with a descriptor: a PPM picture is written to it */
     CTL_SEND_KEY,               /* a = code, b = down */
     CTL_DUMP_STATE,             /* with a descriptor: text of all device state */
@@ -51,7 +54,7 @@ enum CtlType {
     CTL_EVENT_FAILED,           /* body: text: can't start; the process exits */
     /* qemu-dm -> xend */
     CTL_EVENT_DM_READY,         /* it answers requests */
-    CTL_EVENT_EJECTED,          /* body: device name: the guest opened the tray */
+    CTL_EVENT_TRAY,             /* body: device name, a: CtlTray: the guest moved or locked it */
     CTL_EVENT_TIMEOFFSET,       /* a, as signed seconds: the sum since start */
     CTL_EVENT_DISK_ERROR,       /* a = errno, body: text: a request is held (--drive errors=hold) */
     CTL_EVENT_VIEWER,           /* body: "power" or "reset" or "quit" from a viewer */
@@ -62,6 +65,7 @@ enum CtlTrigger { CTL_TRIGGER_NMI, CTL_TRIGGER_RESET, CTL_TRIGGER_INIT, CTL_TRIG
 
 enum CtlCable { CTL_CABLE_SOCKET, CTL_CABLE_TAP, CTL_CABLE_TAP_VNET };
 /* Force: also when the guest has locked the tray. */
+enum CtlTray { CTL_TRAY_OPEN = 1, CTL_TRAY_LOCKED = 2 };
 enum CtlMedium { CTL_MEDIUM_READ_ONLY = 1, CTL_MEDIUM_FORCE = 1 };
 
 typedef struct CtlMsg {

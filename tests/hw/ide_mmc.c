@@ -226,12 +226,12 @@ Test(ide_mmc, mode_select_by_dma_is_taken_too)
 
 typedef struct Watch {
     unsigned calls, slot;
-    bool open;
+    bool open, locked;
 } Watch;
 
-static void tray_moved(void *opaque, unsigned slot, bool open)
+static void tray_moved(void *opaque, unsigned slot, bool open, bool locked)
 {
-    *(Watch *)opaque = (Watch){ ((Watch *)opaque)->calls + 1, slot, open };
+    *(Watch *)opaque = (Watch){ ((Watch *)opaque)->calls + 1, slot, open, locked };
 }
 
 Test(ide_mmc, host_hears_of_the_tray)
@@ -249,6 +249,13 @@ Test(ide_mmc, host_hears_of_the_tray)
     taken(g, CDB(0x1b, 0, 0, 0, 3));
     cr_assert_eq(w.calls, 2);
     cr_assert(!w.open);
+    taken(g, CDB(0x03, 0, 0, 0, 0));
+    taken(g, CDB(0x1e, 0, 0, 0, 1));
+    cr_assert(w.locked);
+    taken(g, CDB(0x1e, 0, 0, 0, 1));
+    taken(g, CDB(0x1e, 0, 0, 0, 0));
+    cr_assert(!w.locked);
+    cr_assert_eq(w.calls, 4);
     ide_guest_free(g);
 }
 

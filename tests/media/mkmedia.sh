@@ -7,6 +7,7 @@
 #   devices.iso           Debian's i386 kernel with deviceinit.c, which drives sound, serial, parallel
 #   floppy.bin            a real-mode program that uses INT 13h (floppy.S)
 #   net.iso, dev.iso      Debian's kernel, drivers of networks or of other devices, a shell on ttyS0
+#   ide.iso               Debian's kernel and eject, hdparm, smartctl, blkdiscard for IDE drives
 #   usb.iso               Debian's USB drivers and a shell (mkusb.sh)
 # Packages are fetched once, into OUTDIR/debs.  What is there already is not made again.
 set -euo pipefail
@@ -77,6 +78,20 @@ dev_guest() {
         xen_emul_unplug=never </dev/null
 }
 
+# The drivers of IDE drives with the programs that know them, each with the libraries it needs.
+ide_guest() {
+    local root=$work/ide.root program
+    [ -e "$out/ide.iso" ] && return
+    package eject && package hdparm && package smartmontools || return 1
+    mkdir -p "$root/bin" "$root/lib64" "$root/lib/x86_64-linux-gnu"
+    for program in "$work/eject/usr/bin/eject" "$work/hdparm/sbin/hdparm" \
+            "$work/smartmontools/usr/sbin/smartctl" "$(command -v blkdiscard)"; do
+        cp "$program" "$root/bin/"
+        ldd "$program" | grep -o '/lib[^ ]*' | while read -r lib; do cp -Lu "$lib" "$root$lib"; done
+    done
+    guest ide IDE 'ata_piix sd_mod sr_mod isofs sg' xen_emul_unplug=never </dev/null
+}
+
 # A program of three sectors that boots from a floppy.
 floppy_program() {
     [ "$out/floppy.bin" -nt "$here/floppy.S" ] && return
@@ -129,6 +144,7 @@ devices || failed=1
 net_guest || failed=1
 "$here/mkusb.sh" "$out" "$demo" || failed=1
 dev_guest || failed=1
+ide_guest || failed=1
 floppy_program || failed=1
 "$here/mknic.sh" "$out" "$demo" || failed=1      # nic64.iso, nic32.iso, nic64/
 exit $failed

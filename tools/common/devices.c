@@ -330,6 +330,18 @@ static bool check_chain(const DiskConfig *d, Messages *messages)
     return ok;
 }
 
+bool disk_has_medium(const DiskConfig *d)
+{
+    int fd = *d->path ? open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    struct stat st;
+    bool has = fd >= 0 && fstat(fd, &st) == 0 && (!S_ISBLK(st.st_mode) || lseek(fd, 0, SEEK_END) > 0);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return has;
+}
+
 bool disk_check_image(const DiskConfig *d, Messages *messages)
 {
     g_autofree char *holder = NULL;
@@ -354,6 +366,9 @@ bool disk_check_image(const DiskConfig *d, Messages *messages)
             d->writable ? "writing" : "reading", g_strerror(errno),
             d->writable ? "change its permissions, or use mode r" : "change its permissions");
         return false;
+    }
+    if (d->cdrom && S_ISBLK(st.st_mode) && !disk_has_medium(d)) {
+        return true;
     }
     if (!check_chain(d, messages)) {
         return false;

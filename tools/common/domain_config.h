@@ -129,6 +129,8 @@ void domain_config_free(DomainConfig *d);
 /* The parts, for tests and for commands that change devices. */
 bool disk_parse(DiskConfig *disk, const char *spec, SourcePos pos, Messages *messages);
 void disk_clear(DiskConfig *disk);
+/* A block device without a size is a drive without a disc. */
+bool disk_has_medium(const DiskConfig *disk);
 bool disk_check_image(const DiskConfig *disk, Messages *messages);
 
 /* The open files of an image: itself, what it is based on, and so on. */

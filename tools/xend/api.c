@@ -5,6 +5,7 @@
  */
 #include "tools/xend/api_net.h"
 #include "tools/xend/domain.h"
+#include "tools/xend/media.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -302,98 +303,6 @@ static void do_dump_state(Xend *x, Domain *d, RpcCall *call, const Value *params
     (void)x;
     if (must_live(d, call)) {
         into_file(d, call, d->dm, CTL_DUMP_STATE, text_param(params, 1), "dump-state");
-    }
-}
-
-/* --- media ----------------------------------------------------------------------------------- */
-
-static void medium_changed(Domain *d, const Forward *f)
-{
-    DiskConfig *disk = &d->config->disk[f->disk];
-    g_autofree char *node = g_strdup_printf("/local/domain/0/backend/vbd/%u/%u/params", d->id,
-                                            disk->vdev);
-    ConfigVar *var = config_find(d->vars, "disk"), *key = config_find(d->vars, disk->dev);
-    Value *list;
-
-    g_free(disk->path);
-    disk->path = g_strdup(f->text);
-    g_free(disk->uname);
-    disk->uname = *f->text ? g_strconcat("file:", f->text, NULL) : g_strdup("");
-    d->ejected[f->disk] = false;
-    if (!disk->floppy) {
-        store_put(d->xend->store, node, disk->path);
-    }
-    if (key) {                  /* fda, fdb */
-        config_set(d->vars, disk->dev, value_str(disk->path), (SourcePos){ 0 });
-        return;
-    }
-    list = value_list();
-    for (unsigned i = 0; i < value_len(var->value); i++) {
-        value_append(list, i == f->disk
-                     ? value_take_str(g_strdup_printf("%s,%s%s,%s", disk->uname, disk->dev,
-                                                      disk->cdrom ? ":cdrom" : "",
-                                                      disk->writable ? "w" : "r"))
-                     : value_ref(value_item(var->value, i)));
-    }
-    config_set(d->vars, "disk", list, (SourcePos){ 0 });
-}
-
-/* A drive with a medium that can be taken out: the first CD-ROM drive, or the one that is named. */
-static DiskConfig *find_drive(Domain *d, const char *dev, unsigned *index)
-{
-    for (unsigned i = 0; i < d->config->disks; i++) {
-        DiskConfig *disk = &d->config->disk[i];
-        g_autofree char *number = g_strdup_printf("%u", disk->vdev);
-
-        if ((disk->cdrom || (disk->floppy && *dev)) && (!*dev || !strcmp(disk->dev, dev) || !strcmp(number, dev))) {
-            *index = i;
-            return disk;
-        }
-    }
-    return NULL;
-}
-
-static void do_change_medium(Xend *x, Domain *d, RpcCall *call, const Value *params)
-{
-    const char *dev = text_param(params, 1), *path = text_param(params, 2);
-    const char *mode = text_param(params, 3);
-    g_autoptr(Messages) messages = messages_new();
-    g_autofree char *error = NULL;
-    unsigned index = 0;
-    DiskConfig *drive = find_drive(d, dev, &index);
-    DiskConfig medium;
-    Forward *f;
-    int fd = -1;
-
-    (void)x;
-    if (!must_live(d, call)) {
-        return;
-    }
-    if (!drive) {
-        rpc_fault(call, FAULT_ERROR, "Domain '%s' has no drive for media%s%s", d->name,
-                  *dev ? " " : "", dev);
-        return;
-    }
-    medium = (DiskConfig){ .path = (char *)path, .cdrom = drive->cdrom, .dev = drive->dev,
-                           .floppy = drive->floppy, .shared = strchr(mode, '!') != NULL };
-    medium.writable = drive->floppy && *path && *mode != 'r' && access(path, W_OK) == 0;
-    if (*path && !disk_check_image(&medium, messages)) {
-        rpc_fault(call, FAULT_ERROR, "%s", ((Message *)messages->list->pdata[0])->text);
-        return;
-    }
-    if (*path && (fd = disk_open(&medium, &error)) < 0) {
-        rpc_fault(call, FAULT_ERROR, "%s", error);
-        return;
-    }
-    f = forward_new(d, call, *path ? "change of medium" : "eject");
-    f->done = medium_changed;
-    f->disk = index;
-    f->text = g_strdup(path);
-    drive->writable = drive->floppy ? medium.writable : false;
-    control_request(d->dm, CTL_CHANGE_MEDIUM, medium.writable ? 0 : CTL_MEDIUM_READ_ONLY,
-                    CTL_MEDIUM_FORCE, drive->dev, fd, forwarded, f);
-    if (fd >= 0) {
-        close(fd);
     }
 }
 
@@ -970,7 +879,9 @@ static const Method methods[] = {
     { "xend.domain.screenshot", 2, true, do_screenshot },
     { "xend.domain.dump_core", 2, true, do_dump_core },
     { "xend.domain.dump_state", 2, true, do_dump_state },
-    { "xend.domain.change_medium", 3, true, do_change_medium },
+    { "xend.domain.change_medium", 3, true, api_change_medium },
+    { "xend.domain.block_attach", 4, true, api_block_attach },
+    { "xend.domain.block_detach", 2, true, api_block_detach },
     { "xend.domain.resize_disk", 3, true, do_resize_disk },
     { "xend.domain.usb_add", 2, true, do_usb_add },
     { "xend.domain.usb_del", 2, true, do_usb_del },

@@ -234,7 +234,7 @@ static bool give_image(const Domain *d, const DiskConfig *disk, Command *c, GStr
 {
     DiskChain chain;
 
-    if (!*disk->path) {
+    if (!*disk->path || (disk->cdrom && !disk_has_medium(disk))) {
         g_string_append(option, ",fd=-1");
         return true;
     }

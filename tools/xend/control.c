@@ -149,6 +149,12 @@ static void ignore_reply(void *opaque, int error, const CtlMsg *msg, const char 
 void control_request(Control *c, uint32_t type, uint64_t a, uint64_t b, const char *body, int fd,
                      ControlReply reply, void *opaque)
 {
+    control_request_fds(c, type, a, b, body, &fd, fd >= 0, reply, opaque);
+}
+
+void control_request_fds(Control *c, uint32_t type, uint64_t a, uint64_t b, const char *body,
+                         const int *fds, unsigned n, ControlReply reply, void *opaque)
+{
     CtlMsg msg = { .type = type, .a = a, .b = b, .len = body ? strlen(body) : 0 };
     Pending *p;
 
@@ -160,7 +166,7 @@ void control_request(Control *c, uint32_t type, uint64_t a, uint64_t b, const ch
     do {
         msg.id = ++c->next_id;
     } while (!msg.id || g_hash_table_contains(c->pending, GUINT_TO_POINTER(msg.id)));
-    if (!packet_send(c->fd, &msg, sizeof msg, body, msg.len, &fd, fd >= 0)) {
+    if (!packet_send(c->fd, &msg, sizeof msg, body, msg.len, fds, n)) {
         reply(opaque, errno, NULL, "");
         return;
     }

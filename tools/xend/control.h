@@ -21,6 +21,9 @@ Control *control_new(int fd, ControlEvent event, ControlClosed closed, void *opa
 void control_free(Control *c);              /* pending replies are answered with ECONNRESET */
 /* Delivers what has arrived already, so that a process's last words come before its end. */
 void control_drain(Control *c);
+/* As below, with n descriptors. */
+void control_request_fds(Control *c, uint32_t type, uint64_t a, uint64_t b, const char *body,
+                         const int *fds, unsigned n, ControlReply reply, void *opaque);
 /* reply may be NULL.  fd: passed along, or -1; stays the caller's. */
 void control_request(Control *c, uint32_t type, uint64_t a, uint64_t b, const char *body, int fd,
                      ControlReply reply, void *opaque);

@@ -5,6 +5,7 @@
  * processes are, so that its locks are free by then.
  */
 #include "tools/xend/domain.h"
+#include "tools/xend/media.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -481,6 +482,7 @@ void domain_teardown(Domain *d)
 
 static void domain_free(Domain *d)
 {
+    media_stop(d);
     control_free(d->hv);
     control_free(d->dm);
     store_server_remove(d->xend->store_server, d->id);
@@ -796,22 +798,6 @@ static void viewer_wish(Domain *d, const char *what)
     }
 }
 
-static void ejected(Domain *d, const char *dev)
-{
-    for (unsigned i = 0; i < d->config->disks; i++) {
-        DiskConfig *disk = &d->config->disk[i];
-
-        if (!strcmp(disk->dev, dev)) {
-            g_autofree char *node = g_strdup_printf("/local/domain/%u/device/vbd/%u/eject", d->id,
-                                                    disk->vdev);
-
-            d->ejected[i] = true;
-            store_put(d->xend->store, node, "eject");
-            g_info("domain %s (%u): the guest opened the tray of %s", d->name, d->id, dev);
-        }
-    }
-}
-
 static void stopped_for_disk(void *opaque, int error, const CtlMsg *msg, const char *body)
 {
     Domain *d = opaque;
@@ -845,6 +831,7 @@ void domain_dm_event(void *opaque, const CtlMsg *msg, const char *body)
     switch (msg->type) {
     case CTL_EVENT_DM_READY:
         d->dm_ready = true;
+        media_start(d);
         node = g_strdup_printf("/local/domain/0/device-model/%u/state", d->id);
         store_put(d->xend->store, node, "running");
         check_ready(d);
@@ -854,8 +841,8 @@ void domain_dm_event(void *opaque, const CtlMsg *msg, const char *body)
             domain_fail(d, "%s", body);
         }
         break;
-    case CTL_EVENT_EJECTED:
-        ejected(d, body);
+    case CTL_EVENT_TRAY:
+        media_tray(d, body, msg->a);
         break;
     case CTL_EVENT_TIMEOFFSET:
         d->rtc_delta = (int64_t)msg->a;

@@ -47,6 +47,7 @@ enum { SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1, SHUTDOWN_SUSPEND = 2, SHUTDOW
 typedef enum ChildKind { CHILD_HYPERVISOR, CHILD_DM, CHILD_UI, CHILD_SDL, CHILD_NET,
                          CHILD_USB } ChildKind;
 
+typedef struct DomainCd DomainCd;
 typedef struct Child {
     Domain *domain;
     ChildKind kind;
@@ -93,7 +94,8 @@ struct Domain {
     int64_t started_mono;       /* microseconds */
     int64_t rtc_delta;          /* seconds, as the guest set its clock */
     CtlInfo info;               /* the latest */
-    bool ejected[MAX_DISKS];
+    bool ejected[MAX_DISKS];    /* the guest has opened the tray */
+    DomainCd *cd[MAX_DISKS];    /* a CD drive of this host behind it; media.c's */
 };
 
 /* domain.c */

@@ -491,44 +491,120 @@ int xm_network_list(Xm *xm, int argc, char **argv)
     return device_list(xm, argc, argv, "vif", format_network_list);
 }
 
-static int change_medium(Xm *xm, const char *name, const char *dev, const char *uname,
-                         const char *mode)
+/* How much of "file:/a", "tap:qcow2:/a", "tap:tapdisk:aio:/a" comes before the path. */
+static size_t uname_prefix(const char *uname)
 {
-    g_autofree char *path = NULL;
+    size_t len = 0;
+    unsigned words = g_str_has_prefix(uname, "tap:") || g_str_has_prefix(uname, "tap2:") ? 2
+                     : g_str_has_prefix(uname, "file:") || g_str_has_prefix(uname, "phy:") ? 1 : 0;
 
-    if (g_str_has_prefix(dev, "ioemu:")) {
-        dev += 6;
+    if (g_str_has_prefix(uname, "tap:tapdisk:") || g_str_has_prefix(uname, "tap2:tapdisk:")) {
+        words = 3;
     }
-    if (g_str_has_prefix(uname, "file:")) {
-        uname += 5;
-    } else if (g_str_has_prefix(uname, "phy:")) {
-        path = uname[4] == '/' || !uname[4] ? g_strdup(uname + 4)
-               : g_strconcat("/dev/", uname + 4, NULL);
-    } else if (g_str_has_prefix(uname, "tap:aio:")) {
-        uname += 8;
+    for (; words && strchr(uname + len, ':'); words--) {
+        len = strchr(uname + len, ':') + 1 - uname;
     }
-    if (!path) {
-        path = *uname ? g_canonicalize_filename(uname, NULL) : g_strdup("");
-    }
-    return call(xm, "xend.domain.change_medium", xm_params(name, dev, path, mode, NULL));
+    return len;
 }
 
+/* xend has another current directory. */
+static char *full_uname(const char *uname)
+{
+    size_t len = uname_prefix(uname);
+    g_autofree char *path = NULL;
+
+    if (!uname[len]) {
+        return g_strdup("");
+    }
+    if (g_str_has_prefix(uname, "phy:") && uname[len] != '/') {
+        return g_strdup(uname);
+    }
+    path = g_canonicalize_filename(uname + len, NULL);
+    return len ? g_strdup_printf("%.*s%s", (int)len, uname, path) : g_strconcat("file:", path, NULL);
+}
+
+/* "ioemu:hdc:cdrom", "hdc:cdrom", "/dev/hdc": hdc. */
+static char *device_name(const char *text)
+{
+    text += g_str_has_prefix(text, "ioemu:") ? 6 : 0;
+    text += g_str_has_prefix(text, "/dev/") ? 5 : 0;
+    return g_strndup(text, strcspn(text, ":"));
+}
+
+/* Takes -f and --force out of the arguments. */
+static bool take_force(int *argc, char **argv)
+{
+    bool force = false;
+    int n = 0;
+
+    for (int i = 0; i < *argc; i++) {
+        if (!strcmp(argv[i], "-f") || !strcmp(argv[i], "--force")) {
+            force = true;
+        } else {
+            argv[n++] = argv[i];
+        }
+    }
+    *argc = n;
+    return force;
+}
+
+static int change_medium(Xm *xm, const char *name, const char *dev, const char *uname,
+                         const char *mode, bool force)
+{
+    g_autofree char *device = device_name(dev), *full = full_uname(uname);
+
+    return call(xm, "xend.domain.change_medium",
+                xm_params(name, device, full, mode, force ? "force" : "", NULL));
+}
+
+/* As in Xen, the guest is not asked. */
 int xm_block_configure(Xm *xm, int argc, char **argv)
 {
-    g_autofree char *dev = g_strndup(argv[2], strcspn(argv[2], ":"));
-
-    return change_medium(xm, argv[0], g_str_has_prefix(argv[2], "ioemu:") ? argv[2] + 6 : dev,
-                         argv[1], argc > 3 ? argv[3] : "");
+    return change_medium(xm, argv[0], argv[2], argv[1], argc > 3 ? argv[3] : "", true);
 }
 
 int xm_cd_insert(Xm *xm, int argc, char **argv)
 {
-    return change_medium(xm, argv[0], argc > 2 ? argv[1] : "", argv[argc - 1], "");
+    bool force = take_force(&argc, argv);
+
+    if (argc < 2) {
+        fprintf(stderr, "xm: error: cd-insert needs a domain and an image\n");
+        return XM_FAILED;
+    }
+    return change_medium(xm, argv[0], argc > 2 ? argv[1] : "", argv[argc - 1], "", force);
 }
 
 int xm_cd_eject(Xm *xm, int argc, char **argv)
 {
-    return change_medium(xm, argv[0], argc > 1 ? argv[1] : "", "", "");
+    bool force = take_force(&argc, argv);
+
+    if (argc < 1) {
+        fprintf(stderr, "xm: error: cd-eject needs a domain\n");
+        return XM_FAILED;
+    }
+    return change_medium(xm, argv[0], argc > 1 ? argv[1] : "", "", "", force);
+}
+
+int xm_block_attach(Xm *xm, int argc, char **argv)
+{
+    g_autofree char *device = device_name(argv[2]), *full = full_uname(argv[1]);
+
+    (void)argc;
+    return call(xm, "xend.domain.block_attach", xm_params(argv[0], full, device, argv[3], NULL));
+}
+
+int xm_block_detach(Xm *xm, int argc, char **argv)
+{
+    bool force = take_force(&argc, argv);
+    g_autofree char *device = NULL;
+
+    if (argc != 2) {
+        fprintf(stderr, "xm: error: block-detach needs a domain and a device\n");
+        return XM_FAILED;
+    }
+    device = device_name(argv[1]);
+    return call(xm, "xend.domain.block_detach",
+                xm_params(argv[0], device, force ? "force" : "", NULL));
 }
 
 /* xend has another current directory. */

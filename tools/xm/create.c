@@ -185,7 +185,9 @@ static void make_absolute(Config *c)
 
             colon = earlier;
         }
-        if (colon && comma && comma > colon + 1 && colon[1] != '/' && strncmp(v->s, "phy:", 4)) {
+        bool empty = colon && comma && g_str_has_prefix(colon, ":cdrom,") && !strchr(comma + 1, ',');
+
+        if (!empty && colon && comma && comma > colon + 1 && colon[1] != '/' && strncmp(v->s, "phy:", 4)) {
             g_autofree char *path = g_strndup(colon + 1, comma - colon - 1);
             g_autofree char *full = g_canonicalize_filename(path, NULL);
 

@@ -76,6 +76,8 @@ int xm_network_list(Xm *, int, char **);
 int xm_network_attach(Xm *, int, char **);
 int xm_network_detach(Xm *, int, char **);
 int xm_vif_dump(Xm *, int, char **);
+int xm_block_attach(Xm *, int, char **);
+int xm_block_detach(Xm *, int, char **);
 int xm_block_configure(Xm *, int, char **);
 int xm_cd_insert(Xm *, int, char **);
 int xm_cd_eject(Xm *, int, char **);
