@@ -26,10 +26,10 @@ LIBS_BASE := $(shell pkg-config --libs glib-2.0 gio-unix-2.0 libseccomp libcap-n
 
 # --- directories are libraries ---------------------------------------------------------------
 DIRS = lib hypervisor hypervisor/hvm hypervisor/kvm hypervisor/soft hypervisor/soft/jit \
-       dm hw hw/usb usb usb/host block net net/user net/switch ui ui/common ui/vnc ui/sdl tools/common \
+       dm hw hw/usb usb usb/host block net net/user net/switch ui ui/common ui/vnc ui/sdl ui/sound tools/common \
        tools/xm tools/xend
 MAINS = hypervisor/main.c dm/main.c usb/host/main.c net/user/main.c net/switch/main.c ui/vnc/main.c \
-        ui/sdl/main.c \
+        ui/sdl/main.c ui/sound/main.c \
         tools/xm/main.c tools/xend/main.c
 libname = $(B)/lib/lib$(subst /,_,$(1)).a
 objs = $(patsubst %,$(B)/obj/%.o,$(basename $(filter-out $(MAINS),$(wildcard $(1)/*.c) $(wildcard $(1)/*.S))))
@@ -44,6 +44,7 @@ $(foreach d,$(DIRS),$(eval $(call directory,$(d))))
 $(B)/obj/ui/vnc/%.o: EXTRA = $(call pc,libvncserver pixman-1 xkbcommon)
 $(B)/obj/ui/sdl/%.o: EXTRA = $(call pc,sdl2 pixman-1 xkbcommon)
 $(B)/obj/ui/common/%.o: EXTRA = $(call pc,pixman-1 xkbcommon)
+$(B)/obj/ui/sound/%.o: EXTRA = $(call pc,sdl2)
 $(B)/obj/usb/host/%.o: EXTRA = $(call pc,libusb-1.0)
 $(B)/obj/net/user/%.o: EXTRA = $(call pc,slirp)
 # The software CPU keeps guest state in memory and its bodies chain by tail calls.
@@ -59,7 +60,7 @@ $(B)/obj/%.o: %.S config.h
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # --- programs: main object, directories (leaf first), libraries ------------------------------
-PROGRAMS = hypervisor qemu-dm dm-usb dm-net dm-switch dm-ui dm-sdl xm xend
+PROGRAMS = hypervisor qemu-dm dm-usb dm-net dm-switch dm-ui dm-sdl dm-sound xm xend
 hypervisor_DIRS = hypervisor hypervisor/kvm hypervisor/soft hypervisor/soft/jit hypervisor/hvm lib
 qemu-dm_DIRS = dm hw hw/usb usb block net ui lib
 dm-usb_DIRS = usb/host lib
@@ -67,6 +68,7 @@ dm-net_DIRS = net/user lib
 dm-switch_DIRS = net/switch lib
 dm-ui_DIRS = ui/vnc ui/common lib
 dm-sdl_DIRS = ui/sdl ui/common lib
+dm-sound_DIRS = ui/sound lib
 xm_DIRS = tools/xm tools/common block lib
 xend_DIRS = tools/xend tools/common block lib
 LIBS_BLOCK := -laio $(shell pkg-config --libs libzstd zlib)
@@ -77,6 +79,7 @@ dm-usb_LIBS := $(shell pkg-config --libs libusb-1.0)
 dm-net_LIBS := $(shell pkg-config --libs slirp)
 dm-ui_LIBS := $(shell pkg-config --libs libvncserver pixman-1 xkbcommon)
 dm-sdl_LIBS := $(shell pkg-config --libs sdl2 pixman-1 xkbcommon)
+dm-sound_LIBS := $(shell pkg-config --libs sdl2)
 hypervisor_MAIN = hypervisor
 qemu-dm_MAIN = dm
 dm-usb_MAIN = usb/host
@@ -84,6 +87,7 @@ dm-net_MAIN = net/user
 dm-switch_MAIN = net/switch
 dm-ui_MAIN = ui/vnc
 dm-sdl_MAIN = ui/sdl
+dm-sound_MAIN = ui/sound
 xm_MAIN = tools/xm
 xend_MAIN = tools/xend
 

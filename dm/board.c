@@ -293,6 +293,9 @@ static bool build_sound(Board *b, const DmOptions *o, GError **error)
 
         audio_add_sink(b->audio, &sink);
     }
+    if (o->sound_socket >= 0) {
+        b->sound_socket = audio_socket_new(b->audio, o->sound_socket);
+    }
     for (char **name = names; *name; name++) {
         if (**name && !build_card(b, *name, error)) {
             return false;

@@ -22,6 +22,7 @@ typedef struct Board {
     Display *display;
     Input *input;
     Audio *audio;
+    AudioSocket *sound_socket;  /* to dm-sound; NULL: none */
     SpeakerSource speaker;
     ViewerRequests viewer_requests;
     Device *pm, *cmos, *dma;

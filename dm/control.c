@@ -147,6 +147,20 @@ static bool add_viewer(Dm *dm, Request *r, GError **error)
     return viewer_add(dm->board.display, dm->board.input, sock, &dm->board.viewer_requests, error);
 }
 
+static bool set_sound(Dm *dm, Request *r, GError **error)
+{
+    if (!wants_fd(r, error)) {
+        return false;
+    }
+    if (!dm->board.sound_socket) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "the sound goes elsewhere");
+        return false;
+    }
+    audio_socket_set(dm->board.sound_socket, r->fd);
+    r->fd = -1;
+    return true;
+}
+
 static NetPort *nic_port(Dm *dm, const Request *r, GError **error)
 {
     NetPort *p = r->msg.a < dm->options.nics ? dm->board.nic_port[r->msg.a] : NULL;
@@ -226,6 +240,9 @@ static void serve(Dm *dm, Request *r)
         break;
     case CTL_ADD_VIEWER:
         add_viewer(dm, r, &error);
+        break;
+    case CTL_SET_SOUND:
+        set_sound(dm, r, &error);
         break;
     case CTL_NIC_CABLE:
         nic_cable(dm, r, &error);

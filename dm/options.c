@@ -261,6 +261,7 @@ static const Option options[] = {
       "                -usbdevice before" },
     { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: pcspk, sb16, es1370, ac97" },
     { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },
+    { "sound-fd", INT, AT(sound_socket), "N  socket to a dm-sound (include/sound_proto.h)" },
     { "M", IGNORED, 0, NULL, NULL },
     { "vga", IGNORED, 0, NULL, NULL },
     { "vcpu_avail", IGNORED, 0, NULL, NULL },
@@ -329,7 +330,7 @@ static bool apply(DmOptions *o, const Option *opt, const char *value, GError **e
 bool options_parse(DmOptions *o, int argc, char **argv, GError **error)
 {
     *o = (DmOptions){ .video_ram = 8, .vcpus = 1, .control_fd = -1, .hypervisor_fd = -1,
-                      .log_fd = -1, .vgabios_fd = -1, .sound_file = -1 };
+                      .log_fd = -1, .vgabios_fd = -1, .sound_file = -1, .sound_socket = -1 };
     for (int i = 1; i < argc; i++) {
         const Option *opt = find_option(argv[i]);
 

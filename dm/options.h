@@ -74,6 +74,7 @@ typedef struct DmOptions {
     unsigned serials;
     SerialOption parallel;
     int sound_file;             /* where a WAV file of all sound goes, -1: nowhere */
+    int sound_socket;           /* of dm-sound, -1: none */
     UsbOption usb_device[MAX_USB_DEVICES];
     unsigned usb_devices;
     int viewer[MAX_VIEWERS];

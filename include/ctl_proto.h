@@ -45,6 +45,7 @@ enum CtlType {
                                    descriptor if it has one; a: 1 = read-only */
     CTL_USB_DEL,                /* body: the name */
     CTL_SET_VCPUS,              /* a: vCPUs 0 to a - 1 shall be online (ACPI) */
+    CTL_SET_SOUND,              /* with the socket of a dm-sound (sound_proto.h) instead of the old */
     /* any direction */
     CTL_REPLY = 128,            /* a = 0 or errno; body: data, or a message for people */
     /* hypervisor -> xend */

@@ -71,5 +71,9 @@ uint32_t audio_gain(int tenths);
 /* --- sinks --- */
 /* A RIFF WAVE file, written to a descriptor (owned) that can seek; ends at 2 GiB. */
 AudioSink audio_wav_sink(int fd);
+/* A process that plays (dm-sound): fd is its socket (owned), -1: none yet. */
+typedef struct AudioSocket AudioSocket;
+AudioSocket *audio_socket_new(Audio *a, int fd);        /* a's */
+void audio_socket_set(AudioSocket *s, int fd);          /* another process */
 
 #endif

@@ -22,7 +22,7 @@ BIN = os.environ.get('GUESTHOUSE_BIN', os.path.join(BUILD, 'bin'))
 MEDIA = os.path.join(BUILD, 'media')
 INSTALL_ISO = os.path.join(BUILD, 'demo/install.iso')
 WORK = os.path.join(BUILD, 'check/system')
-DAEMONS = ('xend', 'hypervisor', 'qemu-dm', 'dm-ui', 'dm-sdl', 'dm-net', 'dm-switch')
+DAEMONS = ('xend', 'hypervisor', 'qemu-dm', 'dm-ui', 'dm-sdl', 'dm-sound', 'dm-net', 'dm-switch')
 INSTALLED = os.path.join(WORK, 'installed.img')
 CONTROL = re.compile(rb'\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]')    # what terminals obey, not show
 # Two tests at a time on a busy machine: every wait for a guest is this much longer than it needs.

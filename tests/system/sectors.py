@@ -36,6 +36,13 @@ def busy():
     return sector(say('BUSY\r\n') + SPIN)
 
 
+def beep(count):
+    """Channel 2 of the timer as a square wave, and the speaker connected to it."""
+    count = count.to_bytes(2, 'little')
+    return sector(bytes.fromhex('b0b6 e643 b0') + count[:1] + bytes.fromhex('e642 b0') + count[1:] +
+                  bytes.fromhex('e642 e461 0c03 e661') + say('BEEP\r\n') + HALT)
+
+
 def power_off():
     """PM1a control: SLP_EN with type 0"""
     return sector(say('OFF\r\n') + bytes.fromhex('ba04b0 b80020 ef') + HALT)

@@ -3,12 +3,14 @@
 import math
 import os
 import re
+import signal
 import socket
 import struct
 import time
 import wave
 
-from harness import Case, MEDIA, need
+import sectors
+from harness import Case, MEDIA, need, wait_for
 
 RATE = 48000
 WINDOW = 2400
@@ -176,3 +178,50 @@ class Devices(Case):
             time.sleep(2)
             s.sendall(data)
             self.domain.serial.wait(rf'read 1500 bytes, sum {checksum(data):08x}', 60, since=start)
+
+
+class SoundOnTheDesktop(Case):
+    """A boot sector beeps at 1000 Hz for ever, and dm-sound plays into a file."""
+    seconds = 90
+
+    @classmethod
+    def prepare(cls):
+        cls.played = cls.host.path('played.raw')
+        cls.host.env.update(SDL_AUDIODRIVER='disk', SDL_DISKAUDIOFILE=cls.played)
+        cls.domain = cls.host.create('beep', disk=[f'file:{cls.host.medium("beep.img", sectors.beep(1193))},hda,w'],
+                                     memory=32, soundhw='pcspk', audio='sdl', vncdisplay=131)
+
+    def tone(self):
+        """Hz in the last tenth of a second that was played; 0: silence."""
+        try:
+            with open(self.played, 'rb') as f:
+                data = f.read()[-RATE // 10 * 4:]
+        except OSError:
+            return 0
+        left_side = struct.unpack(f'<{len(data) // 2}h', data)[::2] if len(data) == RATE // 10 * 4 else ()
+        edges = [i for i in range(1, len(left_side)) if left_side[i - 1] < 0 <= left_side[i]]
+        return (len(edges) - 1) * RATE / (edges[-1] - edges[0]) if len(edges) > 2 else 0
+
+    def beeps(self):
+        return abs(self.tone() - 1000) < 10
+
+    def test_1_the_desktop_hears_the_guest(self):
+        wait_for('the tone', 30, self.beeps)
+        self.assertEqual(len(self.host.processes('dm-sound')), 1)
+
+    def test_2_a_paused_guest_is_silent_and_goes_on_later(self):
+        self.host.good('pause', 'beep')
+        wait_for('silence', 10, lambda: self.tone() == 0)
+        self.host.good('unpause', 'beep')
+        wait_for('the tone', 10, self.beeps)
+
+    def test_3_player_that_died_comes_back(self):
+        player = self.host.processes('dm-sound')[0]
+        os.kill(player, signal.SIGKILL)
+        wait_for('another player', 10, lambda: self.host.processes('dm-sound') not in ([], [player]))
+        wait_for('the tone', 10, self.beeps)
+        self.assertIn('dm-sound was killed', self.host.xend_log())
+
+    def test_4_domain_is_destroyed_with_its_player(self):
+        self.host.good('destroy', 'beep')
+        wait_for('the end', 10, lambda: not self.host.processes('dm-sound'))

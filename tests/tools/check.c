@@ -100,6 +100,17 @@ Test(check, sound_cards_are_named_once_and_known)
     cr_expect_eq(r.messages->errors, 0);
     cr_expect_str_eq(r.d->sound_cards, "es1370,ac97");
     cr_expect_str_eq(r.d->audio.wav, "/tmp/a.wav");
+    cr_expect_not(r.d->audio.sdl);
+    result_free(&r);
+    r = check("name='a'\nsoundhw='all'\naudio='sdl'\n", NULL);
+    cr_expect_str_eq(r.d->sound_cards, "pcspk,sb16,es1370,ac97");
+    cr_expect(r.d->audio.sdl);
+    result_free(&r);
+    r = check("name='a'\nsdl=1\nsoundhw='sb16'\n", NULL);
+    cr_expect(r.d->audio.sdl, "with a window sound plays");
+    result_free(&r);
+    r = check("name='a'\nsdl=1\nsoundhw='sb16'\naudio='none'\n", NULL);
+    cr_expect_not(r.d->audio.sdl);
     result_free(&r);
     r = check("name='a'\nsoundhw='es1370,gus'\naudio='alsa'\n", NULL);
     cr_expect_eq(r.messages->errors, 2);

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
+#include "include/sound_proto.h"
 #include "tests/fake_machine.h"
 
 #define HEARD_MAX (10 * AUDIO_RATE)
@@ -304,4 +306,54 @@ Test(audio, wav_file_says_what_is_in_it)
     cr_assert_eq(memcmp(head, "RIFF", 4) | memcmp(head + 8, "WAVEfmt ", 8), 0);
     close(fd);
     rig_free(&r);
+}
+
+/* --- the socket to dm-sound -------------------------------------------------------------------- */
+
+static uint32_t ones(void *opaque, void *buf, uint32_t frames)
+{
+    (void)opaque;
+    memset(buf, 0x11, frames * 4);
+    return frames;
+}
+
+Test(audio, full_socket_drops_sound_and_never_holds_up_the_guest)
+{
+    FakeMachine *f = fake_machine_new();
+    Audio *a = audio_new(&f->m);
+    AudioClient client = { ones, NULL, NULL };
+    AudioVoice *v = audio_voice_new(a, &f->m, &client, false);
+    struct { SoundMsg msg; uint8_t data[4096]; } in;
+    unsigned packets = 0, bytes = 0;
+    int pair[2], other[2];
+    AudioSocket *s;
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, other), 0);
+    s = audio_socket_new(a, pair[0]);
+    audio_voice_run(v, true);
+    fake_advance(f, 20 * NS_PER_S);             /* nobody reads: it ends all the same */
+    for (ssize_t n; (n = recv(pair[1], &in, sizeof in, 0)) > 0; packets++) {
+        cr_assert_eq(n, (ssize_t)(sizeof in.msg + in.msg.frames * 4));
+        bytes += n;
+    }
+    cr_assert(packets > 10 && bytes < 400000, "%u bytes", bytes);
+    fake_advance(f, 100 * NS_PER_MS);
+    cr_assert_gt(recv(pair[1], &in, sizeof in, 0), 0, "and goes on when there is room");
+    close(pair[1]);                             /* the player has gone */
+    fake_advance(f, NS_PER_S);
+    audio_socket_set(s, other[0]);              /* another one comes */
+    fake_advance(f, NS_PER_S / 10);
+    cr_assert_gt(recv(other[1], &in, sizeof in, 0), 0);
+    cr_assert_eq(in.msg.type, SOUND_FRAMES);
+    cr_assert_eq(in.data[100], 0x11);
+    audio_voice_run(v, false);
+    fake_advance(f, NS_PER_S / 10);
+    while (recv(other[1], &in, sizeof in, 0) > 0) {
+    }
+    cr_assert_eq(in.msg.type, SOUND_END);
+    audio_voice_free(v);
+    audio_free(a);
+    close(other[1]);
+    fake_machine_free(f);
 }

@@ -510,6 +510,7 @@ static void check_sound(Check *c)
 
     c->d->sound_cards = sound_parse(cards, position(c, "soundhw"), c->messages);
     audio_parse(&c->d->audio, audio, position(c, "audio"), c->messages);
+    c->d->audio.sdl |= c->d->sdl && !*audio && *c->d->sound_cards;
 }
 
 static void check_keymap(Check *c)
@@ -904,8 +905,8 @@ DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, 
     check_boot(&c);
     check_serial(&c);
     check_parallel(&c);
-    check_sound(&c);
     check_display(&c);
+    check_sound(&c);
     check_disks(&c);
     check_platform(&c);
     check_disk_errors(&c);

@@ -59,6 +59,7 @@ typedef struct LineConfig {
 
 typedef struct AudioConfig {
     char *wav;                  /* path of a file for all sound; NULL: none */
+    bool sdl;                   /* played on the desktop, by dm-sound */
 } AudioConfig;
 
 typedef enum UsbKind { USB_KIND_TABLET, USB_KIND_MOUSE, USB_KIND_KEYBOARD, USB_KIND_HUB,

@@ -134,6 +134,10 @@ bool audio_parse(AudioConfig *a, const char *text, SourcePos pos, Messages *mess
         a->wav = g_strdup(text + 4);
         return true;
     }
-    BAD(pos, "audio='%s' is not available; use none or wav:/PATH", text);
+    if (!strcmp(text, "sdl")) {
+        a->sdl = true;
+        return true;
+    }
+    BAD(pos, "audio='%s' is not available; use sdl, wav:/PATH or none", text);
     return false;
 }

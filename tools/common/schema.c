@@ -54,7 +54,7 @@ static const SchemaKey keys[] = {
     { "soundhw", S, "", KEY_WORKS, "sound cards: pcspk, sb16, es1370, ac97, all" },
     { "watchdog", S, "", KEY_WORKS, "watchdog timer: i6300esb; it bites as a crash" },
     { "pvpanic", B, "0", KEY_WORKS, "port 505h, where a guest reports its panic as a crash" },
-    { "audio", S, "none", KEY_WORKS, "where sound goes: none, wav:/PATH" },
+    { "audio", S, "sdl with sdl=1", KEY_WORKS, "where sound goes: sdl, wav:/PATH, none" },
     { "keymap", S, "en-us", KEY_WORKS, "keyboard layout of the viewers" },
     { "vnc", B, "1 unless sdl", KEY_WORKS, "VNC display" },
     { "vncdisplay", I, "the domain's id", KEY_WORKS, "display number: port 5900 + N" },

@@ -432,8 +432,10 @@ static void give_vga_bios(const DomainConfig *cfg, Command *c)
     }
 }
 
-/* *viewer: our ends of the sockets for dm-ui and dm-sdl, -1: none. */
-static bool start_dm(Domain *d, int hv_end, int viewer[2], char **error)
+#define HELPERS 3
+
+/* *viewer: our ends of the sockets for dm-ui, dm-sdl and dm-sound, -1: none. */
+static bool start_dm(Domain *d, int hv_end, int viewer[HELPERS], char **error)
 {
     g_autoptr(Command) c = command_new("qemu-dm");
     DomainConfig *cfg = d->config;
@@ -494,9 +496,11 @@ static bool start_dm(Domain *d, int hv_end, int viewer[2], char **error)
         return false;
     }
     give_vga_bios(cfg, c);
-    viewer[0] = viewer[1] = -1;
+    viewer[0] = viewer[1] = viewer[2] = -1;
     if ((cfg->vnc && (viewer[0] = give_socket(c, "--viewer-fd", SOCK_SEQPACKET, error)) < 0) ||
-        (cfg->sdl && (viewer[1] = give_socket(c, "--viewer-fd", SOCK_SEQPACKET, error)) < 0)) {
+        (cfg->sdl && (viewer[1] = give_socket(c, "--viewer-fd", SOCK_SEQPACKET, error)) < 0) ||
+        (cfg->audio.sdl && *cfg->sound_cards &&
+         (viewer[2] = give_socket(c, "--sound-fd", SOCK_SEQPACKET, error)) < 0)) {
         return false;
     }
     return start(d, CHILD_DM, 0, c, d->dm_log, error);
@@ -548,6 +552,17 @@ bool domain_start_sdl(Domain *d, int viewer_fd, char **error)
         command_env(c, "XAUTHORITY", d->config->xauthority);
     }
     return start(d, CHILD_SDL, 0, c, d->dm_log, error);
+}
+
+bool domain_start_sound(Domain *d, int sound_fd, char **error)
+{
+    g_autoptr(Command) c = command_new("dm-sound");
+
+    command_arg(c, "--name");
+    command_arg(c, "%s", d->name);
+    command_fd(c, "--socket-fd", sound_fd);
+    give_log(c, d->dm_log);
+    return start(d, CHILD_SOUND, 0, c, d->dm_log, error);
 }
 
 bool domain_start_net(Domain *d, unsigned vif, char **error)
@@ -632,34 +647,32 @@ static bool open_terminals(Domain *d, char **error)
     return d->console_log != NULL;
 }
 
-static bool start_helpers(Domain *d, int viewer[2], char **error)
+static bool start_helpers(Domain *d, int viewer[HELPERS], char **error)
 {
+    static bool (*const starters[HELPERS])(Domain *, int, char **) = {
+        domain_start_ui, domain_start_sdl, domain_start_sound,
+    };
+
     for (unsigned i = 0; i < d->config->vifs; i++) {
         if ((d->vif[i].mode == VIF_USER && !domain_start_net(d, i, error)) ||
             !vif_online(&d->vif[i], error)) {
             return false;
         }
     }
-    if (viewer[0] >= 0) {
-        int fd = viewer[0];
+    for (unsigned i = 0; i < HELPERS; i++) {
+        int fd = viewer[i];
 
-        viewer[0] = -1;
-        if (!domain_start_ui(d, fd, error)) {
+        viewer[i] = -1;
+        if (fd >= 0 && !starters[i](d, fd, error)) {
             return false;
         }
-    }
-    if (viewer[1] >= 0) {
-        int fd = viewer[1];
-
-        viewer[1] = -1;
-        return domain_start_sdl(d, fd, error);
     }
     return true;
 }
 
 bool domain_build(Domain *d, char **error)
 {
-    int ends[2], viewer[2] = { -1, -1 };
+    int ends[2], viewer[HELPERS] = { -1, -1, -1 };
     bool ok;
 
     d->hv_log = open_log(d, "hypervisor");
@@ -682,7 +695,7 @@ bool domain_build(Domain *d, char **error)
     } else {
         close(ends[1]);
     }
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < HELPERS; i++) {
         if (viewer[i] >= 0) {
             close(viewer[i]);
         }

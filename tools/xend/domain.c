@@ -30,7 +30,7 @@
 
 static void domain_free(Domain *d);
 
-static const char *const child_names[] = { "hypervisor", "qemu-dm", "dm-ui", "dm-sdl", "dm-net",
+static const char *const child_names[] = { "hypervisor", "qemu-dm", "dm-ui", "dm-sdl", "dm-sound", "dm-net",
                                           "dm-usb" };
 
 /* --- lists and lines ------------------------------------------------------------------------- */
@@ -890,10 +890,12 @@ static void restart_helper(Domain *d, Child *c, const char *how)
     } else if (!socket_pair(SOCK_SEQPACKET, ends)) {
         error = g_strdup(g_strerror(errno));
     } else {
-        control_request(d->dm, CTL_ADD_VIEWER, 0, 0, NULL, ends[1], NULL, NULL);
+        control_request(d->dm, c->kind == CHILD_SOUND ? CTL_SET_SOUND : CTL_ADD_VIEWER, 0, 0, NULL,
+                        ends[1], NULL, NULL);
         close(ends[1]);
         ok = c->kind == CHILD_UI ? domain_start_ui(d, ends[0], &error)
-             : domain_start_sdl(d, ends[0], &error);
+             : c->kind == CHILD_SDL ? domain_start_sdl(d, ends[0], &error)
+             : domain_start_sound(d, ends[0], &error);
     }
     if (!ok) {
         g_warning("domain %s (%u): %s", d->name, d->id, error);
@@ -953,7 +955,8 @@ void domain_child_exited(GPid pid, gint status, gpointer opaque)
     } else if (c->kind == CHILD_NET && d->vif[c->index].mode != VIF_USER) {
         g_debug("domain %u: vif %u is unplugged", d->id, c->index);
     } else if (d->state == DOMAIN_ALIVE && c->kind != CHILD_USB &&
-               !(c->kind == CHILD_SDL && status == 0)) {
+               !(c->kind == CHILD_SDL && status == 0) &&
+               !(c->kind == CHILD_SOUND && WIFEXITED(status))) {    /* it said why */
         g_free(c->how);
         c->how = g_steal_pointer(&how);
         c->delay = g_timeout_add(HELPER_DELAY_MS, restart_due, c);

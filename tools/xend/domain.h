@@ -44,8 +44,8 @@ typedef enum DomainState {
 enum { SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1, SHUTDOWN_SUSPEND = 2, SHUTDOWN_CRASH = 3,
        SHUTDOWN_WATCHDOG = 4 };
 
-typedef enum ChildKind { CHILD_HYPERVISOR, CHILD_DM, CHILD_UI, CHILD_SDL, CHILD_NET,
-                         CHILD_USB } ChildKind;
+typedef enum ChildKind { CHILD_HYPERVISOR, CHILD_DM, CHILD_UI, CHILD_SDL, CHILD_SOUND,
+                         CHILD_NET, CHILD_USB } ChildKind;
 
 typedef struct DomainCd DomainCd;
 typedef struct Child {
@@ -124,6 +124,7 @@ void xend_dmesg(Xend *x, const char *format, ...) __attribute__((format(printf, 
 bool domain_build(Domain *d, char **error);             /* opens all, starts all */
 bool domain_start_ui(Domain *d, int viewer_fd, char **error);
 bool domain_start_sdl(Domain *d, int viewer_fd, char **error);
+bool domain_start_sound(Domain *d, int sound_fd, char **error);
 bool domain_start_net(Domain *d, unsigned vif, char **error);
 void domain_close(Domain *d);                           /* what build opened */
 /* Starts a dm-usb for a device of the host; the socket to it, -1 with an error. */
