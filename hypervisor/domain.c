@@ -18,6 +18,7 @@
 #include "hypervisor/builder.h"
 #include "hypervisor/dm_channel.h"
 #include "hypervisor/engines.h"
+#include "hypervisor/gdb_server.h"
 #include "hypervisor/hypercall.h"
 #include "hypervisor/platform_glue.h"
 #include "hypervisor/pvtime.h"
@@ -363,6 +364,12 @@ bool domain_start(Domain *d, GError **error)
             return false;
         }
     }
+    if (d->opt.gdb_fd >= 0) {
+        int fd = d->opt.gdb_fd;
+
+        d->opt.gdb_fd = -1;
+        return gdb_server_start(d, fd, d->opt.gdb_arch, error);
+    }
     return true;
 }
 
@@ -500,6 +507,7 @@ void domain_shutdown(Domain *d, ShutdownReason reason)
         stop_vcpus(d);
         n = write(d->shutdown_fd, &one, sizeof one);
         (void)n;
+        gdb_server_notify(d);
     }
     pthread_cond_broadcast(&d->run_cond);
     pthread_mutex_unlock(&d->run_lock);
@@ -528,6 +536,7 @@ void domain_destroy(Domain *d)
     for (unsigned i = 0; i < d->nvcpus; i++) {
         vcpu_join(d->vcpu[i]);
     }
+    gdb_server_stop(d);
     if (d->service_running) {
         uint64_t one = 1;
         ssize_t n = write(d->stop_fd, &one, sizeof one);

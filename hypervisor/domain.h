@@ -25,6 +25,7 @@ typedef struct Platform Platform;
 typedef struct DmChannel DmChannel;
 typedef struct RingRelay RingRelay;
 typedef struct Control Control;
+typedef struct GdbServer GdbServer;
 
 typedef struct Domain {
     Options opt;
@@ -91,6 +92,7 @@ typedef struct Domain {
     bool service_running;
     RingRelay *store, *console;
     Control *control;
+    GdbServer *gdb;                 /* NULL: none */
 } Domain;
 
 /* Everything but the engine and the vCPUs' first state; NULL with an error. */

@@ -96,7 +96,31 @@ enum VcpuStop {
     VCPU_STOP_HALTED,           /* HLT with nothing to deliver; state.halted is set */
     VCPU_STOP_TRIPLE_FAULT,
     VCPU_STOP_ERROR,            /* the engine can't go on; it has logged why */
+    VCPU_STOP_DEBUG,            /* debug_step or a point of debug_points: see debug_hit */
 };
+
+/*
+ * What a debugger outside the guest wants stopped.  The guest sees nothing of it: its own debug
+ * registers, TF and INT3 work on as they do.
+ */
+enum { POINT_EXEC, POINT_WRITE, POINT_READ, POINT_ACCESS };
+
+typedef struct DebugPoint {
+    uint64_t linear;            /* RIP plus CS base, or the address of the first byte watched */
+    uint64_t gpa;               /* POINT_EXEC: where linear lay when it was set; UINT64_MAX: nowhere */
+    uint32_t len;               /* bytes watched, 1 to DEBUG_WATCH_MAX; POINT_EXEC: 1 */
+    uint8_t kind;               /* POINT_* */
+} DebugPoint;
+
+#define DEBUG_POINTS 256        /* at most */
+#define DEBUG_WATCH_MAX (1u << 20)
+
+typedef struct DebugHit {
+    bool step;                  /* the one instruction is done; the rest is about a point, if any */
+    bool point;
+    uint8_t kind;               /* POINT_EXEC: before that instruction; else after the one that did it */
+    uint64_t linear;            /* of the point */
+} DebugHit;
 
 typedef struct EngineHost {
     /* Port I/O.  size 1, 2, 4.  A read's result is zero-extended into *value. */
@@ -195,6 +219,16 @@ typedef struct EngineOps {
     void (*dirty_fetch)(Engine *e, uint64_t gpa, uint64_t len, uint8_t *bitmap);
     /* RAM in [gpa, gpa+len) was changed behind the engine's back (DMA). */
     void (*code_written)(Engine *e, uint64_t gpa, uint64_t len);
+    /*
+     * For debuggers; only while no vCPU is in run() or a host callback.  debug_points replaces all
+     * points (n at most DEBUG_POINTS, 0: none); false: more than this engine can watch, and none is
+     * set.  With debug_step run() does one instruction, without regard to an execution point on it,
+     * and delivers no interrupt: a halted vCPU is woken by one and that is the step.  Delivering an
+     * exception is a step.  debug_hit tells about the last VCPU_STOP_DEBUG.
+     */
+    bool (*debug_points)(Engine *e, const DebugPoint *points, unsigned n);
+    void (*debug_step)(EngineVcpu *ev, bool on);
+    void (*debug_hit)(const EngineVcpu *ev, DebugHit *hit);
 } EngineOps;
 
 extern const EngineOps engine_soft;

@@ -48,8 +48,12 @@ static void mark(uint8_t *at, uint64_t entry, bool leaf, bool write)
     }
 }
 
-static bool walk(Memory *m, const VcpuState *s, Walk w, uint64_t va, bool write, uint64_t *gpa)
+enum Purpose { LOOK, READ, WRITE };
+
+static bool walk(Memory *m, const VcpuState *s, Walk w, uint64_t va, enum Purpose why,
+                 uint64_t *gpa)
 {
+    bool write = why == WRITE;
     uint64_t table = w.table;
 
     for (unsigned level = w.levels; level-- > 0;) {
@@ -73,7 +77,7 @@ static bool walk(Memory *m, const VcpuState *s, Walk w, uint64_t va, bool write,
         }
         leaf = level == 0 || (can_be_large && (entry & PTE_LARGE) &&
                               (w.entry_size == 8 || (s->cr4 & CR4_PSE)));
-        if (!pdpt_of_pae &&
+        if (!pdpt_of_pae && why != LOOK &&
             mem_page(m, (table + index * w.entry_size) >> PAGE_SHIFT, true)) {  /* not in ROM */
             mark(at, entry, leaf, write);
         }
@@ -92,9 +96,8 @@ static bool walk(Memory *m, const VcpuState *s, Walk w, uint64_t va, bool write,
     return false;
 }
 
-bool guest_translate(Vcpu *v, uint64_t va, bool write, uint64_t *gpa)
+static bool translate(Memory *m, const VcpuState *s, uint64_t va, enum Purpose why, uint64_t *gpa)
 {
-    const VcpuState *s = vcpu_state(v);
     Walk w;
 
     if (!(s->cr0 & CR0_PG)) {
@@ -110,7 +113,17 @@ bool guest_translate(Vcpu *v, uint64_t va, bool write, uint64_t *gpa)
         w = (Walk){ 2, 10, 4, s->cr3 & 0xfffff000u };
         va &= 0xffffffffu;
     }
-    return walk(&v->dom->mem, s, w, va, write, gpa);
+    return walk(m, s, w, va, why, gpa);
+}
+
+bool guest_translate(Vcpu *v, uint64_t va, bool write, uint64_t *gpa)
+{
+    return translate(&v->dom->mem, vcpu_state(v), va, write ? WRITE : READ, gpa);
+}
+
+bool guest_lookup(Memory *m, const VcpuState *s, uint64_t va, uint64_t *gpa)
+{
+    return translate(m, s, va, LOOK, gpa);
 }
 
 bool guest_read(Vcpu *v, uint64_t va, void *buf, size_t len)

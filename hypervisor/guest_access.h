@@ -9,6 +9,9 @@
 #include "hypervisor/vcpu.h"
 
 bool guest_translate(Vcpu *v, uint64_t va, bool write, uint64_t *gpa);
+/* Where va lies under s, to look and not to touch: no accessed bits, no rights.  Any thread, device
+ * lock held. */
+bool guest_lookup(Memory *m, const VcpuState *s, uint64_t va, uint64_t *gpa);
 bool guest_read(Vcpu *v, uint64_t va, void *buf, size_t len);
 bool guest_write(Vcpu *v, uint64_t va, const void *buf, size_t len);
 bool guest_area_register(Vcpu *v, GuestArea *area, uint64_t va, unsigned len);

@@ -131,6 +131,9 @@ static bool take(Options *o, const Raw *r, GError **error)
     o->rtc_offset = r->rtc_offset;
     o->paused = r->paused;
     o->verbose = r->verbose;
+    if (!o->gdb_arch) {
+        o->gdb_arch = g_strdup("auto");
+    }
     if (!o->name) {
         o->name = g_strdup_printf("domain %d", r->domid);
     }
@@ -176,11 +179,14 @@ bool options_parse(Options *o, int argc, char **argv, bool *help, GError **error
         { "loader-fd", 0, 0, G_OPTION_ARG_INT, &o->loader_fd, "hvmloader, an ELF file", "FD" },
         { "firmware-fd", 0, 0, G_OPTION_ARG_INT, &o->firmware_fd, "BIOS image", "FD" },
         { "kvm-fd", 0, 0, G_OPTION_ARG_INT, &o->kvm_fd, "/dev/kvm, opened", "FD" },
+        { "gdb-fd", 0, 0, G_OPTION_ARG_INT, &o->gdb_fd, "listening socket for gdb", "FD" },
+        { "gdb-arch", 0, 0, G_OPTION_ARG_STRING, &o->gdb_arch,
+          "what gdb is told: auto, i8086, i386 or x86-64 [auto]", "ARCH" },
         { "log-fd", 0, 0, G_OPTION_ARG_INT, &o->log_fd, "where log lines go [stderr]", "FD" },
         G_OPTION_ENTRY_NULL
     };
 
-    *o = (Options){ .control_fd = -1, .dm_fd = -1, .store_fd = -1, .console_fd = -1,
+    *o = (Options){ .gdb_fd = -1, .control_fd = -1, .dm_fd = -1, .store_fd = -1, .console_fd = -1,
                     .loader_fd = -1, .firmware_fd = -1, .kvm_fd = -1, .log_fd = -1 };
     g_set_prgname("hypervisor");
     g_option_context_set_help_enabled(context, FALSE);
@@ -214,5 +220,6 @@ void options_free(Options *o)
 {
     g_free(o->name);
     o->name = NULL;
+    g_clear_pointer(&o->gdb_arch, g_free);
     g_clear_pointer(&o->cpuid, g_array_unref);
 }

@@ -26,6 +26,8 @@ typedef struct Options {
     uint8_t uuid[16];
     /* Descriptors; -1 when not given: the feature is off. */
     int control_fd, dm_fd, store_fd, console_fd, loader_fd, firmware_fd, kvm_fd, log_fd;
+    int gdb_fd;                 /* a listening socket for a debugger */
+    char *gdb_arch;             /* auto, i8086, i386, x86-64: what that is told; owned */
 } Options;
 
 /* False with an error for people; *help when --help was printed. */

@@ -16,6 +16,7 @@ const SandboxCall hypervisor_calls[] = {
     ALLOW(read, "event counters, timers, relays"),
     ALLOW(recvmsg, "the two packet sockets"),
     ALLOW(sendmsg, "the two packet sockets"),
+    ALLOW(accept4, "a debugger, on the socket that xend has opened for it"),
     ALLOW(fstat, "size of a device's memory"),
     ALLOW(newfstatat, "libc's fstat"),
     ALLOW(fcntl, "seals of a device's memory"),

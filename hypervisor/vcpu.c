@@ -14,6 +14,7 @@
 #include <xen/vcpu.h>
 #include <xen/hvm/params.h>
 #include "hypervisor/dm_channel.h"
+#include "hypervisor/gdb_server.h"
 #include "hypervisor/platform_glue.h"
 #include "hypervisor/pvtime.h"
 
@@ -126,7 +127,7 @@ bool vcpu_must_stop(const Vcpu *v)
     const Domain *d = v->dom;
 
     return __atomic_load_n(&d->pauses, __ATOMIC_SEQ_CST) || d->sleeping || d->shut_down ||
-           d->dying || v->init_pending || !v->online;
+           d->dying || v->init_pending || !v->online || v->debug.hold;
 }
 
 static void set_runstate(Vcpu *v, uint32_t state)
@@ -310,7 +311,7 @@ static bool may_run(Vcpu *v)
         v->sipi_vector = -1;
         v->online = true;
     }
-    return v->online && !v->dom->pauses && !v->dom->sleeping && !v->dom->shut_down;
+    return v->online && !v->debug.hold && !v->dom->pauses && !v->dom->sleeping && !v->dom->shut_down;
 }
 
 /* Waits for leave to run; false: the domain is going. */
@@ -374,6 +375,10 @@ static void *vcpu_main(void *opaque)
     while (await_turn(v)) {
         enum VcpuStop stop;
 
+        if (v->debug.triple_fault) {
+            triple_fault(v);
+            continue;
+        }
         v->last_cpu = sched_getcpu();
         stop = d->ops->run(v->ev);
         v->state_valid = false;
@@ -384,7 +389,12 @@ static void *vcpu_main(void *opaque)
             halted(v);
             break;
         case VCPU_STOP_TRIPLE_FAULT:
-            triple_fault(v);
+            if (!gdb_vcpu_triple_fault(v)) {
+                triple_fault(v);
+            }
+            break;
+        case VCPU_STOP_DEBUG:
+            gdb_vcpu_stopped(v);
             break;
         case VCPU_STOP_ERROR:
             domain_crash(d, "vCPU %u: the CPU engine can't go on", v->id);

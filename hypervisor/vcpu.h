@@ -18,6 +18,19 @@ typedef struct GuestArea {
 
 #define VCPU_POLL_PORTS 128     /* in one SCHEDOP_poll, as in Xen */
 
+/* What a debugger (gdb_server.h) has done to it; Domain.run_lock. */
+typedef struct VcpuDebug {
+    bool hold;                  /* it is not to run */
+    bool stopped;               /* it has met something that the debugger was not told of */
+    bool step;                  /* one instruction, or on while from <= RIP < to */
+    bool over;                  /* first past the breakpoint it is on */
+    bool reported;              /* the last that was told of it: a breakpoint at reported_at */
+    bool triple_fault;          /* which is carried out when it may run */
+    unsigned signal;
+    uint64_t from, to, reported_at;
+    DebugHit hit;
+} VcpuDebug;
+
 enum VcpuPhase { VCPU_OUT, VCPU_IN_GUEST, VCPU_WAITS_FOR_DM };
 
 struct Vcpu {
@@ -35,6 +48,7 @@ struct Vcpu {
     int sipi_vector;            /* -1: none */
     VcpuState *start_state;     /* to be loaded before the next run; owned */
     enum VcpuPhase phase;       /* own thread writes */
+    VcpuDebug debug;
 
     uint32_t event_seq;         /* bumped by every kick: the halt loop sleeps on it */
     uint32_t sleeping;

@@ -350,16 +350,38 @@ static void fetch_second(Cpu *c, Fetch *f)
     f->avail += 15;
 }
 
+/* A block that stops for a debugger; of one byte, whatever is there. */
+static void decode_stop(Block *b, Insn *i)
+{
+    memset(i, 0, 2 * sizeof *i);
+    i[0].fn = op_debug_stop;
+    i[0].len = 1;
+    i[1].fn = op_block_end;
+    i[1].off = 1;
+    b->count = 1;
+    b->len = 1;
+}
+
 /* Decodes up to max instructions into b; returns false when the bytes ran out in the first. */
 static bool decode_block(Cpu *c, Block *b, const Fetch *f, unsigned max)
 {
     unsigned off = 0;
     uint64_t limit = (c->mode & MODE_SIZE_MASK) == MODE_64 ? ~0ull : c->seg[SEG_CS].limit;
 
+    bool points = c->engine->debug_exec && !(c->mode & MODE_TF) && !(c->poll & POLL_STEP);
+
     b->count = 0;
     while (b->count < max && off < f->avail) {
         Insn *i = &b->insn[b->count];
-        enum DecodeResult r = decode_insn(c->mode, c->rip, off, f->bytes + off, f->avail - off, i);
+        enum DecodeResult r;
+
+        if (unlikely(points) && debug_exec_at(c->engine, f->linear + off)) {
+            if (b->count)
+                break;
+            decode_stop(b, i);
+            return true;
+        }
+        r = decode_insn(c->mode, c->rip, off, f->bytes + off, f->avail - off, i);
 
         if (r == DECODE_SHORT)
             break;

@@ -22,7 +22,7 @@
 #define WRITERS_WAYS 4
 
 /* Cpu.poll */
-enum { POLL_KICK = 1, POLL_STOP = 2, POLL_REQUEST = 4, POLL_STEP = 8 };
+enum { POLL_KICK = 1, POLL_STOP = 2, POLL_REQUEST = 4, POLL_STEP = 8, POLL_DEBUG = 16 };
 
 /* CpuPriv.requests */
 enum { REQ_TLB = 1, REQ_RANGES = 2, REQ_ALL_CODE = 4, REQ_WRITE_TAGS = 8 };
@@ -47,6 +47,10 @@ typedef struct CpuPriv {
     uint32_t watch_hit;         /* DR6 bits met by the current instruction */
     uint32_t dummy_ring;
     BlockCache *cache;
+    /* A debugger's: see debug.c. */
+    bool debug_step;
+    DebugHit debug_hit;         /* step or point set: run() is to return */
+    unsigned debug_seen;        /* Engine.debug_generation when the caches were last filled */
 
     /* The entries of pages that are not global, by table; TLB_FILLED + 1 when there were more. */
     uint16_t filled[TLB_NONE][TLB_FILLED];
@@ -76,6 +80,10 @@ struct Engine {
     uint64_t *granules;         /* which 64-byte pieces hold decoded code of any vCPU */
     uint8_t *settled;           /* held, and no vCPU has a write tag of it any more; under lock */
     uint8_t *logged, *dirty;
+    /* A debugger's points; changed only while no vCPU runs. */
+    DebugPoint debug_points[DEBUG_POINTS];
+    unsigned debug_count, debug_generation;
+    bool debug_exec, debug_watch;   /* there are some of that kind */
     bool interpret;             /* no translation */
     unsigned warm;              /* a block is translated at this run of it */
     unsigned waiters;           /* threads in a wait for changed that guest_leave() must wake */
@@ -116,6 +124,23 @@ void soft_request_look(Cpu *c);     /* irq_pending is asked before the next bloc
 enum VcpuStop soft_run(EngineVcpu *c);
 /* Nothing to look at before the next block, save that shadow is over. */
 bool soft_quiet(const Cpu *c);
+
+/* debug.c */
+bool soft_debug_points(Engine *e, const DebugPoint *points, unsigned n);
+void soft_debug_step(EngineVcpu *c, bool on);
+void soft_debug_hit(const EngineVcpu *c, DebugHit *hit);
+/* At the start of run(): forgets the last stop, and what was cached under other points. */
+void debug_begin(Cpu *c);
+/* Is there an execution point on this linear address?  Asked only when Engine.debug_exec. */
+bool debug_exec_at(const Engine *e, uint64_t linear);
+/* Stops before the instruction at c->rip, where there is an execution point. */
+void debug_stop_exec(Cpu *c);
+bool debug_stop_here(Cpu *c);   /* that, if there is one */
+/* Asked only when Engine.debug_watch: does a watched range touch this page? */
+bool debug_watches_page(const Engine *e, uint64_t linear_page);
+/* An access; when it is watched the instruction is the last one before run() returns. */
+void debug_access(Cpu *c, uint64_t linear, unsigned len, bool write);
+void op_debug_stop(Cpu *c, const Insn *i);  /* body of a block on an execution point */
 
 /* mmu.c */
 void tlb_init(Cpu *c);

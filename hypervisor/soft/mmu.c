@@ -398,6 +398,8 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
     e->wtag = w->write_now && !rom && page_quiet(c->engine, w->gpa) ? page : TLB_INVALID(at);
     e->host_page = (uint64_t)(uintptr_t)c->mem->base + w->gpa;
     e->addend = e->host_page - page;
+    if (unlikely(c->engine->debug_watch) && debug_watches_page(c->engine, page))
+        e->rtag = e->wtag = TLB_INVALID(at);    /* every access is looked at */
     info->gpa = w->gpa | (w->global ? TLBF_GLOBAL : 0) | (w->write_now ? TLBF_WRITE : 0) |
                 (rom ? TLBF_ROM : 0) | (w->large ? TLBF_LARGE : 0) | (w->huge ? TLBF_HUGE : 0);
     if (e->wtag == page)
@@ -552,6 +554,8 @@ static void lin_access(Cpu *c, const Insn *i, uint64_t lin, unsigned table, bool
     unsigned acc = write ? ACCESS_WRITE : ACCESS_READ;
     PhysRef a, b;
 
+    if (unlikely(c->engine->debug_watch))
+        debug_access(c, lin, len, write);
     translate(c, i, lin, acc, table, &a);
     if (len > first) {
         translate(c, i, linear_cut(c, lin + first), acc, table, &b);
@@ -740,6 +744,8 @@ uint8_t *mem_span(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned si
     *gpa = ~0ull;
     *bytes = 4096 - (lin & 0xfff);
     if (*bytes < size || cpu_priv(c)->watch || (c->mode & MODE_AM))
+        return NULL;
+    if (unlikely(c->engine->debug_watch) && debug_watches_page(c->engine, lin & ~0xfffull))
         return NULL;
     if ((c->mode & MODE_SIZE_MASK) != MODE_64 && seg != SEG_NONE) {
         uint64_t left = (uint64_t)s->limit - (uint32_t)off + 1;

@@ -180,6 +180,8 @@ static bool step(Cpu *c)
     uint32_t hit;
     const Block *b;
 
+    if (c->engine->debug_exec && !p->debug_step && debug_stop_here(c))
+        return true;
     if ((c->dr[7] & 0xff) && !resume && !(c->shadow & SHADOW_SS)) {
         hit = exec_breakpoints(c);
         if (hit) {
@@ -218,6 +220,10 @@ static void run_blocks(Cpu *c)
 
         if (e->rip != c->rip || e->tag != c->jump_tag || !b->valid)
             b = block_find(c);
+        if (unlikely(b->insn[0].fn == op_debug_stop)) {
+            debug_stop_exec(c);     /* with the shadow as it is */
+            break;
+        }
         c->shadow = 0;
         c->block = b;
         b->insn[0].fn(c, b->insn);
@@ -242,51 +248,7 @@ static bool urgent(Cpu *c)
     return true;
 }
 
-enum VcpuStop soft_run(EngineVcpu *c)
-{
-    volatile enum VcpuStop result = VCPU_STOP_KICKED;
-    enum VcpuStop stop = VCPU_STOP_KICKED;
-
-    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
-    guest_enter(c);
-    soft_request_look(c);
-    if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
-        cpu_exclusive_end(c);
-    for (;;) {
-        if (c->exc_vector >= 0 && c->exc_type == EVENT_EXCEPTION && urgent(c)) {
-            result = VCPU_STOP_KICKED;
-            break;
-        }
-        if (c->exc_vector >= 0 && !deliver_raised(c)) {
-            result = VCPU_STOP_TRIPLE_FAULT;
-            break;
-        }
-        if (c->exc_vector >= 0)
-            continue;
-        if (!soft_quiet(c)) {
-            enum Look l = look(c, &stop);
-
-            if (l == LOOK_STOP) {
-                result = stop;
-                break;
-            }
-            if (l == LOOK_AGAIN)
-                continue;
-            if (l == LOOK_STEP) {
-                if (!step(c)) {
-                    result = VCPU_STOP_TRIPLE_FAULT;
-                    break;
-                }
-                continue;
-            }
-        }
-        run_blocks(c);
-    }
-    guest_leave(c);
-    return result;
-}
-
-/* --- for another engine --- */
+/* --- one by one: for another engine, and for debuggers --- */
 static void take_requests(Cpu *c)
 {
     if (__atomic_fetch_and(&c->poll, 0, __ATOMIC_SEQ_CST) & POLL_REQUEST) {
@@ -330,6 +292,94 @@ enum VcpuStop soft_step(EngineVcpu *c, unsigned count)
     if (kept)
         block_flush(c);
     c->block = NULL;
+    guest_leave(c);
+    return result;
+}
+
+/* A halted vCPU under debug_step: wakes up if there is an interrupt for it, which stays pending. */
+static enum VcpuStop debug_wake(Cpu *c)
+{
+    CpuPriv *p = cpu_priv(c);
+
+    guest_enter(c);
+    __atomic_fetch_and(&c->poll, 0, __ATOMIC_SEQ_CST);
+    if (*c->code_ring_prod != *c->code_ring_seen)
+        c->host->drain_code_ring(c->vcpu);
+    p->irq_wait = c->host->irq_pending(c->vcpu);
+    guest_leave(c);
+    if (!takeable(c))
+        return VCPU_STOP_HALTED;
+    c->halted = 0;
+    p->debug_hit.step = true;
+    return VCPU_STOP_DEBUG;
+}
+
+static enum VcpuStop debug_one(Cpu *c)
+{
+    enum VcpuStop stop;
+
+    debug_begin(c);
+    if (c->halted)
+        return debug_wake(c);
+    if (*c->code_ring_prod != *c->code_ring_seen)
+        c->host->drain_code_ring(c->vcpu);
+    stop = soft_step(c, 1);
+    if (stop == VCPU_STOP_TRIPLE_FAULT)
+        return stop;
+    cpu_priv(c)->debug_hit.step = true;
+    return VCPU_STOP_DEBUG;
+}
+
+/* --- the loop --- */
+enum VcpuStop soft_run(EngineVcpu *c)
+{
+    volatile enum VcpuStop result = VCPU_STOP_KICKED;
+    enum VcpuStop stop = VCPU_STOP_KICKED;
+
+    if (unlikely(cpu_priv(c)->debug_step))
+        return debug_one(c);
+    debug_begin(c);
+    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
+    guest_enter(c);
+    soft_request_look(c);
+    if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
+        cpu_exclusive_end(c);
+    for (;;) {
+        if (c->exc_vector >= 0 && c->exc_type == EVENT_EXCEPTION && urgent(c)) {
+            result = VCPU_STOP_KICKED;
+            break;
+        }
+        if (c->exc_vector >= 0 && !deliver_raised(c)) {
+            result = VCPU_STOP_TRIPLE_FAULT;
+            break;
+        }
+        if (c->exc_vector >= 0)
+            continue;
+        if (!soft_quiet(c)) {
+            enum Look l;
+
+            if (cpu_priv(c)->debug_hit.point) {
+                result = VCPU_STOP_DEBUG;
+                break;
+            }
+            l = look(c, &stop);
+
+            if (l == LOOK_STOP) {
+                result = stop;
+                break;
+            }
+            if (l == LOOK_AGAIN)
+                continue;
+            if (l == LOOK_STEP) {
+                if (!step(c)) {
+                    result = VCPU_STOP_TRIPLE_FAULT;
+                    break;
+                }
+                continue;
+            }
+        }
+        run_blocks(c);
+    }
     guest_leave(c);
     return result;
 }

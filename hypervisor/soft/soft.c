@@ -542,6 +542,9 @@ static void soft_code_written(Engine *e, uint64_t gpa, uint64_t len)
     .dirty_log = soft_dirty_log, \
     .dirty_fetch = soft_dirty_fetch, \
     .code_written = soft_code_written, \
+    .debug_points = soft_debug_points, \
+    .debug_step = soft_debug_step, \
+    .debug_hit = soft_debug_hit, \
 }
 
 const EngineOps engine_soft = SOFT_OPS("soft", soft_create);

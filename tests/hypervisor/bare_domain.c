@@ -31,7 +31,7 @@ static Domain *make(const void *image, size_t len, unsigned tsc_mode)
     Options o = { .tsc_mode = tsc_mode, .name = (char *)"bare", .domid = 3, .memory_mb = 16, .max_memory_mb = 16,
                   .vcpus = 2, .vcpu_avail = UINT64_MAX, .cpu = CPU_SOFT, .hpet = true,
                   .acpi = true, .apic = true, .control_fd = -1, .dm_fd = -1, .store_fd = -1,
-                  .console_fd = -1, .firmware_fd = -1, .kvm_fd = -1, .log_fd = -1 };
+                  .console_fd = -1, .firmware_fd = -1, .kvm_fd = -1, .gdb_fd = -1, .log_fd = -1 };
     Domain *d;
 
     o.loader_fd = memfd_create("loader", MFD_CLOEXEC);

@@ -55,7 +55,7 @@ static void run_child(const HarnessConfig *c, int dm, int store, int control, in
                   .max_memory_mb = c->memory_mb, .vcpus = c->vcpus, .vcpu_avail = UINT64_MAX,
                   .hpet = true, .acpi = true, .apic = true, .pae = true, .timer_mode = 1,
                   .control_fd = control, .dm_fd = dm, .store_fd = store, .console_fd = -1,
-                  .kvm_fd = -1, .log_fd = log_fd };
+                  .kvm_fd = -1, .gdb_fd = -1, .log_fd = log_fd };
     Domain *d;
 
     o.cpu = !strcmp(c->cpu, "kvm") ? CPU_KVM : !strcmp(c->cpu, "soft") ? CPU_SOFT : CPU_AUTO;

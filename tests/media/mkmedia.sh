@@ -6,6 +6,7 @@
 #   ipxe.iso              iPXE                i386.iso    Debian's i386 installer kernel, on ttyS0
 #   devices.iso           Debian's i386 kernel with deviceinit.c, which drives sound, serial, parallel
 #   floppy.bin            a real-mode program that uses INT 13h (floppy.S)
+#   debuggee.bin          a boot sector in three modes for gdb (debuggee.S); its labels: debuggee.sym
 #   net.iso, dev.iso      Debian's kernel, drivers of networks or of other devices, a shell on ttyS0
 #   ide.iso               Debian's kernel and eject, hdparm, smartctl, blkdiscard for IDE drives
 #   usb.iso               Debian's USB drivers and a shell (mkusb.sh)
@@ -100,6 +101,16 @@ floppy_program() {
         ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$out/floppy.bin" "$work/floppy.o"
 }
 
+# A boot sector for gdb, and where its labels are.
+debuggee() {
+    [ "$out/debuggee.sym" -nt "$here/debuggee.S" ] && return
+    echo "  debuggee.bin"
+    gcc -m32 -c -o "$work/debuggee.o" "$here/debuggee.S" &&
+        ld -m elf_i386 -Ttext 0x7c00 -o "$work/debuggee.elf" "$work/debuggee.o" &&
+        objcopy -O binary -j .text "$work/debuggee.elf" "$out/debuggee.bin" &&
+        nm "$work/debuggee.elf" >"$out/debuggee.sym"
+}
+
 # Debian's i386 kernel alone has the ISA sound cards' drivers; apt needs a state of its own for it.
 apt_i386() {
     local s=$out/debs/apt-i386 tool=$1; shift
@@ -146,5 +157,6 @@ net_guest || failed=1
 dev_guest || failed=1
 ide_guest || failed=1
 floppy_program || failed=1
+debuggee || failed=1
 "$here/mknic.sh" "$out" "$demo" || failed=1      # nic64.iso, nic32.iso, nic64/
 exit $failed

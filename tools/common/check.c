@@ -347,6 +347,22 @@ static void check_cpu_model(Check *c)
     c->d->cpu_model = g_strdup(*name ? name : "host");
 }
 
+static void check_gdb(Check *c)
+{
+    Value *v = get(c, "gdbserver");
+    g_autofree char *text = NULL;
+
+    if (!v || (v->kind == VALUE_STR && !*v->s)) {
+        return;
+    }
+    if (v->kind != VALUE_STR && v->kind != VALUE_INT) {
+        ERROR(c, v->pos, "gdbserver= is a port or a string: '127.0.0.1:1234', '/run/guest.gdb'");
+        return;
+    }
+    text = v->kind == VALUE_STR ? g_strdup(v->s) : g_strdup_printf("%" G_GINT64_FORMAT, v->i);
+    gdb_parse(&c->d->gdb, &c->d->gdb_arch, text, v->pos, c->messages);
+}
+
 static void cpuid_text(Check *c, const char *key, const Value *v, GArray *rules)
 {
     g_autofree char *why = NULL;
@@ -436,6 +452,7 @@ static void check_machine(Check *c)
     d->on_crash = action(c, "on_crash", ACTION_RESTART, 6);
     check_cpu(c);
     check_cpu_model(c);
+    check_gdb(c);
     d->cpuid = cpuid_rules(c, "cpuid");
     check_cpuid_check(c);
 }
@@ -920,12 +937,14 @@ void domain_config_free(DomainConfig *d)
 {
     char **const strings[] = { &d->name, &d->uuid, &d->loader, &d->boot, &d->keymap, &d->cpu,
                                &d->device_model, &d->vnc_listen, &d->vnc_password, &d->display,
-                               &d->xauthority, &d->watchdog, &d->sound_cards, &d->audio.wav, &d->cpu_model };
+                               &d->xauthority, &d->watchdog, &d->sound_cards, &d->audio.wav, &d->cpu_model,
+                               &d->gdb_arch };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(*strings[i]);
     }
     line_clear(&d->parallel);
+    line_clear(&d->gdb);
     for (unsigned i = 0; i < d->serials; i++) {
         line_clear(&d->serial[i]);
     }

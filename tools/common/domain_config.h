@@ -85,6 +85,8 @@ typedef struct DomainConfig {
     int timer_mode, tsc_mode;
     char *cpu_model;            /* of lib/cpu_models.h */
     GArray *cpuid;              /* CpuidRule */
+    LineConfig gdb;             /* where gdb may connect; spec NULL: nowhere */
+    char *gdb_arch;             /* auto, i8086, i386, x86-64 */
     int64_t rtc_offset;         /* seconds */
     Action on_poweroff, on_reboot, on_crash;
     bool vnc, sdl, vnc_unused, full_screen;
@@ -161,6 +163,8 @@ bool line_parse(LineConfig *line, const char *key, const char *text, SourcePos p
 void line_clear(LineConfig *line);
 /* The names of sound cards, each once, in the order of the machine. */
 char *sound_parse(const char *text, SourcePos pos, Messages *messages);
+/* gdbserver=; *arch is a new string. */
+bool gdb_parse(LineConfig *line, char **arch, const char *text, SourcePos pos, Messages *messages);
 bool audio_parse(AudioConfig *audio, const char *text, SourcePos pos, Messages *messages);
 bool usb_parse(UsbConfig *usb, const char *spec, SourcePos pos, Messages *messages);
 /* /dev/bus/usb/BUS/ADDRESS of a HOST device, newly allocated; NULL: it is not there.  sysfs: /sys. */

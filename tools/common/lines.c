@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lines.c - what serial=, parallel=, soundhw= and audio= say.  Only the text is looked at; xend
+ * lines.c - what serial=, parallel=, gdbserver=, soundhw= and audio= say.  Only the text is looked at; xend
  * opens what it names.
  */
 #include "tools/common/domain_config.h"
@@ -77,6 +77,29 @@ bool line_parse(LineConfig *l, const char *key, const char *text, SourcePos pos,
     }
     BAD(pos, "%s='%s' is not available; use pty, stdio, null, file:/PATH, /dev/DEVICE, "
         "tcp:HOST:PORT[,server], telnet:HOST:PORT[,server] or unix:/PATH[,server]", key, text);
+    return false;
+}
+
+bool gdb_parse(LineConfig *l, char **arch, const char *text, SourcePos pos, Messages *messages)
+{
+    g_auto(GStrv) part = g_strsplit(text, ",", 2);
+    const char *place = part[0] ? part[0] : "", *mode = part[0] && part[1] ? part[1] : "auto";
+    g_autofree char *address = strchr(place, ':') ? g_strdup(place)
+                                                  : g_strconcat("127.0.0.1:", place, NULL);
+
+    *l = (LineConfig){ .spec = g_strdup(text), .server = true };
+    *arch = g_strdup(mode);
+    l->kind = *place == '/' ? LINE_UNIX : LINE_TCP;
+    if (l->kind == LINE_UNIX) {
+        l->path = g_strdup(place);
+    }
+    if ((l->kind == LINE_UNIX || parse_address(l, address)) &&
+        (!strcmp(mode, "auto") || !strcmp(mode, "i8086") ||
+         !strcmp(mode, "i386") || !strcmp(mode, "x86-64"))) {
+        return true;
+    }
+    BAD(pos, "gdbserver='%s' is no place for gdb; use PORT, HOST:PORT or /PATH, and behind it "
+        ",i8086, ,i386 or ,x86-64 if gdb is not to be told what the guest runs", text);
     return false;
 }
 

@@ -33,6 +33,7 @@ static const SchemaKey keys[] = {
     { "timer_mode", I, "1", KEY_WORKS, "how missed timer ticks are delivered (0-3)" },
     { "tsc_mode", I, "0", KEY_WORKS, "time stamp counter (0-3)" },
     { "cpu_model", S, "host", KEY_WORKS, "processor that CPUID shows at most" },
+    { "gdbserver", S | I, "", KEY_WORKS, "debugger: PORT, HOST:PORT or /PATH; ,i386 or the like" },
     { "cpuid", S | L, "[]", KEY_WORKS, "bits of CPUID" },
     { "cpuid_check", S | L, "[]", KEY_WORKS, "bits of CPUID that the host must have" },
     { "rtc_timeoffset", I, "0", KEY_WORKS, "seconds added to the clock" },

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 #include "config.h"
 #include "lib/cpuid_rules.h"
+#include "tools/xend/line.h"
 #include "tools/xend/nbd_server.h"
 #include "tools/xend/spawn.h"
 
@@ -148,6 +151,32 @@ static int give_socket(Command *c, const char *option, int type, char **error)
     return ends[0];
 }
 
+/* Who connects there owns the guest. */
+static bool give_gdb(const Domain *d, Command *c, char **error)
+{
+    const LineConfig *gdb = &d->config->gdb;
+    int fd;
+
+    if (!gdb->spec) {
+        return true;
+    }
+    fd = line_listen(gdb);
+    if (fd < 0) {
+        *error = g_strdup_printf("gdbserver='%s' can't be opened (%s)", gdb->spec,
+                                 g_strerror(errno));
+        return false;
+    }
+    if (gdb->kind == LINE_TCP) {
+        int one = 1;
+
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);     /* connections inherit it */
+    }
+    command_fd(c, "--gdb-fd", fd);
+    command_arg(c, "--gdb-arch");
+    command_arg(c, "%s", d->config->gdb_arch);
+    return true;
+}
+
 static bool start_hypervisor(Domain *d, int dm_end, char **error)
 {
     g_autoptr(Command) c = command_new("hypervisor");
@@ -206,6 +235,9 @@ static bool start_hypervisor(Domain *d, int dm_end, char **error)
         }
     }
     give_log(c, d->hv_log);
+    if (!give_gdb(d, c, error)) {
+        return false;
+    }
     command_arg(c, "--vcpu-avail");
     command_arg(c, "%#" G_GINT64_MODIFIER "x", cfg->vcpu_avail);
     command_arg(c, "--hpet");
