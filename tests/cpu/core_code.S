@@ -44,6 +44,28 @@ snippet k_movs_std, 64
     hlt
 end k_movs_std
 
+snippet k_scas, 64
+    repne scasb
+    hlt
+end k_scas
+
+snippet k_scas_std, 64
+    std
+    repe scasw
+    cld
+    hlt
+end k_scas_std
+
+snippet k_cmps, 64
+    repe cmpsb
+    hlt
+end k_cmps
+
+snippet k_lods, 64
+    rep lodsd
+    hlt
+end k_lods
+
 snippet k_stos, 64
     rep stosq
     hlt

@@ -99,6 +99,84 @@ Test(core, rep_movsd_goes_down_with_df)
     eq_hex(R(RCX), 0);
 }
 
+Test(core, repne_scasb_stops_at_the_byte_wherever_it_is)
+{
+    enum { AT = DATA + 4096 - 37 };
+
+    LOAD(g, k_scas);
+    for (unsigned n = 0; n <= 100; n++) {
+        memset(g->ram + DATA, 'x', 8192);
+        g->ram[AT + n] = 0;
+        g->s.rip = CODE;
+        g->s.halted = 0;
+        R(RDI) = AT;
+        R(RCX) = 100;
+        R(RAX) = 0x100;
+        run_done(g);
+        eq_hex(R(RDI), AT + (n < 100 ? n + 1 : 100));
+        eq_hex(R(RCX), n < 100 ? 99 - n : 0);
+        cr_expect_eq(!!(g->s.rflags & 0x40), n < 100, "%u", n);
+    }
+}
+
+Test(core, repe_scasw_down_stops_at_the_word_wherever_it_is)
+{
+    enum { AT = DATA + 4096 + 61 };
+
+    LOAD(g, k_scas_std);
+    for (unsigned n = 0; n <= 60; n++) {
+        memset(g->ram + DATA, 0x11, 8192);
+        g->ram[AT - 2 * n + 1] = 0x12;
+        g->s.rip = CODE;
+        g->s.halted = 0;
+        R(RDI) = AT;
+        R(RCX) = 60;
+        R(RAX) = 0x1111;
+        run_done(g);
+        eq_hex(R(RDI), AT - 2 * (n < 60 ? n + 1 : 60));
+        eq_hex(R(RCX), n < 60 ? 59 - n : 0);
+        cr_expect_eq(!(g->s.rflags & 0x40), n < 60, "%u", n);
+    }
+}
+
+Test(core, repe_cmpsb_stops_at_the_difference_wherever_it_is)
+{
+    enum { A = DATA + 4096 - 37, B = DATA + 0x3000 - 11 };
+
+    LOAD(g, k_cmps);
+    for (unsigned n = 0; n <= 100; n++) {
+        for (unsigned k = 0; k < 100; k++) {
+            g->ram[A + k] = g->ram[B + k] = (uint8_t)(k * 7);
+        }
+        g->ram[B + n] ^= 0x40;
+        g->s.rip = CODE;
+        g->s.halted = 0;
+        R(RSI) = A;
+        R(RDI) = B;
+        R(RCX) = 100;
+        run_done(g);
+        eq_hex(R(RSI), A + (n < 100 ? n + 1 : 100));
+        eq_hex(R(RDI), B + (n < 100 ? n + 1 : 100));
+        eq_hex(R(RCX), n < 100 ? 99 - n : 0);
+        cr_expect_eq(!(g->s.rflags & 0x40), n < 100, "%u", n);
+    }
+}
+
+Test(core, fault_in_rep_lodsd_leaves_the_last_word_and_what_is_left_to_do)
+{
+    LOAD(g, k_lods);
+    ram_put(g, PT_AT + ((DATA >> 12) + 2) * 8, 8, 0);
+    ram_put(g, DATA + 0x1ffc, 4, 0x89abcdef);
+    R(RSI) = DATA + 0x1000;
+    R(RCX) = 3000;
+    R(RAX) = ~0ull;
+    run_to_vector(g, 14);
+    eq_hex(g->s.cr2, DATA + 0x2000);
+    eq_hex(R(RSI), DATA + 0x2000);
+    eq_hex(R(RCX), 3000 - 1024);
+    eq_hex(R(RAX), 0x89abcdef);
+}
+
 Test(core, fault_in_rep_stosq_leaves_what_is_left_to_do)
 {
     LOAD(g, k_stos);

@@ -52,7 +52,7 @@ FAULTS = [
      '(table == TLB_USER ? PF_U : 0)', '(table == TLB_USER ? 0 : 0)', '@(oracle|sys_long)/*'),
     ('SCAS and CMPS miss the last of sixteen bytes', 'string.c',
      '_mm_movemask_epi8(e) ^ ends) & 0xffff;', '_mm_movemask_epi8(e) ^ ends) & 0x7fff;',
-     'oracle/one_byte*'),
+     'core/*'),
     ('translated x87 forgets the data pointer\'s segment', 'jit/x87.c',
      'copy16(x, &c->fpu.fds, &c->seg[i->seg].selector);', '', '@(oracle|random)/*'),
     ('an old x87 instruction pointer on the slow way', 'jit/xlat.c',
