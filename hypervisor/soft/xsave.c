@@ -81,25 +81,41 @@ static bool all_zero(const uint8_t *p, unsigned len) {
     return true;
 }
 
+static inline __m128i vec_half(const Fpu *f, unsigned n, unsigned half) {
+    return ((const __m128i *)&f->v[n])[half];
+}
+
+static inline bool is_zero(__m128i v) {
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128())) == 0xffff;
+}
+
 /* Components that are not in their initial state. */
 static unsigned in_use(const Fpu *f) {
+    __m128i low = vec_half(f, 0, 0), high = vec_half(f, 0, 1);
     unsigned use = 0;
 
     if (f->cw != 0x37f || f->sw || f->tags || f->fop || f->fip || f->fdp || f->fcs || f->fds) {
         use |= XF_X87;
     }
     for (unsigned n = 0; n < 8; n++) {
-        if (!all_zero(f->st[n].b, 10)) {
+        uint64_t mantissa;
+        uint16_t exponent;
+
+        memcpy(&mantissa, f->st[n].b, 8);
+        memcpy(&exponent, f->st[n].b + 8, 2);
+        if (mantissa | exponent) {
             use |= XF_X87;
         }
     }
-    for (unsigned n = 0; n < 16; n++) {
-        if (!all_zero(f->v[n].b, 16)) {
-            use |= XF_SSE;
-        }
-        if (!all_zero(f->v[n].b + 16, 16)) {
-            use |= XF_AVX;
-        }
+    for (unsigned n = 1; n < 16; n++) {
+        low = _mm_or_si128(low, vec_half(f, n, 0));
+        high = _mm_or_si128(high, vec_half(f, n, 1));
+    }
+    if (!is_zero(low)) {
+        use |= XF_SSE;
+    }
+    if (!is_zero(high)) {
+        use |= XF_AVX;
     }
     return use;
 }

@@ -134,18 +134,48 @@ static void unary(Program *p, bool memory)
     }
 }
 
+/* CMPXCHG8B, CMPXCHG16B at an aligned place mostly, fences; a jump on what the flags are then. */
+static void atomic(Program *p)
+{
+    bool wide = below(2);
+    unsigned at;
+
+    if (below(4) == 0) {
+        put(p, 0x0f);
+        put(p, 0xae);
+        put(p, 0xe8 + 8 * below(3));
+        return;
+    }
+    if (below(2)) {                     /* equal: mov rax, [place]; mov rdx, [place + 8] */
+        encode(p, 0, 8, 0, 0x8b, 0, true);
+        at = p->len - 4;
+        p->b[at] &= 0xf0;
+        encode(p, 0, 8, 0, 0x8b, 2, true);
+        memcpy(p->b + p->len - 4, p->b + at, 4);
+        p->b[p->len - 4] |= wide ? 8 : 4;
+        encode(p, below(2) ? 0xf0 : 0, wide ? 8 : 4, 1, 0xc7, 1, true);
+        memcpy(p->b + p->len - 4, p->b + at, 4);
+        return;
+    }
+    encode(p, below(2) ? 0xf0 : 0, wide ? 8 : 4, 1, 0xc7, 1, true);
+    if (below(16)) {
+        p->b[p->len - 4] &= 0xf0;
+    }
+}
+
 static void two_byte(Program *p, bool memory)
 {
     static const uint8_t ops[] = { 0xb6, 0xb7, 0xbe, 0xbf, 0xbc, 0xbd, 0xc1, 0xb1, 0xa5, 0xad };
     static const uint8_t bits[] = { 0xa3, 0xab, 0xb3, 0xbb };
     unsigned size = 2u << below(3);
 
-    switch (below(6)) {
+    switch (below(7)) {
     case 5:
         encode(p, 0, size, 1, 0xaf, any_register(), memory);
         define_flags(p);
         break;
     case 0: encode(p, 0, size, 1, 0x40 | below(16), any_register(), memory); break;
+    case 6: atomic(p); break;
     case 1: encode(p, 0, 1, 1, 0x90 | below(16), 0, memory); break;
     case 2: encode(p, 0, size, 1, bits[below(4)], any_register(), false); break;
     case 3:

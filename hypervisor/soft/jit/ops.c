@@ -840,6 +840,11 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
             return emit_ac(x, i);
         break;
     case 0x118 ... 0x11f: case 0x10d: return true;
+    case 0x1ae:
+        if (i->rm != REG_MEM)
+            return atomic_emit_fence(x, i);
+        break;
+    case 0x1c7: return atomic_emit_cmpxchg(x, i);
     case 0x98: case 0x99: return emit_convert(x, i);
     case 0x9e: return emit_plain(x, i, true, true);
     case 0x9f: return emit_plain(x, i, true, false);

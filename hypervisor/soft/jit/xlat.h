@@ -147,6 +147,10 @@ bool x87_go_live(Cpu *c);       /* false: it may not */
 void x87_take_back(Cpu *c);
 uintptr_t x87_live_again(Cpu *c, const Insn *i, Block *b);
 
+/* atomic.c: as op_emit() */
+bool atomic_emit_cmpxchg(Xlat *x, const Insn *i);
+bool atomic_emit_fence(Xlat *x, const Insn *i);
+
 /* xlat.c */
 bool jit_translate(Cpu *c, Block *b);
 void edge_jcc(Xlat *x, unsigned cond, const Insn *i);
