@@ -163,19 +163,45 @@ static void atomic(Program *p)
     }
 }
 
+/* REP MOVS and STOS of up to 127 elements, within a page and over its end; STD now and then. */
+static void repeated(Program *p)
+{
+    bool down = below(8) == 0;
+
+    encode(p, 0, 8, 0, 0x8d, 7, true);
+    encode(p, 0, 8, 0, 0x8d, 6, true);
+    put(p, 0xb9);
+    put(p, below(128));
+    put(p, 0);
+    put(p, 0);
+    put(p, 0);
+    if (down) {
+        put(p, 0xfd);
+    }
+    put(p, 0xf3);
+    if (below(2)) {
+        put(p, 0x48);
+    }
+    put(p, (below(2) ? 0xa4 : 0xaa) | below(2));
+    if (down) {
+        put(p, 0xfc);
+    }
+}
+
 static void two_byte(Program *p, bool memory)
 {
     static const uint8_t ops[] = { 0xb6, 0xb7, 0xbe, 0xbf, 0xbc, 0xbd, 0xc1, 0xb1, 0xa5, 0xad };
     static const uint8_t bits[] = { 0xa3, 0xab, 0xb3, 0xbb };
     unsigned size = 2u << below(3);
 
-    switch (below(7)) {
+    switch (below(8)) {
     case 5:
         encode(p, 0, size, 1, 0xaf, any_register(), memory);
         define_flags(p);
         break;
     case 0: encode(p, 0, size, 1, 0x40 | below(16), any_register(), memory); break;
     case 6: atomic(p); break;
+    case 7: repeated(p); break;
     case 1: encode(p, 0, 1, 1, 0x90 | below(16), 0, memory); break;
     case 2: encode(p, 0, size, 1, bits[below(4)], any_register(), false); break;
     case 3:

@@ -177,6 +177,19 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
     return by_page(x, spare);
 }
 
+void memory_run(Xlat *x, unsigned base, unsigned shift, enum Access access)
+{
+    Emit *e = &x->e;
+
+    e_mov(e, SCRATCH_A, base);
+    entry_offset(x, base);
+    check(x, 1, access);
+    e_lea(e, 8, SCRATCH_A, opd_index(SCRATCH_A, RCX, shift, 0));
+    e_alu_imm(e, 8, 7, opd_reg(SCRATCH_A), 4096);
+    slow_if(x, CC_A);
+    e_load(e, SCRATCH_B, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)table(x) + ADDEND));
+}
+
 Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsigned size,
                      enum Access access, unsigned *spare)
 {

@@ -848,6 +848,7 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
     case 0x98: case 0x99: return emit_convert(x, i);
     case 0x9e: return emit_plain(x, i, true, true);
     case 0x9f: return emit_plain(x, i, true, false);
+    case 0xa4: case 0xa5: case 0xaa: case 0xab: return string_emit(x, i);
     case 0xb0 ... 0xbf: return emit_mov_imm(x, i);
     case 0xc2: case 0xc3: return emit_ret(x, i);
     case 0xc9: return emit_leave(x, i);

@@ -117,6 +117,11 @@ Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsign
 /* The address of i in scratch register A, cut to the address size, without the segment's base. */
 void memory_address(Xlat *x, const Insn *i);
 
+/* For RCX elements of 1 << shift bytes (at most 4096 bytes) from guest register base on, at home and
+ * flat: checks that they are in one page that may be read or written without a look.  What makes host
+ * addresses of them is in scratch register B then.  The flags are in memory and not in the host. */
+void memory_run(Xlat *x, unsigned base, unsigned shift, enum Access access);
+
 /* ops.c: emits i; false when it doesn't know how, and has emitted nothing. */
 bool op_emit(Xlat *x, const Insn *i);
 /* How i meets the flags. */
@@ -147,6 +152,8 @@ bool x87_go_live(Cpu *c);       /* false: it may not */
 void x87_take_back(Cpu *c);
 uintptr_t x87_live_again(Cpu *c, const Insn *i, Block *b);
 
+/* strings.c: as op_emit(); MOVS and STOS */
+bool string_emit(Xlat *x, const Insn *i);
 /* atomic.c: as op_emit() */
 bool atomic_emit_cmpxchg(Xlat *x, const Insn *i);
 bool atomic_emit_fence(Xlat *x, const Insn *i);
