@@ -575,7 +575,7 @@ static bool emit_push_memory(Xlat *x, const Insn *i)
 }
 
 /* Rings 0 to 2 share their blocks: what only ring 0 may do is the body's in the others. */
-static void ring0_only(Xlat *x)
+void ring0_only(Xlat *x)
 {
     flags_to_mem(x);
     flags_clobbered(x);
@@ -838,6 +838,8 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
     case 0x101:
         if (i->modrm == 0xca || i->modrm == 0xcb)
             return emit_ac(x, i);
+        if (i->modrm == 0xf8)
+            return system_emit_swapgs(x, i);
         break;
     case 0x118 ... 0x11f: case 0x10d: return true;
     case 0x1ae:

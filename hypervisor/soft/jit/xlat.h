@@ -124,6 +124,8 @@ void memory_run(Xlat *x, unsigned base, unsigned shift, enum Access access);
 
 /* ops.c: emits i; false when it doesn't know how, and has emitted nothing. */
 bool op_emit(Xlat *x, const Insn *i);
+/* Where CPL isn't 0 the instruction is its body's; the flags are in memory and not in the host. */
+void ring0_only(Xlat *x);
 /* How i meets the flags. */
 typedef struct FlagUse { bool reads, writes_all, may_leave; } FlagUse;
 FlagUse op_flag_use(const Xlat *x, const Insn *i);
@@ -152,6 +154,8 @@ bool x87_go_live(Cpu *c);       /* false: it may not */
 void x87_take_back(Cpu *c);
 uintptr_t x87_live_again(Cpu *c, const Insn *i, Block *b);
 
+/* system.c: as op_emit() */
+bool system_emit_swapgs(Xlat *x, const Insn *i);
 /* strings.c: as op_emit(); MOVS and STOS */
 bool string_emit(Xlat *x, const Insn *i);
 /* atomic.c: as op_emit() */
