@@ -8,6 +8,12 @@ static FakeMachine *fake(Machine *m) { return m->opaque; }
 static int64_t fake_now(Machine *m) { return fake(m)->now; }
 static int64_t fake_wall(Machine *m) { return fake(m)->wall; }
 
+/* As in the hypervisor: the domain's wall clock goes with the RTC. */
+static void fake_rtc_offset(Machine *m, int64_t delta)
+{
+    fake(m)->wall += delta;
+}
+
 static void fake_shutdown(Machine *m, ShutdownReason reason)
 {
     fake(m)->shutdown = reason;
@@ -123,6 +129,7 @@ static void fake_speaker(Machine *m, const SpeakerWave *wave)
 
 static const MachineHost fake_host = {
     .now = fake_now, .wall_clock = fake_wall, .shutdown = fake_shutdown, .log = fake_log,
+    .rtc_offset_changed = fake_rtc_offset,
     .ram = fake_ram, .ram_written = fake_ram_written, .ram_block_alloc = fake_block_alloc,
     .ram_block_map = fake_block_map, .ram_block_dirty = fake_block_dirty,
     .ram_block_free = fake_block_free, .settle = fake_settle, .hold = fake_hold,

@@ -31,6 +31,7 @@ enum { REG_CAP = 0x00, REG_CONFIG = 0x10, REG_STATUS = 0x20, REG_COUNTER = 0xf0,
 typedef struct HpetTimer {
     uint32_t config;
     uint64_t comparator, period;
+    bool matched;               /* one-shot: this comparator's match has been told */
     Timer timer;
 } HpetTimer;
 
@@ -100,6 +101,8 @@ static void hpet_raise(Hpet *h, unsigned n)
     if (h->timer[n].config & TN_LEVEL) {
         h->status |= 1u << n;
         update_irq(h);
+    } else if (!(h->timer[n].config & TN_ENABLE)) {
+        return;
     } else if (l && is_legacy(h, n)) {
         irq_set(l, false);      /* stays high until the next: the PIC drops what falls too early */
         irq_set(l, true);
@@ -121,13 +124,16 @@ static void arm(Hpet *h, unsigned n)
     HpetTimer *t = &h->timer[n];
     uint64_t now, ahead;
 
-    if (!(h->config & CONFIG_ENABLE) || !(t->config & TN_ENABLE)) {
+    /* A level timer's status bit works without its interrupt, too. */
+    if (!(h->config & CONFIG_ENABLE) || !(t->config & (TN_ENABLE | TN_LEVEL))) {
         timer_cancel(&t->timer);
         return;
     }
     now = narrow(t, counter(h));
     ahead = narrow(t, t->comparator - now);
-    if (now - t->comparator <= JUST_PAST && ahead) {
+    if (t->matched && !ahead) {
+        ahead = t->config & TN_32BIT ? 1ULL << 32 : UINT64_MAX;    /* when it comes round */
+    } else if (!t->matched && narrow(t, now - t->comparator) <= JUST_PAST) {
         ahead = 0;
     }
     if (ahead > (1ULL << 58)) {
@@ -148,8 +154,10 @@ static void fired(Hpet *h, unsigned n)
 
         /* Periods missed in a long stop are skipped; the phase stays. */
         t->comparator = narrow(t, t->comparator + (late / period + 1) * period);
-        arm(h, n);
+    } else {
+        t->matched = true;
     }
+    arm(h, n);
     hpet_raise(h, n);
 }
 
@@ -209,6 +217,7 @@ static void write_comparator(Hpet *h, unsigned n, uint64_t value)
         t->period = value;
     }
     t->config &= ~TN_SET_VALUE;
+    t->matched = false;
     arm(h, n);
 }
 
@@ -250,6 +259,7 @@ static void write_reg(Hpet *h, uint64_t reg, uint64_t value)
         h->stopped = value;
         h->zero_ns = vm_now(&h->dev);
         for (unsigned i = 0; i < TIMERS; i++) {
+            h->timer[i].matched = false;
             arm(h, i);
         }
         return;
@@ -324,6 +334,7 @@ static void hpet_reset(Device *dev)
         h->timer[n].config = FIRST_ROUTE << 9;
         h->timer[n].comparator = UINT64_MAX;
         h->timer[n].period = 0;
+        h->timer[n].matched = false;
     }
     irq_set(&h->legacy[0], false);
     irq_set(&h->legacy[1], false);
@@ -369,6 +380,7 @@ static const StateField timer_state[] = {
     STATE_U32(HpetTimer, config),
     STATE_U64(HpetTimer, comparator),
     STATE_U64(HpetTimer, period),
+    STATE_BOOL(HpetTimer, matched),
     STATE_TIMER(HpetTimer, timer),
     STATE_END
 };
@@ -383,7 +395,7 @@ static const StateField hpet_state[] = {
 };
 
 const DeviceClass hpet_class = {
-    .name = "hpet", .summary = "high precision event timer", .size = sizeof(Hpet), .version = 1,
+    .name = "hpet", .summary = "high precision event timer", .size = sizeof(Hpet), .version = 2,
     .config = hpet_config, .state = hpet_state, .init = hpet_init, .reset = hpet_reset,
     .loaded = hpet_loaded, .finish = hpet_finish,
 };

@@ -149,14 +149,14 @@ static int64_t clock_now(Rtc *r)
 
 static void set_clock(Rtc *r, int64_t t, bool keep_phase)
 {
-    int64_t offset = t - wall(r), delta = offset - r->offset;
+    int64_t delta = t - wall(r) - r->offset;
 
     r->base_ns = vm_now(&r->dev) - (keep_phase ? since_base(r) % NS_PER_S : 0);
     r->base = r->checked = t;
-    r->offset = offset;
     if (delta && r->dev.machine->host->rtc_offset_changed) {
         r->dev.machine->host->rtc_offset_changed(r->dev.machine, delta);
     }
+    r->offset = t - wall(r);    /* nothing, where the host moves the wall clock instead */
 }
 
 static bool alarm_field(uint8_t alarm, uint8_t now)

@@ -466,6 +466,73 @@ Test(hpet, thirty_two_bit_comparator_wraps)
     cr_assert(platform_irq_pending(r->p, 0));
 }
 
+Test(hpet, thirty_two_bit_one_shot_matches_again_when_the_counter_comes_round)
+{
+    rig_set_rte(r, 20, 0x58);
+    rig_set_apic(r, 0, 0x350, 0x10700);
+    hset(T0, 20 << 9 | 0x104);
+    hset(T0 + 8, 1000);
+    hset(CONFIG, 1);
+    fake_advance(r->f, 1001 * 16);
+    cr_assert_eq(platform_irq_ack(r->p, 0), 0x58);
+    rig_set_apic(r, 0, 0xb0, 0);
+    fake_advance(r->f, (1LL << 32) * 16 - 100 * 16);
+    cr_assert_not(platform_irq_pending(r->p, 0));
+    fake_advance(r->f, 200 * 16);
+    cr_assert_eq(platform_irq_ack(r->p, 0), 0x58);
+}
+
+Test(hpet, matched_comparator_is_not_told_twice_when_the_config_is_written)
+{
+    rig_set_rte(r, 21, 0x55);
+    rig_set_apic(r, 0, 0x350, 0x10700);
+    hset(T2, 21 << 9 | 4);
+    hset(T2 + 8, 1000);
+    hset(CONFIG, 1);
+    fake_advance(r->f, 1010 * 16);
+    cr_assert_eq(platform_irq_ack(r->p, 0), 0x55);
+    rig_set_apic(r, 0, 0xb0, 0);
+    hset(T2, 21 << 9);
+    hset(T2, 21 << 9 | 4);
+    fake_advance(r->f, 1000 * 16);
+    cr_assert_not(platform_irq_pending(r->p, 0));
+    hset(T2 + 8, 1990);                 /* just missed: late, but once */
+    fake_advance(r->f, 16);
+    cr_assert_eq(platform_irq_ack(r->p, 0), 0x55);
+}
+
+Test(hpet, level_status_works_without_the_interrupt)
+{
+    rig_set_rte(r, 22, 0x8057);
+    rig_set_apic(r, 0, 0x350, 0x10700);
+    hset(T2, 22 << 9 | 2);
+    hset(T2 + 8, 1000);
+    hset(CONFIG, 1);
+    fake_advance(r->f, 20000);
+    cr_assert_eq(hget(STATUS), 4);
+    cr_assert_not(platform_irq_pending(r->p, 0));
+    hset(T2, 22 << 9 | 6);
+    cr_assert_eq(platform_irq_ack(r->p, 0), 0x57);
+    hset(STATUS, 4);
+}
+
+Test(hpet, legacy_level_and_periodic_64_bit_work_together)
+{
+    hset(T0, 0x4e);                     /* level, enabled, periodic, set value */
+    hset(COUNTER, 1ULL << 40);
+    hset(T0 + 8, (1ULL << 40) + 62500);
+    hset(T0 + 8, 62500);
+    hset(CONFIG, 3);
+    for (unsigned i = 1; i < 4; i++) {
+        fake_advance(r->f, NS_PER_MS + 100);
+        cr_assert_eq(hget(STATUS), 1);
+        cr_assert_eq(platform_irq_ack(r->p, 0), 0x20, "round %u", i);
+        hset(STATUS, 1);
+        rig_out(r, PORT_PIC0, 0x20);
+        cr_assert_eq(hget(T0 + 8), (1ULL << 40) + (i + 1) * 62500);
+    }
+}
+
 /* --- PM timer --- */
 
 TestSuite(pm, .init = setup, .fini = teardown);

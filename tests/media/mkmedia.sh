@@ -90,7 +90,7 @@ ide_guest() {
         cp "$program" "$root/bin/"
         ldd "$program" | grep -o '/lib[^ ]*' | while read -r lib; do cp -Lu "$lib" "$root$lib"; done
     done
-    guest ide IDE 'ata_piix sd_mod sr_mod isofs sg' xen_emul_unplug=never </dev/null
+    guest ide IDE 'ata_piix sd_mod sr_mod isofs sg button' xen_emul_unplug=never </dev/null
 }
 
 # A program of three sectors that boots from a floppy.

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
+#include "tools/common/cpuset.h"
 #include "tools/common/domain_config.h"
 
 typedef struct Result {
@@ -461,4 +462,32 @@ Test(check, serial_ports_are_terminals_files_sockets_and_devices)
     r = check("name='a'\nserial=['tcp:h:70000', 'tcp:h:1,wait', 'fd:3', 'tcp:h:1x']\n", NULL);
     cr_expect_eq(r.messages->errors, 4);
     result_free(&r);
+}
+
+/* --- cpus= ------------------------------------------------------------------------------------ */
+
+static char *cpus_text(const char *text)
+{
+    g_autofree char *error = NULL;
+    cpu_set_t set;
+
+    return cpuset_parse(text, 8, &set, &error) ? cpuset_text(&set, 8) : g_strconcat("! ", error, NULL);
+}
+
+Test(check, processor_sets_are_read_as_xen_writes_them)
+{
+    static const char *const cases[][2] = {
+        { "all", "any cpu" }, { "", "any cpu" }, { "3", "3" }, { "0-3,^1", "0,2-3" }, { "^0", "1-7" },
+        { " 5 , 7 ", "5,7" }, { "0-7", "any cpu" }, { "6-7,0", "0,6-7" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *got = cpus_text(cases[i][0]);
+        cr_expect_str_eq(got, cases[i][1], "%s: %s", cases[i][0], got);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        static const char *const wrong[] = { "8", "3-1", "x", "1-", "^0-7", "-1" };
+        g_autofree char *got = cpus_text(wrong[i]);
+        cr_expect_eq(got[0], '!', "%s: %s", wrong[i], got);
+    }
 }

@@ -3,6 +3,7 @@
  * check.c - from evaluated variables to a DomainConfig: types, ranges, contradictions, and what
  * this host can give.  Collects every problem; nothing is opened for keeps here.
  */
+#include "tools/common/cpuset.h"
 #include "tools/common/domain_config.h"
 
 #include <arpa/inet.h>
@@ -394,6 +395,37 @@ static GArray *cpuid_rules(Check *c, const char *key)
     return rules;
 }
 
+static void check_pin(Check *c, const Value *v, unsigned first, unsigned last)
+{
+    g_autofree char *text = value_text(v), *error = NULL;
+    cpu_set_t set;
+
+    if (!*text || !strcmp(text, "all")) {
+        return;
+    }
+    if (!cpuset_parse(text, c->facts->check_host ? cpuset_host() : CPU_SETSIZE, &set, &error)) {
+        ERROR(c, v->pos.line ? v->pos : position(c, "cpus"), "cpus: %s", error);
+        return;
+    }
+    for (unsigned i = first; i <= last && i < c->d->vcpus; i++) {
+        c->d->pin[i] = g_strdup(text);
+    }
+}
+
+/* One set for all vCPUs, or a list with one for each. */
+static void check_cpus(Check *c)
+{
+    Value *v = get(c, "cpus");
+
+    if (v && (v->kind == VALUE_LIST || v->kind == VALUE_TUPLE)) {
+        for (unsigned i = 0; i < value_len(v); i++) {
+            check_pin(c, value_item(v, i), i, i);
+        }
+    } else if (v) {
+        check_pin(c, v, 0, MAX_VCPUS - 1);
+    }
+}
+
 /* The bits that cpuid_check wants to be 0 or 1 must be so on this host. */
 static void check_cpuid_check(Check *c)
 {
@@ -438,6 +470,7 @@ static void check_machine(Check *c)
         ERROR(c, position(c, "vcpu_avail"), "vcpu_avail turns processor 0 off; set its lowest bit");
     }
     d->vcpu_avail = (uint64_t)(mask ? mask & all : all);
+    check_cpus(c);
     d->pae = truth(c, "pae", true);
     d->acpi = truth(c, "acpi", true);
     d->apic = truth(c, "apic", true);
@@ -942,6 +975,9 @@ void domain_config_free(DomainConfig *d)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(strings); i++) {
         g_free(*strings[i]);
+    }
+    for (unsigned i = 0; i < MAX_VCPUS; i++) {
+        g_free(d->pin[i]);
     }
     line_clear(&d->parallel);
     line_clear(&d->gdb);

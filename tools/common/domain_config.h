@@ -81,6 +81,7 @@ typedef struct DomainConfig {
     unsigned memory, max_memory;        /* MiB */
     unsigned vcpus, video_ram;
     uint64_t vcpu_avail;
+    char *pin[MAX_VCPUS];       /* processors of the host, as in cpuset.h; NULL: any */
     bool pae, acpi, apic, hpet, localtime, std_vga, usb;
     int timer_mode, tsc_mode;
     char *cpu_model;            /* of lib/cpu_models.h */

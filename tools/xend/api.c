@@ -6,6 +6,7 @@
 #include "tools/xend/api_net.h"
 #include "tools/xend/domain.h"
 #include "tools/xend/media.h"
+#include "tools/xend/pin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -552,7 +553,10 @@ static Value *domain_entry(const Domain *d, bool want_sxp)
         bool known = i < d->info.vcpus;
 
         value_set_int(e, "state", d->paused && c->state != 3 ? 2 : c->state);
+        g_autofree char *affinity = pin_text(d, i);
+
         value_set_int(e, "cpu", known ? c->cpu : -1);
+        value_set_str(e, "affinity", affinity);
         value_set(e, "cpu_time", value_float(known ? c->cpu_ns / 1e9 : 0));
         value_append(vcpus, e);
     }
@@ -871,6 +875,7 @@ static const Method methods[] = {
     { "xend.domain.shutdown", 2, true, do_shutdown },
     { "xend.domain.trigger", 2, true, do_trigger },
     { "xend.domain.vcpu_set", 2, true, do_vcpu_set },
+    { "xend.domain.vcpu_pin", 3, true, api_vcpu_pin },
     { "xend.domain.mem_set", 2, true, do_mem_set },
     { "xend.domain.mem_max", 2, true, do_mem_max },
     { "xend.domain.sysrq", 2, true, do_sysrq },

@@ -177,6 +177,14 @@ static bool give_gdb(const Domain *d, Command *c, char **error)
     return true;
 }
 
+/* Local time is that of this host when the domain starts, as in Xen: rtc_timeoffset is on top of it. */
+static int64_t clock_offset(const DomainConfig *c)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_local();
+
+    return c->rtc_offset + (c->localtime ? g_date_time_get_utc_offset(now) / G_TIME_SPAN_SECOND : 0);
+}
+
 static bool start_hypervisor(Domain *d, int dm_end, char **error)
 {
     g_autoptr(Command) c = command_new("hypervisor");
@@ -253,7 +261,7 @@ static bool start_hypervisor(Domain *d, int dm_end, char **error)
     command_arg(c, "--tsc-mode");
     command_arg(c, "%d", cfg->tsc_mode);
     command_arg(c, "--rtc-offset");
-    command_arg(c, "%" G_GINT64_FORMAT, cfg->rtc_offset);
+    command_arg(c, "%" G_GINT64_FORMAT, clock_offset(cfg));
     command_arg(c, "--uuid");
     command_arg(c, "%s", d->uuid);
     command_arg(c, "--video-ram");
@@ -521,7 +529,7 @@ static bool start_dm(Domain *d, int hv_end, int viewer[HELPERS], char **error)
     command_arg(c, "-k");
     command_arg(c, "%s", cfg->keymap);
     command_arg(c, "--rtc-offset");
-    command_arg(c, "%" G_GINT64_FORMAT, cfg->rtc_offset);
+    command_arg(c, "%" G_GINT64_FORMAT, clock_offset(cfg));
     if (!give_disks(d, c, error) || !give_usb(d, c, error) || !give_serials(d, c, error) ||
         !give_parallel(d, c, error) ||
         !give_sound(d, c, error) || !give_nics(d, c, error)) {

@@ -6,6 +6,7 @@
  */
 #include "tools/xend/domain.h"
 #include "tools/xend/media.h"
+#include "tools/xend/pin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -764,6 +765,7 @@ void domain_hv_event(void *opaque, const CtlMsg *msg, const char *body)
     switch (msg->type) {
     case CTL_EVENT_READY:
         d->hv_ready = true;
+        pin_start(d);
         check_ready(d);
         break;
     case CTL_EVENT_ENGINE:

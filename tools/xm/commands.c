@@ -362,6 +362,12 @@ int xm_vcpu_set(Xm *xm, int argc, char **argv)
     return call_with_number(xm, "xend.domain.vcpu_set", argv[0], n);
 }
 
+int xm_vcpu_pin(Xm *xm, int argc, char **argv)
+{
+    (void)argc;
+    return call(xm, "xend.domain.vcpu_pin", xm_params(argv[0], argv[1], argv[2], NULL));
+}
+
 int xm_sysrq(Xm *xm, int argc, char **argv)
 {
     (void)argc;

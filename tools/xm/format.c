@@ -50,7 +50,7 @@ char *format_vcpu_list(const Value *domains)
 
             g_string_append_printf(out, "%-32s %5s %5u %5s %5s  %8.1f %s\n",
                                    value_get_str(d, "name", ""), id, n, cpu_text, letters,
-                                   time ? time->d : 0.0, "any cpu");
+                                   time ? time->d : 0.0, value_get_str(v, "affinity", "any cpu"));
         }
     }
     return g_string_free(out, FALSE);

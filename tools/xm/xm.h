@@ -60,6 +60,7 @@ int xm_reboot(Xm *, int, char **);
 int xm_simple(Xm *, int, char **);
 int xm_trigger(Xm *, int, char **);
 int xm_mem(Xm *, int, char **);
+int xm_vcpu_pin(Xm *, int, char **);
 int xm_vcpu_set(Xm *, int, char **);
 int xm_sysrq(Xm *, int, char **);
 int xm_domid(Xm *, int, char **);

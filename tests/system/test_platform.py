@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The clock over restarts, the sleep button, vCPUs on chosen processors."""
+import os
+import re
+import time
+
+from harness import Case, MEDIA, need, wait_for
+
+GUEST = os.path.join(MEDIA, 'ide.iso')
+READY = 'IDE GUEST READY'
+
+
+class Clock(Case):
+    """A guest whose clock shows the local time of a place nine hours ahead, and which sets it."""
+    seconds, test_seconds = 200, 120
+
+    @classmethod
+    def prepare(cls):
+        need(GUEST)
+        cls.host.env['TZ'] = 'THERE-9'
+        cls.domain = cls.host.create('clock', disk=[f'file:{GUEST},hdc:cdrom,r'], boot='d', memory=160,
+                                     localtime=1, rtc_timeoffset=100, vncdisplay=187)
+        cls.addClassCleanup(cls.domain.close)
+        cls.domain.serial.wait(READY, 120)
+        cls.domain.serial.wait('# $', 10)
+
+    def ahead(self):
+        """Seconds that the guest's RTC is ahead of UTC."""
+        return int(self.domain.serial.command('cat /sys/class/rtc/rtc0/since_epoch').split()[-1]) - time.time()
+
+    def test_shows_local_time_and_the_offset(self):
+        self.assertAlmostEqual(self.ahead(), 9 * 3600 + 100, delta=5)
+
+    def test_keeps_what_the_guest_sets(self):
+        self.domain.serial.command('date -u -s "2031-05-06 07:08:09"; hwclock -u -w')
+        self.shift = self.ahead()
+        self.assertGreater(self.shift, 365 * 86400)
+        time.sleep(3)
+        self.assertAlmostEqual(self.ahead(), self.shift, delta=3)
+
+    def test_keeps_it_over_a_restart(self):
+        shift = self.ahead()
+        before = self.domain.id
+        self.host.good('reset', 'clock')
+        wait_for('the restart', 60, lambda: self.host.listed().get('clock', {'id': before})['id'] != before)
+        self.domain.reopen()
+        self.domain.serial.wait(READY, 120, since=0)
+        self.domain.serial.wait('# $', 10)
+        self.assertAlmostEqual(self.ahead(), shift, delta=5)
+
+    def test_sleep_button_reaches_the_guest(self):
+        def presses():
+            text = self.domain.serial.command('cat /sys/firmware/acpi/interrupts/ff_slp_btn')
+            return int(re.search(r'(\d+)\s+\S*\s*enabled', text)[1])
+        count = presses()
+        self.host.good('trigger', 'clock', 'sleep')
+        wait_for('the event', 10, lambda: presses() == count + 1)
+
+
+class Pins(Case):
+    """cpus= and xm vcpu-pin."""
+    seconds, test_seconds = 100, 60
+
+    @classmethod
+    def prepare(cls):
+        need(GUEST)
+        if os.cpu_count() < 2:
+            raise cls.skipTest(cls, 'one processor only')
+        cls.domain = cls.host.create('pins', disk=[f'file:{GUEST},hdc:cdrom,r'], boot='d', memory=160,
+                                     vcpus=2, cpus=['1', 'all'], vncdisplay=188)
+        cls.addClassCleanup(cls.domain.close)
+
+    def allowed(self):
+        """name of a vCPU's thread -> processors, as the kernel has it."""
+        found = {}
+        for pid in self.host.processes('hypervisor'):
+            for task in os.listdir(f'/proc/{pid}/task'):
+                with open(f'/proc/{pid}/task/{task}/status') as f:
+                    text = f.read()
+                name = re.search(r'Name:\t(.*)', text)[1]
+                if name.startswith('vcpu'):
+                    found[name] = re.search(r'Cpus_allowed_list:\t(.*)', text)[1]
+        return found
+
+    def column(self):
+        rows = [s for s in self.host.good('vcpu-list', 'pins').splitlines() if s.startswith('pins')]
+        return [re.split(r'\d+\.\d ', r)[1] for r in rows]
+
+    def test_config_pins_at_the_start(self):
+        every = f'0-{os.cpu_count() - 1}'
+        self.assertEqual(self.allowed(), {'vcpu 0': '1', 'vcpu 1': every})
+        self.assertEqual(self.column(), ['1', 'any cpu'])
+
+    def test_vcpu_pin_moves_one_or_all(self):
+        self.host.good('vcpu-pin', 'pins', '1', '0')
+        self.assertEqual(self.allowed(), {'vcpu 0': '1', 'vcpu 1': '0'})
+        self.host.good('vcpu-pin', 'pins', 'all', 'all')
+        self.assertEqual(self.column(), ['any cpu', 'any cpu'])
+        self.host.good('vcpu-pin', 'pins', 'all', '0-1,^0')
+        self.assertEqual(self.allowed(), {'vcpu 0': '1', 'vcpu 1': '1'})
+        self.assertEqual(self.column(), ['1', '1'])
+
+    def test_mistakes_are_named(self):
+        for args, words in ((('2', '0'), 'no vCPU'), (('0', '9999'), 'does not exist'), (('0', '^0,0'), 'leaves no'),
+                            (('0', 'x'), 'no processor')):
+            r = self.host.xm('vcpu-pin', 'pins', *args)
+            self.assertEqual((r.status, words in r.err), (1, True), r)
