@@ -163,13 +163,18 @@ static void atomic(Program *p)
     }
 }
 
-/* REP MOVS and STOS of up to 127 elements, within a page and over its end; STD now and then. */
+/* REP MOVS and STOS of up to 127 elements, within a page and over its end; STD now and then.  All of
+ * it in the data, for only these are the same for both. */
 static void repeated(Program *p)
 {
     bool down = below(8) == 0;
 
-    encode(p, 0, 8, 0, 0x8d, 7, true);
-    encode(p, 0, 8, 0, 0x8d, 6, true);
+    for (unsigned r = 6; r < 8; r++) {
+        int32_t disp = 1024 + (int32_t)below(DATA_SIZE - 2048);
+
+        encode(p, 0, 8, 0, 0x8d, r, true);
+        memcpy(p->b + p->len - 4, &disp, 4);
+    }
     put(p, 0xb9);
     put(p, below(128));
     put(p, 0);
