@@ -371,8 +371,9 @@ JitLink *link_new(Xlat *x, uint64_t rip, bool guarded)
 {
     JitLink *l = &x->j->links[x->j->link_count++];
 
-    *l = (JitLink){ .tag = ~0ull, .rip = rip, .flags = (uint8_t)x->flags, .guarded = guarded };
-    x->edges[x->edge_count++] = l;
+    *l = (JitLink){ .tag = ~0ull, .rip = rip, .flags = x->flags & (FLAGS_HOST | FLAGS_MEM),
+                    .guarded = guarded };
+    x->edges[x->edge_count++] = (Edge){ l, (uint8_t)x->flags, x->again };
     return l;
 }
 

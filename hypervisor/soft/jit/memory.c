@@ -13,6 +13,10 @@ _Static_assert(offsetof(TlbEntry, wtag) == TAG_WRITE && offsetof(TlbEntry, adden
 
 void slow_if(Xlat *x, unsigned cond)
 {
+    if (!x->slow_count || x->slow[x->slow_count - 1].insn != x->n) {
+        x->done[x->n].before = (uint8_t)x->flags;
+        x->done[x->n].again = x->again;
+    }
     x->slow[x->slow_count++] = (SlowJump){ e_jcc(&x->e, cond), (uint8_t)x->n };
 }
 
@@ -158,8 +162,7 @@ static Operand by_register(Xlat *x, unsigned base, int32_t disp, unsigned size,
 
 Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare)
 {
-    flags_to_mem(x);
-    flags_clobbered(x);
+    flags_leave_host(x);
     if (i->asize == 8 && !has_base(x, i->seg)) {
         uint64_t at = x->b->rip + (uint64_t)(int64_t)i->disp;
 
@@ -194,8 +197,7 @@ Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsign
                      enum Access access, unsigned *spare)
 {
     (void)i;
-    flags_to_mem(x);
-    flags_clobbered(x);
+    flags_leave_host(x);
     if (x->in_64)
         return by_register(x, host_reg[base], disp, size, access, spare);
     e_lea(&x->e, 4, SCRATCH_A, opd_mem(host_reg[base], disp));

@@ -343,10 +343,112 @@ static void flags_before(Xlat *x, const Form *f)
         flags_to_host(x);
 }
 
-static void flags_after(Xlat *x, const Form *f)
+static void again_note(Xlat *x, const Insn *i, const Form *f);
+
+static void flags_after(Xlat *x, const Insn *i, const Form *f)
 {
     if (f->flags != FL_NONE)
         flags_written(x);
+    if (f->flags == FL_ALL)
+        again_note(x, i, f);
+}
+
+/* The group 1 operation, 8 for TEST and NEG, or -1. */
+static int again_kind(const Form *f)
+{
+    if (f->map || f->prefix)
+        return -1;
+    if (f->op < 0x40)
+        return f->op >> 3;
+    if (f->op >= 0x80 && f->op <= 0x83)
+        return f->digit;
+    if (f->op == 0x84 || f->op == 0x85)
+        return 8;
+    return (f->op == 0xf6 || f->op == 0xf7) && (f->digit == 0 || f->digit == 3) ? 8 : -1;
+}
+
+static Operand again_operand(const Xlat *x, unsigned r, unsigned size)
+{
+    unsigned g = guest_number(r, size);
+
+    return host_reg[g] == IN_MEMORY ? opd_abs(&x->c->gpr[g]) : opd_reg(host_reg[g]);
+}
+
+/* The flags are those of register g's value, as AND, OR and XOR leave them. */
+static void again_result(Xlat *x, unsigned r, unsigned size)
+{
+    FlagsAgain *a = &x->again;
+    Operand rm = again_operand(x, r, size);
+
+    a->size = (uint8_t)size;
+    a->count = 1;
+    a->op[0].rm = rm;
+    a->op[0].imm = 0;
+    if (rm.mem) {                               /* cmp rm, 0 */
+        a->op[0].op = size == 1 ? 0x80 : 0x83;
+        a->op[0].reg = 7;
+        a->op[0].imm_size = 1;
+        a->byte_reg = false;
+    } else {                                    /* test rm, rm */
+        a->op[0].op = size == 1 ? 0x84 : 0x85;
+        a->op[0].reg = rm.reg;
+        a->op[0].imm_size = 0;
+        a->byte_reg = true;
+    }
+    a->uses = (uint16_t)(1u << guest_number(r, size));
+}
+
+/* After an instruction that wrote all flags: can they be made again? */
+static void again_note(Xlat *x, const Insn *i, const Form *f)
+{
+    int kind = again_kind(f);
+    bool uses_reg = f->digit == NO_REG, undo = kind == 0 || kind == 5 || (kind == 8 && f->digit == 3);
+    bool to_reg = f->op < 0x40 && (f->op & 2);
+    unsigned reg_g = guest_number(i->reg, f->reg_size), rm_g = guest_number(i->rm, f->rm_size);
+    FlagsAgain *a = &x->again;
+    Operand rm;
+
+    if (kind < 0 || kind == 2 || kind == 3 || (uses_reg && is_high(i->reg, f->reg_size)) ||
+        (i->rm != REG_MEM && is_high(i->rm, f->rm_size)))
+        return;
+    if (kind == 4 || kind == 1 || kind == 6) {
+        if (!to_reg && i->rm == REG_MEM)
+            return;
+        again_result(x, to_reg ? i->reg : i->rm, f->size);
+    } else {
+        if (i->rm == REG_MEM || (undo && uses_reg && reg_g == rm_g))
+            return;
+        rm = again_operand(x, i->rm, f->rm_size);
+        a->size = f->size;
+        a->count = 1;
+        a->byte_reg = uses_reg;
+        a->uses = (uint16_t)(1u << rm_g);
+        a->op[0].op = f->op;
+        a->op[0].reg = f->digit;
+        a->op[0].rm = rm;
+        a->op[0].imm = i->imm;
+        a->op[0].imm_size = f->imm_size;
+        if (uses_reg) {
+            a->uses |= (uint16_t)(1u << reg_g);
+            a->op[0].reg = host_reg[reg_g];
+            if (host_reg[reg_g] == IN_MEMORY) {     /* the other direction */
+                if (rm.mem)
+                    return;
+                a->op[0].op ^= kind == 8 ? 0 : 2;
+                a->op[0].reg = rm.reg;
+                a->op[0].rm = again_operand(x, i->reg, f->reg_size);
+            }
+        }
+        if (undo) {
+            a->op[a->count++] = a->op[0];
+            if (kind != 8 && uses_reg)
+                a->op[0].op ^= 0x28;                /* ADD and SUB */
+            else if (kind != 8)
+                a->op[0].reg ^= 5;
+        }
+    }
+    x->flags |= FLAGS_AGAIN;
+    x->again_new = true;
 }
 
 /* The scratch register for guest register g, but not the one that is avoided; with its value when
@@ -398,7 +500,7 @@ static void emit_registers(Xlat *x, const Insn *i, const Form *f)
         scratch_written(x, reg, reg_g);
     if (rm_out_of_home && f->rm_out)
         scratch_written(x, rm, rm_g);
-    flags_after(x, f);
+    flags_after(x, i, f);
     x->keep = true;
 }
 
@@ -428,7 +530,7 @@ static bool emit_form(Xlat *x, const Insn *i, const Form *f)
     emit_imm(e, f->imm_size, i->imm);
     if (uses_reg && f->reg_out && in_memory(i->reg, f->reg_size))
         put_back(x, reg_scratch, i->reg, f->reg_size);
-    flags_after(x, f);
+    flags_after(x, i, f);
     return true;
 }
 
@@ -577,8 +679,7 @@ static bool emit_push_memory(Xlat *x, const Insn *i)
 /* Rings 0 to 2 share their blocks: what only ring 0 may do is the body's in the others. */
 void ring0_only(Xlat *x)
 {
-    flags_to_mem(x);
-    flags_clobbered(x);
+    flags_leave_host(x);
     e_op(&x->e, 1, 0, 0, 0x80, 7, opd_abs(&x->c->cpl));
     e8(&x->e, 0);
     slow_if(x, CC_NE);
@@ -672,6 +773,7 @@ static bool emit_ret(Xlat *x, const Insn *i)
 
     if (!stack_plain(x, i))
         return false;
+    flags_to_mem(x);
     from = memory_stack(x, i, 4, 0, size, FOR_READ, &spare);
     e_op(&x->e, size, 0, 0, 0x8b, SCRATCH_A, from);
     rsp_add(x, (int32_t)size + (i->opcode == 0xc2 ? (uint16_t)i->imm : 0));
@@ -686,12 +788,12 @@ static bool emit_indirect(Xlat *x, const Insn *i, bool call)
 
     if (call ? !stack_plain(x, i) : size < 4)
         return false;
+    flags_to_mem(x);
     if (i->rm == REG_MEM) {
         Operand from = memory_operand(x, i, size, FOR_READ, &spare);
         e_op(e, size, 0, 0, 0x8b, SCRATCH_A, from);
     } else {
-        flags_to_mem(x);
-        flags_clobbered(x);
+        flags_leave_host(x);
         if (in_memory(i->rm, 8))
             fetch(x, SCRATCH_A, i->rm, 8);
         else
@@ -767,8 +869,7 @@ static bool emit_divide(Xlat *x, const Insn *i)
         Operand from = memory_operand(x, i, size, FOR_READ, &spare);
         e_op(e, size, 0, 0, 0x8b, SCRATCH_A, from);
     } else {
-        flags_to_mem(x);
-        flags_clobbered(x);
+        flags_leave_host(x);
         if (in_memory(i->rm, 8))
             fetch(x, SCRATCH_A, i->rm, 8);
         else
@@ -927,10 +1028,50 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i)
     }
     if (sse_known(i))
         return u;
-    if (is_divide(i) || !form_of(i, &f) || i->rm == REG_MEM || !encodable(i, &f))
+    if (is_divide(i) || !form_of(i, &f))
         return u;
-    u.may_leave = false;
     u.reads = f.reads || f.flags == FL_PART;
     u.writes_all = f.flags == FL_ALL;
+    u.may_leave = i->rm == REG_MEM || !encodable(i, &f);
     return u;
+}
+
+static uint16_t form_writes(const Insn *i, const Form *f)
+{
+    uint16_t regs = 0;
+
+    if (f->digit == NO_REG && f->reg_out)
+        regs |= (uint16_t)(1u << guest_number(i->reg, f->reg_size));
+    if (f->rm_out && i->rm != REG_MEM)
+        regs |= (uint16_t)(1u << guest_number(i->rm, f->rm_size));
+    if (!f->map && (f->op == 0xf6 || f->op == 0xf7) && f->digit >= 4)
+        regs |= 1u << 0 | 1u << 2;
+    if (f->map == 1 && (f->op == 0xb0 || f->op == 0xb1))
+        regs |= 1u << 0;
+    return regs;
+}
+
+uint16_t op_writes(const Xlat *x, const Insn *i)
+{
+    unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
+    Form f;
+
+    if (i->row || sse_known(i) || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+        return 0xffff;
+    switch (op) {
+    case 0x50 ... 0x57: case 0x68: case 0x6a: case 0xc2: case 0xc3: case 0xe8: return 1u << 4;
+    case 0x58 ... 0x5f: case 0x8f:
+        return (uint16_t)(1u << 4 | (i->rm == REG_MEM ? 0 : 1u << i->rm));
+    case 0x70 ... 0x7f: case 0x180 ... 0x18f: case 0xe9: case 0xeb: case 0xf5: case 0xf8:
+    case 0xf9: case 0xfa: case 0xfb: case 0x9e: return 0;
+    case 0x8d: case 0x1c8 ... 0x1cf: return (uint16_t)(1u << i->reg);
+    case 0xb0 ... 0xbf: return (uint16_t)(1u << guest_number(i->reg, i->opsize));
+    case 0x98: case 0x9f: return 1u << 0;
+    case 0x99: return 1u << 2;
+    case 0xff:
+        if (digit == 2 || digit == 4 || digit == 6)
+            return 1u << 4;
+        break;
+    }
+    return form_of(i, &f) ? form_writes(i, &f) : 0xffff;
 }

@@ -198,8 +198,8 @@ void vector_ensure(Xlat *x, bool avx)
 
     if (x->vec & need)
         return;
-    flags_to_mem(x);
-    flags_clobbered(x);
+    flags_to_mem(x);            /* vector_in calls bodies */
+    flags_leave_host(x);
     e_op(e, 1, 0, 0, 0xf6, 0, opd_abs(&x->c->vec_live));        /* test byte, imm */
     e8(e, need);
     x->vec_in[x->vec_in_count].site = e_jcc(e, CC_E);

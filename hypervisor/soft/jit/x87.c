@@ -153,7 +153,7 @@ void x87_ensure(Xlat *x)
         return;
     }
     flags_to_mem(x);
-    flags_clobbered(x);
+    flags_leave_host(x);
     e_op(e, 1, 0, 0, 0xf6, 0, opd_abs(&x->c->x87_live));        /* test byte, imm */
     e8(e, 1);
     x->x87_in[x->x87_in_count].site = e_jcc(e, CC_E);

@@ -6,36 +6,6 @@
 #include "hypervisor/soft/jit/xlat.h"
 #include "hypervisor/soft/mmu.h"
 
-/* --- flags --- */
-void flags_to_mem(Xlat *x)
-{
-    Emit *e = &x->e;
-
-    if (x->flags & FLAGS_MEM)
-        return;
-    e_mov(e, SCRATCH_A, RAX);
-    e8(e, 0x9f);                                                /* lahf */
-    e_op_byte(e, 1, 0, 1, 0x90, 0, false, opd_reg(RAX), true);  /* seto al */
-    e_op(e, 2, 0, 0, 0x89, RAX, opd_abs(&x->c->aflags));
-    e_mov(e, RAX, SCRATCH_A);
-    x->flags |= FLAGS_MEM;
-}
-
-void flags_to_host(Xlat *x)
-{
-    Emit *e = &x->e;
-
-    if (x->flags & FLAGS_HOST)
-        return;
-    e_store(e, opd_abs(&x->c->jit_save), RAX);
-    e_op(e, 4, 0, 1, 0xb7, RAX, opd_abs(&x->c->aflags));        /* movzx eax, word */
-    e8(e, 0x04);                                                /* add al, 7fh makes OF */
-    e8(e, 0x7f);
-    e8(e, 0x9e);                                                /* sahf */
-    e_load(e, RAX, opd_abs(&x->c->jit_save));
-    x->flags |= FLAGS_HOST;
-}
-
 /* --- ways out --- */
 static void set_rip(Xlat *x, uint64_t rip)
 {
@@ -55,7 +25,7 @@ static bool same_page(const Xlat *x, uint64_t rip)
     return ((rip + x->b->cs_base) >> 12) == ((x->b->rip + x->b->cs_base) >> 12);
 }
 
-/* Flags are in memory: leaves if somebody wants this vCPU. */
+/* Flags aren't in the host: leaves if somebody wants this vCPU. */
 static void poll(Xlat *x, JitLink *l)
 {
     e_alu_imm(&x->e, 4, 7, opd_abs((const void *)&x->c->poll), 0);
@@ -70,10 +40,8 @@ static void edge(Xlat *x, uint64_t rip)
     Emit *e = &x->e;
     JitLink *l;
 
-    if (guarded || back) {
-        flags_to_mem(x);
-        flags_clobbered(x);
-    }
+    if (guarded || back)
+        flags_leave_host(x);
     l = link_new(x, rip, guarded);
     if (back)
         poll(x, l);
@@ -82,6 +50,9 @@ static void edge(Xlat *x, uint64_t rip)
         e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&l->tag));
         x->polls[x->poll_count++] = (Poll){ e_jcc(e, CC_NE), l };
     }
+    if (!(x->flags & FLAGS_MEM))
+        flags_to_host(x);
+    l->flags = x->flags & (FLAGS_HOST | FLAGS_MEM);
     l->site = e_jmp(e);
 }
 
@@ -148,6 +119,9 @@ static void emit_slow(Xlat *x)
         for (; k < x->slow_count && x->slow[k].insn == n; k++)
             e_patch(x->slow[k].site, e->p);
         x87_store_pending(x, x->x87_before[n]);
+        x->flags = x->done[n].before;
+        x->again = x->done[n].again;
+        flags_to_mem(x);
         e_imm(e, SCRATCH_A, (uintptr_t)x->b);
         e_imm(e, SCRATCH_B, (uintptr_t)i);
         e_call_to(e, x->j->body);
@@ -199,13 +173,17 @@ static void emit_stubs(Xlat *x)
     Emit *e = &x->e;
 
     for (unsigned k = 0; k < x->edge_count; k++) {
-        JitLink *l = x->edges[k];
+        JitLink *l = x->edges[k].link;
 
-        l->stub = e->p;
-        e_patch(l->site, e->p);
         for (unsigned n = 0; n < x->poll_count; n++)
             if (x->polls[n].link == l)
                 e_patch(x->polls[n].site, e->p);
+        x->flags = x->edges[k].poll_flags;
+        x->again = x->edges[k].again;
+        if (!(x->flags & (FLAGS_HOST | FLAGS_MEM)))
+            flags_to_host(x);
+        l->stub = e->p;
+        e_patch(l->site, e->p);
         x->flags = l->flags;
         flags_to_mem(x);
         set_rip(x, l->rip);
@@ -230,28 +208,12 @@ static void emit_call(Xlat *x, const Insn *i)
     x->x87 = false;
 }
 
-/* Where the block wants its flags: FLAGS_*, 0 if it replaces them before anyone could ask. */
-static unsigned first_need(const Xlat *x)
-{
-    for (unsigned n = 0; n < x->b->count; n++) {
-        FlagUse u = op_flag_use(x, &x->b->insn[n]);
-
-        if (u.may_leave)
-            return FLAGS_MEM;
-        if (u.reads)
-            return FLAGS_HOST;
-        if (u.writes_all)
-            return 0;
-    }
-    return FLAGS_MEM;
-}
-
 bool jit_translate(Cpu *c, Block *b)
 {
     Jit *j = c->jit;
     Xlat x = { .e = { j->p, j->run }, .c = c, .j = j, .b = b,
                .in_64 = (b->mode & MODE_SIZE_MASK) == MODE_64 };
-    unsigned need = first_need(&x);
+    unsigned need = flags_first_need(&x);
     uint8_t *host, *mem;
 
     x.held[0] = x.held[1] = NO_REG;
@@ -279,8 +241,10 @@ bool jit_translate(Cpu *c, Block *b)
         if (x.n + 1u == b->count || insn_is_branch(i))
             x87_settle(&x);             /* the block may be left within i */
         x.x87_before[x.n] = x.x87_pending;
+        flags_before_insn(&x, i);
         if (!op_emit(&x, i))
             emit_call(&x, i);
+        flags_after_insn(&x, i);
         if (!x.keep)
             x.held[0] = x.held[1] = NO_REG;
         if (!x.ended) {

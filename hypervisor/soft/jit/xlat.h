@@ -3,9 +3,9 @@
  * xlat.h - the translation of one block: what cache.c, xlat.c, memory.c and ops.c share.
  *
  * Flags.  At every place that may leave translated code the guest's flags must be exact.  They are
- * in the host's flags (FLAGS_HOST), in Cpu.aflags (FLAGS_MEM), or both; Xlat.flags says which.
- * Anything that clobbers host flags first brings them to memory, unless they are there or the next
- * instruction to be looked at replaces them all.
+ * in the host's flags (FLAGS_HOST), in Cpu.aflags (FLAGS_MEM), can be made again from registers as
+ * these are now (FLAGS_AGAIN, Xlat.again), or several of these; Xlat.flags says which.  Anything that
+ * clobbers host flags first sees to it that they aren't lost: flags_leave_host().
  */
 #ifndef GH_SOFT_JIT_XLAT_H
 #define GH_SOFT_JIT_XLAT_H
@@ -13,7 +13,16 @@
 #include "hypervisor/soft/jit/jit.h"
 #include "hypervisor/soft/jit/regs.h"
 
-enum { FLAGS_HOST = 1, FLAGS_MEM = 2 };
+enum { FLAGS_HOST = 1, FLAGS_MEM = 2, FLAGS_AGAIN = 4 };
+
+/* The host instructions, without effect but for the flags, that make them again: a comparison once
+ * more, an addition after its opposite, a test of a logical operation's result. */
+typedef struct FlagsAgain {
+    struct { uint8_t op, reg, imm_size; Operand rm; uint64_t imm; } op[2];
+    uint8_t count, size;
+    bool byte_reg;              /* reg is a byte register, not a part of the opcode */
+    uint16_t uses;              /* guest registers */
+} FlagsAgain;
 
 /* A direct jump to another block: patched when that one has code. */
 struct JitLink {
@@ -23,7 +32,7 @@ struct JitLink {
     JitLink *next;              /* of those linked to the same block */
     uint64_t rip;               /* target */
     Block *target;              /* NULL while unlinked */
-    uint8_t flags;              /* FLAGS_* when it is taken */
+    uint8_t flags;              /* FLAGS_HOST or FLAGS_MEM or both, when it is taken */
     bool guarded;               /* target on another page */
 };
 
@@ -63,12 +72,21 @@ typedef struct X87Pending { uint8_t insn, data; } X87Pending;
 
 typedef struct Poll { uint8_t *site; JitLink *link; } Poll;
 
+/* A way out, as long as its block is translated. */
+typedef struct Edge {
+    JitLink *link;
+    uint8_t poll_flags;         /* FLAGS_* when its polls leave */
+    FlagsAgain again;
+} Edge;
+
 typedef struct Xlat {
     Emit e;
     Cpu *c;
     Jit *j;
     Block *b;
     unsigned flags;             /* FLAGS_* */
+    FlagsAgain again;           /* with FLAGS_AGAIN */
+    bool again_new;             /* by the instruction being translated */
     bool in_64;
     unsigned n;                 /* index of the instruction being translated */
     bool ended;                 /* nothing falls through any more */
@@ -76,7 +94,7 @@ typedef struct Xlat {
     bool keep;                  /* they still have them after this instruction */
     SlowJump slow[BLOCK_INSNS * 6];
     unsigned slow_count;
-    struct { uint8_t *resume; uint8_t flags, vec; bool x87; } done[BLOCK_INSNS];
+    struct { uint8_t *resume; FlagsAgain again; uint8_t before, flags, vec; bool x87; } done[BLOCK_INSNS];
     uint8_t vec;                /* VEC_* that hold for sure */
     struct { uint8_t *site, *resume; uint8_t insn; } vec_in[2 * BLOCK_INSNS];
     unsigned vec_in_count;
@@ -86,7 +104,7 @@ typedef struct Xlat {
     unsigned x87_in_count;
     Poll polls[2 * EDGES_MAX];  /* further jumps to a link's stub */
     unsigned poll_count;
-    JitLink *edges[EDGES_MAX];
+    Edge edges[EDGES_MAX];
     unsigned edge_count;
 } Xlat;
 
@@ -96,11 +114,17 @@ static inline void (*body_of(const Xlat *x, const Insn *i))(Cpu *c, const Insn *
     return i == x->b->insn ? x->b->first : i->fn;
 }
 
-/* flags */
+/* flags.c */
 void flags_to_mem(Xlat *x);     /* leaves them where they are, too; uses R10 */
 void flags_to_host(Xlat *x);    /* uses no register */
-static inline void flags_clobbered(Xlat *x) { x->flags &= ~(unsigned)FLAGS_HOST; }
+void flags_leave_host(Xlat *x); /* the host's will be clobbered; may use R10 */
 static inline void flags_written(Xlat *x) { x->flags = FLAGS_HOST; }
+/* Around each instruction, which writes guest registers: what these made can't be made again. */
+void flags_before_insn(Xlat *x, const Insn *i);
+void flags_after_insn(Xlat *x, const Insn *i);
+/* Where the block wants its flags: FLAGS_HOST or FLAGS_MEM, 0 if it replaces them before anyone
+ * could ask. */
+unsigned flags_first_need(const Xlat *x);
 
 /* memory.c */
 void slow_if(Xlat *x, unsigned cond);
@@ -129,6 +153,8 @@ void ring0_only(Xlat *x);
 /* How i meets the flags. */
 typedef struct FlagUse { bool reads, writes_all, may_leave; } FlagUse;
 FlagUse op_flag_use(const Xlat *x, const Insn *i);
+/* The guest registers that it may write: bits. */
+uint16_t op_writes(const Xlat *x, const Insn *i);
 
 /* sse.c: as op_emit() */
 bool sse_emit(Xlat *x, const Insn *i);
