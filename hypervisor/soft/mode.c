@@ -52,34 +52,27 @@ static uint32_t mode_bits(const Cpu *c)
     const Seg *cs = &c->seg[SEG_CS];
     uint32_t mode = 0;
 
-    if (cpu_lma(c)) {
-        mode |= MODE_LMA;
-        if (cs->attr & ATTR_L)
-            mode |= MODE_64;
+    if (cpu_lma(c) && (cs->attr & ATTR_L)) {
+        mode = MODE_LMA | MODE_64 | MODE_PROT | MODE_SS32 | MODE_FLAT;
+    } else {
+        mode = (cpu_lma(c) ? MODE_LMA : 0) | (cs->big ? MODE_32 : MODE_16);
+        mode |= cpu_v86(c) ? MODE_V86 : c->cr0 & CR0_PE ? MODE_PROT : 0;
+        mode |= c->seg[SEG_SS].big ? MODE_SS32 : 0;
+        if (is_flat(cs) && is_flat(&c->seg[SEG_DS]) && c->seg[SEG_DS].writable &&
+            is_flat(&c->seg[SEG_ES]) && c->seg[SEG_ES].writable &&
+            is_flat(&c->seg[SEG_SS]) && c->seg[SEG_SS].writable)
+            mode |= MODE_FLAT;
     }
-    if (!(mode & MODE_64) && cs->big)
-        mode |= MODE_32;
-    if (cpu_v86(c))
-        mode |= MODE_V86;
-    else if (c->cr0 & CR0_PE)
-        mode |= MODE_PROT;
     if (c->cpl == 3)
         mode |= MODE_USER;
-    if ((mode & MODE_64) || c->seg[SEG_SS].big)
-        mode |= MODE_SS32;
-    if ((mode & MODE_64) ||
-        (is_flat(cs) && is_flat(&c->seg[SEG_DS]) && c->seg[SEG_DS].writable &&
-         is_flat(&c->seg[SEG_ES]) && c->seg[SEG_ES].writable &&
-         is_flat(&c->seg[SEG_SS]) && c->seg[SEG_SS].writable))
-        mode |= MODE_FLAT;
+    if (c->rflags & RF_AC) {
+        if (c->cpl != 3)
+            mode |= c->cr4 & CR4_SMAP ? MODE_AC : 0;
+        else
+            mode |= c->cr0 & CR0_AM ? MODE_AM : 0;
+    }
     if ((c->rflags & RF_TF) || (c->dr[7] & 0xff))
-        mode |= MODE_TF;
-    if (c->cpl == 3 && (c->cr0 & CR0_AM) && (c->rflags & RF_AC))
-        mode |= MODE_AM;
-    if (c->cpl != 3 && (c->cr4 & CR4_SMAP) && (c->rflags & RF_AC))
-        mode |= MODE_AC;
-    if (has_data_breakpoints(c))
-        mode |= MODE_WATCH;
+        mode |= MODE_TF | (has_data_breakpoints(c) ? MODE_WATCH : 0);
     return mode;
 }
 
@@ -87,37 +80,42 @@ static uint32_t mode_bits(const Cpu *c)
  * A segment may do without checks when no offset can be wrong in it.  A base other than 0 is fine
  * outside long mode: a sum beyond 4 GiB misses the TLB there and is cut on the slow path.
  */
+static void update_base(Cpu *c, unsigned n)
+{
+    const Seg *s = &c->seg[n];
+
+    c->fbase_r[n] = c->fbase_w[n] = FBASE_NONE;
+    if (cpu_in_64(c)) {
+        c->fbase_r[n] = c->fbase_w[n] = n == SEG_FS || n == SEG_GS ? s->base : 0;
+    } else if (s->limit == 0xffffffff && !s->expand_down && (!s->base || !cpu_lma(c))) {
+        if (s->readable)
+            c->fbase_r[n] = s->base;
+        if (s->writable)
+            c->fbase_w[n] = s->base;
+    }
+}
+
 static void update_bases(Cpu *c)
 {
-    bool in_64 = cpu_in_64(c);
-
-    for (unsigned n = 0; n < 8; n++) {
-        const Seg *s = &c->seg[n < SEG_NONE ? n : 0];
-
-        c->fbase_r[n] = c->fbase_w[n] = FBASE_NONE;
-        if (n == SEG_NONE) {
-            c->fbase_r[n] = c->fbase_w[n] = 0;
-        } else if (n > SEG_NONE) {
-            continue;
-        } else if (in_64) {
-            c->fbase_r[n] = c->fbase_w[n] = n == SEG_FS || n == SEG_GS ? s->base : 0;
-        } else if (s->limit == 0xffffffff && !s->expand_down && (!s->base || !cpu_lma(c))) {
-            if (s->readable)
-                c->fbase_r[n] = s->base;
-            if (s->writable)
-                c->fbase_w[n] = s->base;
-        }
-    }
+    for (unsigned n = 0; n < SEG_NONE; n++)
+        update_base(c, n);
+    c->fbase_r[SEG_NONE] = c->fbase_w[SEG_NONE] = 0;
+    c->fbase_r[SEG_NONE + 1] = c->fbase_w[SEG_NONE + 1] = FBASE_NONE;
 }
 
 void cpu_update_mode(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
+    uint32_t limit, old = c->mode;
     uint64_t base;
-    uint32_t limit;
 
     c->mode = mode_bits(c);
-    update_bases(c);
+    if (c->mode & old & MODE_64) {      /* the other segments are what they were */
+        update_base(c, SEG_FS);
+        update_base(c, SEG_GS);
+    } else {
+        update_bases(c);
+    }
     p->watch = c->mode & MODE_WATCH;
     if (p->watch || (c->mode & MODE_AM))
         c->tlb = c->tlbs[TLB_NONE];
@@ -137,6 +135,23 @@ void cpu_update_mode(Cpu *c)
     } else {
         jump_tag_update(c);
     }
+}
+
+void cpu_update_segment(Cpu *c, unsigned seg, const Seg *old)
+{
+    const Seg *s = &c->seg[seg];
+
+    if (s->base == old->base && s->limit == old->limit && s->attr == old->attr)
+        return;
+    if (seg < SEG_FS) {
+        if (c->mode & MODE_64)
+            return;
+        if (mode_bits(c) != c->mode) {
+            cpu_update_mode(c);
+            return;
+        }
+    }
+    update_base(c, seg);
 }
 
 /* --- reset --- */

@@ -179,13 +179,15 @@ static void load_data(Cpu *c, const Insn *i, unsigned seg, uint16_t selector)
 
 void seg_load(Cpu *c, const Insn *i, unsigned seg, uint16_t selector)
 {
+    Seg old = c->seg[seg];
+
     if (!cpu_prot(c))
         seg_set_real(c, seg, selector);
     else if (seg == SEG_SS)
         load_ss(c, i, selector);
     else
         load_data(c, i, seg, selector);
-    cpu_update_mode(c);
+    cpu_update_segment(c, seg, &old);
 }
 
 void segs_drop_inner(Cpu *c)

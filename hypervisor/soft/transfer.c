@@ -488,6 +488,7 @@ static void iret_real(Cpu *c, const Insn *i)
     stack_commit(&s);
     seg_set_real(c, SEG_CS, selector);
     cpu_set_rflags(c, (uint32_t)flags, mask);
+    cpu_update_mode(c);
     c->rip = ip;
 }
 
@@ -520,6 +521,7 @@ static void iret_v86(Cpu *c, const Insn *i)
     stack_commit(&s);
     seg_set_real(c, SEG_CS, selector);
     cpu_set_rflags(c, flags, mask);
+    cpu_update_mode(c);
     c->rip = ip;
 }
 

@@ -269,6 +269,24 @@ snippet c16_far, 16             /* far call to 1010:0000 = CODE + 0x100, which r
     retf 2
 end c16_far
 
+snippet c16_iret_elsewhere, 16  /* IRET from 1000:0040 to 1010:0040 */
+    mov ax, 0x40
+    jmp ax
+    .org c16_iret_elsewhere + 0x40
+    mov bx, 1
+    inc cx
+    cmp cx, 3
+    ja 1f
+    pushf
+    push 0x1010
+    push 0x40
+    iret
+1:  hlt
+    .org c16_iret_elsewhere + 0x140
+    mov bx, 2
+    hlt
+end c16_iret_elsewhere
+
 snippet c16_limit, 16
     mov bx, 0xffff
     mov ax, [bx]

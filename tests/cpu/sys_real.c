@@ -51,6 +51,15 @@ Test(sys_real, far_call_and_return)
     eq_hex(R(RSP), 0xfff2);
 }
 
+Test(sys_real, iret_to_another_segment_runs_the_code_there)
+{
+    guest_real(g);
+    LOAD(g, c16_iret_elsewhere);
+    R(RCX) = 0;
+    run_to(g, CODE + 0x143);
+    eq_hex(R(RBX), 2);
+}
+
 Test(sys_real, word_across_the_limit_is_gp_without_error_code)
 {
     guest_real(g);

@@ -163,6 +163,12 @@ static Operand by_register(Xlat *x, unsigned base, int32_t disp, unsigned size,
 Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare)
 {
     flags_leave_host(x);
+    if (i->asize > 2 && i->base == REG_ZERO && i->index == REG_ZERO && !has_base(x, i->seg)) {
+        uint64_t at = i->asize == 8 ? (uint64_t)(int64_t)i->disp : (uint32_t)i->disp;
+
+        if ((at & 0xfff) + size <= 4096 && !(needs_alignment(access) && (at & (size - 1))))
+            return known_address(x, at, size, access, spare);
+    }
     if (i->asize == 8 && !has_base(x, i->seg)) {
         uint64_t at = x->b->rip + (uint64_t)(int64_t)i->disp;
 

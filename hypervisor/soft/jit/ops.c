@@ -558,6 +558,23 @@ static bool emit_mov_imm(Xlat *x, const Insn *i)
     return true;
 }
 
+/* MOV between RAX and an address in the instruction. */
+static bool emit_moffs(Xlat *x, const Insn *i)
+{
+    bool store = i->opcode & 2, byte = i->opsize == 1;
+    unsigned spare;
+    Insn m = *i;
+    Operand at;
+
+    if (i->asize == 8 && i->imm != (uint64_t)(int64_t)(int32_t)i->imm)
+        return false;
+    m.base = m.index = REG_ZERO;
+    m.disp = (int32_t)i->imm;
+    at = memory_operand(x, &m, i->opsize, store ? FOR_WRITE : FOR_READ, &spare);
+    e_op_byte(&x->e, i->opsize, 0, 0, (store ? 0x88 : 0x8a) | !byte, RAX, byte, at, byte);
+    return true;
+}
+
 static bool emit_lea(Xlat *x, const Insn *i)
 {
     Emit *e = &x->e;
@@ -623,13 +640,13 @@ static bool emit_plain(Xlat *x, const Insn *i, bool reads, bool writes)
 }
 
 /* --- stack --- */
-static bool stack_plain(const Xlat *x, const Insn *i)
+bool stack_plain(const Xlat *x, const Insn *i)
 {
     return x->in_64 ? i->opsize == 8
                     : (x->b->mode & MODE_SS32) && i->opsize == 4;
 }
 
-static void rsp_add(Xlat *x, int32_t n)
+void rsp_add(Xlat *x, int32_t n)
 {
     e_lea(&x->e, x->in_64 ? 8 : 4, GUEST_RSP, opd_mem(GUEST_RSP, n));
 }
@@ -673,35 +690,6 @@ static bool emit_push_memory(Xlat *x, const Insn *i)
     e_load(e, spare, opd_abs(&x->c->jit_save));
     e_op(e, size, 0, 0, 0x89, spare, at);
     rsp_add(x, -(int32_t)size);
-    return true;
-}
-
-/* Rings 0 to 2 share their blocks: what only ring 0 may do is the body's in the others. */
-void ring0_only(Xlat *x)
-{
-    flags_leave_host(x);
-    e_op(&x->e, 1, 0, 0, 0x80, 7, opd_abs(&x->c->cpl));
-    e8(&x->e, 0);
-    slow_if(x, CC_NE);
-}
-
-/* CLI and STI where CPL is 0: IF alone.  With an interrupt waiting, STI is its body's. */
-static bool emit_if(Xlat *x, const Insn *i)
-{
-    uint64_t next = x->b->rip + i->off + i->len;
-    Emit *e = &x->e;
-
-    if ((x->b->mode & (MODE_USER | MODE_V86)) || (x->b->mode & MODE_SIZE_MASK) == MODE_16)
-        return false;
-    ring0_only(x);
-    if (i->opcode == 0xfb) {
-        e_alu_imm(e, 4, 7, opd_abs(&cpu_priv(x->c)->irq_wait), 0);
-        slow_if(x, CC_NE);
-        e_alu_imm(e, 4, 1, opd_abs(&x->c->rflags), RF_IF);
-    } else {
-        e_alu_imm(e, 4, 4, opd_abs(&x->c->rflags), ~RF_IF);
-    }
-    edge_jmp(x, x->in_64 ? next : (uint32_t)next);
     return true;
 }
 
@@ -899,28 +887,6 @@ static bool is_divide(const Insn *i)
     return i->opcode == 0xf7 && (i->modrm >> 3 & 7) >= 6;
 }
 
-static bool emit_ac(Xlat *x, const Insn *i)
-{
-    uint64_t next = x->b->rip + i->off + i->len;
-    bool on = i->modrm == 0xcb;
-    Cpu *c = x->c;
-    Emit *e = &x->e;
-
-    if ((x->b->mode & (MODE_USER | MODE_V86)) || !x->in_64 || on == !!(x->b->mode & MODE_AC))
-        return false;
-    ring0_only(x);
-    e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_abs((char *)&c->cr4 + 2), true);
-    e8(e, CR4_SMAP >> 16);
-    slow_if(x, CC_E);
-    e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->rflags), on ? RF_AC : ~RF_AC);
-    e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->mode), on ? MODE_AC : ~MODE_AC);
-    e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->jump_tag), on ? MODE_AC : ~MODE_AC);
-    e_op(e, 8, 0, 0, 0xc7, 0, opd_abs(&c->tlb));
-    e32(e, (uint32_t)(uintptr_t)c->tlbs[on ? TLB_SUPER_AC : TLB_SUPER]);
-    edge_jmp(x, next);
-    return true;
-}
-
 static bool emit_special(Xlat *x, const Insn *i, bool *known)
 {
     unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
@@ -936,12 +902,6 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
         if (i->rex & 1)
             break;
         return body_of(x, i) != op_pause || x->c->engine->cpu_count < 2;
-    case 0x101:
-        if (i->modrm == 0xca || i->modrm == 0xcb)
-            return emit_ac(x, i);
-        if (i->modrm == 0xf8)
-            return system_emit_swapgs(x, i);
-        break;
     case 0x118 ... 0x11f: case 0x10d: return true;
     case 0x1ae:
         if (i->rm != REG_MEM)
@@ -952,6 +912,7 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
     case 0x9e: return emit_plain(x, i, true, true);
     case 0x9f: return emit_plain(x, i, true, false);
     case 0xa4: case 0xa5: case 0xaa: case 0xab: return string_emit(x, i);
+    case 0xa0 ... 0xa3: return emit_moffs(x, i);
     case 0xb0 ... 0xbf: return emit_mov_imm(x, i);
     case 0xc2: case 0xc3: return emit_ret(x, i);
     case 0xc9: return emit_leave(x, i);
@@ -968,7 +929,6 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
         if (digit == 6)
             return i->rm == REG_MEM ? emit_push_memory(x, i) : emit_push(x, i, false);
         break;
-    case 0xfa: case 0xfb: return emit_if(x, i);
     case 0x8f: return emit_pop(x, i);
     case 0x1c8 ... 0x1cf: return emit_bswap(x, i);
     case 0xf7:
@@ -992,6 +952,8 @@ bool op_emit(Xlat *x, const Insn *i)
     done = emit_special(x, i, &known);
     if (known)
         return done;
+    if (system_emit(x, i))
+        return true;
     if (sse_known(i))
         return sse_emit(x, i);
     if (x87_known(i))
@@ -1059,14 +1021,17 @@ uint16_t op_writes(const Xlat *x, const Insn *i)
     if (i->row || sse_known(i) || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
         return 0xffff;
     switch (op) {
-    case 0x50 ... 0x57: case 0x68: case 0x6a: case 0xc2: case 0xc3: case 0xe8: return 1u << 4;
+    case 0x50 ... 0x57: case 0x68: case 0x6a: case 0xc2: case 0xc3: case 0xe8:
+    case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8: case 0x9c: case 0x9d:
+        return 1u << 4;
     case 0x58 ... 0x5f: case 0x8f:
         return (uint16_t)(1u << 4 | (i->rm == REG_MEM ? 0 : 1u << i->rm));
     case 0x70 ... 0x7f: case 0x180 ... 0x18f: case 0xe9: case 0xeb: case 0xf5: case 0xf8:
     case 0xf9: case 0xfa: case 0xfb: case 0x9e: return 0;
     case 0x8d: case 0x1c8 ... 0x1cf: return (uint16_t)(1u << i->reg);
     case 0xb0 ... 0xbf: return (uint16_t)(1u << guest_number(i->reg, i->opsize));
-    case 0x98: case 0x9f: return 1u << 0;
+    case 0x98: case 0x9f: case 0xa0: case 0xa1: return 1u << 0;
+    case 0xa2: case 0xa3: case 0xfc: case 0xfd: return 0;
     case 0x99: return 1u << 2;
     case 0xff:
         if (digit == 2 || digit == 4 || digit == 6)

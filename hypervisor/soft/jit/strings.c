@@ -31,8 +31,7 @@ bool string_emit(Xlat *x, const Insn *i)
         (move && (i->seg == SEG_FS || i->seg == SEG_GS))) {
         return false;
     }
-    flags_to_mem(x);
-    flags_clobbered(x);
+    flags_leave_host(x);
     e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_abs((char *)&x->c->rflags + 1), true);
     e8(e, RF_DF >> 8);
     slow_if(x, CC_NE);

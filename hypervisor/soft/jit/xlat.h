@@ -156,6 +156,13 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i);
 /* The guest registers that it may write: bits. */
 uint16_t op_writes(const Xlat *x, const Insn *i);
 
+/* Is the stack pointer as wide as i's operand, and that the stack's usual width? */
+bool stack_plain(const Xlat *x, const Insn *i);
+void rsp_add(Xlat *x, int32_t n);       /* leaves the flags alone */
+
+/* system.c: as op_emit() */
+bool system_emit(Xlat *x, const Insn *i);
+
 /* sse.c: as op_emit() */
 bool sse_emit(Xlat *x, const Insn *i);
 bool sse_known(const Insn *i);
@@ -180,8 +187,6 @@ bool x87_go_live(Cpu *c);       /* false: it may not */
 void x87_take_back(Cpu *c);
 uintptr_t x87_live_again(Cpu *c, const Insn *i, Block *b);
 
-/* system.c: as op_emit() */
-bool system_emit_swapgs(Xlat *x, const Insn *i);
 /* strings.c: as op_emit(); MOVS and STOS */
 bool string_emit(Xlat *x, const Insn *i);
 /* atomic.c: as op_emit() */
