@@ -15,6 +15,8 @@
 #define HEADER 4                /* status, next page, length */
 #define TALLY_STOP 0xc0
 #define STALL_NS (2 * NS_PER_S)     /* a vCPU may be off its processor for long */
+#define GAP_NS (200 * NS_PER_US)     /* a frame's time on the wire, some 60 us to 1.2 ms */
+#define BATCH 8                 /* frames */
 #define DATA_PORT 0x10
 #define RESET_PORT 0x18
 
@@ -141,14 +143,24 @@ static unsigned pages_of(size_t len)
     return (len + HEADER + ETHER_FCS + PAGE_BYTES - 1) / PAGE_BYTES;
 }
 
+/*
+ * Where reception stops.  Drivers keep BNRY one page behind the frame they read next; some (Linux's
+ * 8390 core) subtract one without looking where the ring begins.  No page of the ring equals
+ * PSTART - 1, so a chip would run over what is unread: the page before PSTART is PSTOP - 1.
+ */
+static uint8_t boundary(const Ne2000 *s)
+{
+    return (uint8_t)(s->bnry + 1) == s->pstart ? s->pstop - 1 : s->bnry;
+}
+
 /* Whether a frame of so many pages can be stored, and CURR move on without meeting BNRY. */
 static bool ring_takes(const Ne2000 *s, unsigned pages)
 {
-    uint8_t page = s->curr;
+    uint8_t page = s->curr, end = boundary(s);
 
     for (unsigned i = 0; i < pages; i++) {
         page = next_page(s, page);
-        if (page == s->bnry) {
+        if (page == end) {
             return false;
         }
     }
@@ -160,19 +172,36 @@ static bool receives(const Ne2000 *s)
     return running(s) && !(s->tcr & TCR_LB);
 }
 
+static bool ring_empty(const Ne2000 *s)
+{
+    return next_page(s, boundary(s)) == s->curr || s->bnry == s->curr;
+}
+
 /*
- * While the ring is full, frames wait on the cable: a driver that is only slow loses none.  One that
- * has stopped reading gets its overrun after STALL_NS.
+ * The cable is patient, which costs no frame and no chip could tell from a slow wire.  Frames wait
+ * - while the ring is full;
+ * - once the driver has begun to read, or BATCH frames have come, until GAP_NS after it acknowledged
+ *   PRX.  It may read only so many and then acknowledge, and would never be told of those that it
+ *   left or that came just before; and one that finds PRX again at once, some times in a row, takes
+ *   that for a fault.  To one that never acknowledges PRX they come when it has emptied the ring.
+ * A driver that has stopped reading gets its overrun after STALL_NS.
  */
 static bool can_receive(void *opaque)
 {
     Ne2000 *s = opaque;
     unsigned pages = pages_of(ETHER_MAX);
     unsigned ring = s->pstop > s->pstart ? s->pstop - s->pstart : 0;
+    bool full;
 
-    if (!receives(s) || (s->rcr & RCR_MON) || s->overrun || ring <= pages ||
-        ring_takes(s, pages)) {
+    if (!receives(s) || (s->rcr & RCR_MON) || s->overrun || ring <= pages) {
         return true;
+    }
+    full = !ring_takes(s, pages);
+    if (!full && s->batch < BATCH) {
+        return true;
+    }
+    if (!full && !timer_armed(&s->gap)) {
+        timer_at(&s->gap, vm_now(&s->pci.dev) + GAP_NS);
     }
     if (!timer_armed(&s->stall)) {
         timer_at(&s->stall, vm_now(&s->pci.dev) + STALL_NS);
@@ -180,13 +209,19 @@ static bool can_receive(void *opaque)
     return false;
 }
 
-static void room_again(Ne2000 *s)
+static void frames_may_come(Ne2000 *s)
 {
-    s->overrun = false;
     timer_cancel(&s->stall);
+    timer_cancel(&s->gap);
     if (s->port) {
         net_receive_ready(s->port);
     }
+}
+
+static void room_again(Ne2000 *s)
+{
+    s->overrun = false;
+    frames_may_come(s);
 }
 
 static void stall_over(void *opaque)
@@ -194,9 +229,26 @@ static void stall_over(void *opaque)
     Ne2000 *s = opaque;
 
     s->overrun = true;
-    if (s->port) {
-        net_receive_ready(s->port);
+    frames_may_come(s);
+}
+
+static void gap_over(void *opaque)
+{
+    Ne2000 *s = opaque;
+
+    if (!(s->isr & ISR_PRX) || (!s->acknowledges && ring_empty(s))) {
+        s->batch = 0;
+        frames_may_come(s);
     }
+}
+
+static void set_boundary(Ne2000 *s, uint8_t page)
+{
+    s->bnry = page;
+    if (s->isr & ISR_PRX) {
+        s->batch = BATCH;
+    }
+    room_again(s);
 }
 
 /* RSR's bits for a frame that is ours, 0 if it is not. */
@@ -263,6 +315,7 @@ static void store(Ne2000 *s, const uint8_t *frame, size_t len, uint8_t status)
     head[3] = total >> 8;
     local_write(s, s->curr << 8, head, HEADER);
     s->curr = s->lnpp = after;
+    s->batch = s->isr & ISR_PRX ? MIN(s->batch + 1, BATCH) : 1;
 }
 
 static void receive(void *opaque, const uint8_t *frame, size_t len)
@@ -416,8 +469,8 @@ static void dma_moved(Ne2000 *s, unsigned bytes)
         return;
     }
     if (s->dma == NE2000_DMA_SEND) {
-        s->bnry = s->rnpp = s->send_next;
-        room_again(s);
+        s->rnpp = s->send_next;
+        set_boundary(s, s->send_next);
     }
     s->dma = NE2000_DMA_NONE;
     raise_isr(s, ISR_RDC);
@@ -582,8 +635,9 @@ static void soft_reset(Ne2000 *s)
     s->dcr |= DCR_LAS;
     s->tcr &= ~TCR_LB;
     s->dma = NE2000_DMA_NONE;
-    s->tx_off = s->overrun = false;
+    s->tx_off = s->overrun = s->acknowledges = false;
     timer_cancel(&s->stall);
+    timer_cancel(&s->gap);
     update_irq(s);
 }
 
@@ -673,11 +727,10 @@ static void set_high(uint16_t *v, uint8_t value)
 
 static void write_boundary(Ne2000 *s, uint8_t value)
 {
-    s->bnry = value;
+    set_boundary(s, value);
     if (running(s)) {
         s->isr &= ~ISR_RST;     /* set by an overrun, too: frames have been taken out */
     }
-    room_again(s);
 }
 
 static void write_page0(Ne2000 *s, unsigned reg, uint8_t value)
@@ -690,6 +743,10 @@ static void write_page0(Ne2000 *s, unsigned reg, uint8_t value)
     case 0x5: set_low(&s->tbcr, value); break;
     case 0x6: set_high(&s->tbcr, value); break;
     case 0x7:
+        if (s->isr & value & ISR_PRX) {
+            s->acknowledges = true;
+            timer_at(&s->gap, vm_now(&s->pci.dev) + GAP_NS);
+        }
         s->isr &= ~(value & 0x7f);
         update_irq(s);
         break;
@@ -886,6 +943,7 @@ void ne2000_init(Ne2000 *s)
     NetClient client = { can_receive, receive, link_changed, s };
 
     timer_init(&s->stall, &s->pci.dev.machine->timers, stall_over, s);
+    timer_init(&s->gap, &s->pci.dev.machine->timers, gap_over, s);
     eeprom_fill(s);
     if (s->port) {
         net_attach(s->port, &client);
@@ -903,6 +961,7 @@ void ne2000_finish(Ne2000 *s)
 {
     if (s->stall.queue) {
         timer_cancel(&s->stall);
+        timer_cancel(&s->gap);
     }
     net_port_free(s->port);
 }

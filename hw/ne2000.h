@@ -43,6 +43,9 @@ typedef struct Ne2000 {
     bool tx_off;                /* by a multicast frame, TCR.ATD */
     bool overrun;               /* the driver left the ring full for too long */
     Timer stall;                /* a frame waits for room */
+    uint8_t batch;              /* frames stored since the last gap */
+    bool acknowledges;          /* the driver has cleared PRX since the last reset */
+    Timer gap;                  /* a frame waits for the next one */
     uint8_t memory[NE2000_MEMORY];
 
     uint8_t cr9346, config[4];  /* RTL8029AS: 9346CR, CONFIG0-3 */
@@ -70,6 +73,7 @@ extern const IoOps ne2000_ops;
     STATE_U8(Ne2000, send_next), STATE_U8(Ne2000, rnpp), STATE_U8(Ne2000, lnpp), \
     STATE_U16(Ne2000, counter), STATE_BYTES(Ne2000, fifo), STATE_U8(Ne2000, fifo_at), \
     STATE_BOOL(Ne2000, tx_off), STATE_BOOL(Ne2000, overrun), STATE_TIMER(Ne2000, stall), \
+    STATE_U8(Ne2000, batch), STATE_BOOL(Ne2000, acknowledges), STATE_TIMER(Ne2000, gap), \
     STATE_BYTES(Ne2000, memory), STATE_U8(Ne2000, cr9346), STATE_BYTES(Ne2000, config), \
     STATE_STRUCT(Ne2000, eeprom, eeprom93_state)
 

@@ -102,7 +102,7 @@ class Card:
         self.assertIn('hello guest', self.shell('sleep 1; cat /tmp/in'))
 
     def test_5_no_errors_are_counted(self):
-        for name in ('tx_errors', 'rx_crc_errors', 'tx_carrier_errors'):
+        for name in ('rx_errors', 'tx_errors', 'rx_crc_errors', 'rx_over_errors', 'tx_carrier_errors'):
             self.assertEqual(self.shell(f'cat /sys/class/net/eth0/statistics/{name}').strip(), '0', name)
         self.assertNotIn('nobody cared', self.shell('dmesg'))
 
