@@ -12,7 +12,7 @@
 typedef struct LogSink {
     const char *process;
     int fd;
-    bool verbose;
+    LogLevel least;
 } LogSink;
 
 static const char *level_name(GLogLevelFlags level)
@@ -27,6 +27,13 @@ static const char *level_name(GLogLevelFlags level)
     }
 }
 
+static LogLevel level_of(GLogLevelFlags level)
+{
+    return level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL) ? LOG_LEVEL_ERROR
+           : level & G_LOG_LEVEL_WARNING ? LOG_LEVEL_WARNING
+           : level & G_LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+}
+
 static GLogWriterOutput write_line(GLogLevelFlags level, const GLogField *fields, gsize n,
                                    gpointer opaque)
 {
@@ -36,7 +43,7 @@ static GLogWriterOutput write_line(GLogLevelFlags level, const GLogField *fields
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *when = g_date_time_format(now, "%Y-%m-%d %H:%M:%S");
 
-    if ((level & G_LOG_LEVEL_DEBUG) && !sink->verbose) {
+    if (level_of(level) < sink->least) {
         return G_LOG_WRITER_HANDLED;
     }
     for (gsize i = 0; i < n; i++) {
@@ -59,12 +66,17 @@ static void free_sink(gpointer sink)
     g_free(sink);
 }
 
-void log_init(const char *process, int fd, bool verbose)
+void log_init_level(const char *process, int fd, LogLevel least)
 {
     LogSink *sink = g_new(LogSink, 1);
 
-    *sink = (LogSink){ process, fd < 0 ? STDERR_FILENO : fd, verbose };
+    *sink = (LogSink){ process, fd < 0 ? STDERR_FILENO : fd, least };
     g_log_set_writer_func(write_line, sink, free_sink);
+}
+
+void log_init(const char *process, int fd, bool verbose)
+{
+    log_init_level(process, fd, verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 }
 
 void process_title(int argc, char **argv, const char *format, ...)

@@ -174,6 +174,34 @@ def check_sandbox():
                     problem(m[1], 0, f'{call} is in the base of all processes (lib/sandbox.c)')
 
 
+def read(path):
+    with open(path, encoding='utf-8') as f:
+        return f.read()
+
+
+def check_manuals():
+    """Every command that exists, and every key of the configs, has its place in the manual pages."""
+    commands = read('tools/xm/table.c').split('static const XmCommand commands[]', 1)[1].split('\n};', 1)[0]
+    rows = [row for row in re.split(r'\n    \{ (?=")', commands) if row.startswith('"')]
+    names = [row.split('"')[1] for row in rows]
+    works = [name for name, row in zip(names, rows) if re.search(r'\bxm_\w+', row)]
+    keys = re.findall(r'\{ "([\w-]+)", [^,]+, "[^"]*", (KEY_\w+)', read('tools/common/schema.c'))
+    vif = re.findall(r'strcmp\(key, "([\w-]+)"\)', read('tools/common/devices.c'))
+    xend = re.findall(r'\{ "([\w-]+)", KEY_\w+', read('tools/common/xend_config.c'))
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        problem('tools/xm/table.c', 0, f'{name} is there twice')
+    for path, words in (('docs/man/xm.1', works), ('README.md', works),
+                        ('docs/man/xmdomain.cfg.5', [k for k, _ in keys] + vif),
+                        ('README.md', [k for k, status in keys if status == 'KEY_WORKS']),
+                        ('docs/man/xend.1', xend)):
+        text = read(path).replace('\\-', '-')
+        for word in words:
+            if not re.search(rf'(?<![\w-]){re.escape(word)}(?![\w-])', text):
+                problem(path, 0, f'nothing about {word}')
+    if not names or not keys or not vif or not xend:
+        problem('tests/lint/lint.py', 0, 'the tables of commands and keys look different now')
+
+
 def check_headers(headers):
     flags = subprocess.run(['pkg-config', '--cflags', 'glib-2.0', 'gio-unix-2.0', 'pixman-1',
                             'xkbcommon', 'libvncserver', 'sdl2', 'slirp', 'libusb-1.0'],
@@ -203,6 +231,7 @@ def main():
         if path.endswith('.md'):
             check_paths(path, tops)
     check_sandbox()
+    check_manuals()
     # Lists of macros are included in the middle of something else, on purpose.
     check_headers([f for f in every if f.endswith('.h') and not f.endswith('_list.h')])
     for line in problems:

@@ -31,7 +31,7 @@ static Rig rig_new(LineConfig config)
     int ends[2];
 
     r.log_path = g_build_filename(r.dir, "log", NULL);
-    r.log = console_log_new(r.log_path, &error);
+    r.log = console_log_new(r.log_path, 1 << 20, &error);
     cr_assert(socket_pair(SOCK_SEQPACKET, ends));
     r.port = ends[1];
     config.spec = config.spec ? config.spec : "test";

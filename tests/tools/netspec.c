@@ -109,9 +109,12 @@ Test(xend_config, keys_are_read_with_quotes_comments_and_arguments)
         "# -*- sh -*-\n(logfile /var/log/xen/xend.log)\n#(vnc-listen '1.1.1.1')\n"
         "(network-script 'network-bridge netdev=eth1')\n(vif-script vif-nat netdev=up)\n"
         "(vnc-listen '0.0.0.0')\n(vncpasswd '')\n(keymap 'de')\n(enable-dump yes)\n"
-        "(qemu-dm-logrotate-count 3)\n(xend-relocation-hosts-allow '^localhost$')\n", m);
+        "(qemu-dm-logrotate-count 3)\n(loglevel warning)\n(console-limit 64)\n", m);
 
     cr_expect_eq(m->list->len, 0);
+    cr_expect_str_eq(c->logfile, "/var/log/xen/xend.log");
+    cr_expect_eq(c->loglevel, LOG_LEVEL_WARNING);
+    cr_expect_eq(c->console_limit, 64);
     cr_expect_str_eq(c->network_script, "network-bridge netdev=eth1");
     cr_expect_str_eq(c->vif_script, "vif-nat netdev=up");
     cr_expect_str_eq(c->vnc_listen, "0.0.0.0");
@@ -142,9 +145,25 @@ Test(xend_config, mistakes_have_their_places)
     expect_message("(keymap de)\n(vif-script)\n", 2, 1, MESSAGE_ERROR);
     expect_message("(enable-dump perhaps)", 1, 1, MESSAGE_ERROR);
     expect_message("(qemu-dm-logrotate-count 0)", 1, 1, MESSAGE_ERROR);
+    expect_message("(loglevel LOUD)", 1, 1, MESSAGE_ERROR);
+    expect_message("(console-limit 0)", 1, 1, MESSAGE_ERROR);
     expect_message("keymap de\n", 1, 1, MESSAGE_ERROR);
     expect_message("(keymap de)\n\n  (vnclisten x)\n", 3, 3, MESSAGE_WARNING);
     expect_message("(vif-script (a b))", 1, 13, MESSAGE_ERROR);
+}
+
+Test(xend_config, keys_without_effect_are_named_in_one_line)
+{
+    g_autoptr(Messages) m = messages_new();
+    g_autoptr(XendConfig) c = read_text("(xend-http-server no)\n(keymap de)\n(xend-port 8000)\n", m);
+    Message *only;
+
+    cr_assert_eq(m->list->len, 1);
+    only = m->list->pdata[0];
+    cr_expect_eq(only->severity, MESSAGE_WARNING);
+    cr_expect_eq(only->pos.line, 1);
+    cr_expect(strstr(only->text, "xend-http-server, xend-port"), "%s", only->text);
+    cr_expect_str_eq(c->keymap, "de");
 }
 
 Test(xend_config, a_file_that_is_not_there_is_an_empty_one)

@@ -146,7 +146,7 @@ Test(console, a_log_is_cut_at_its_limit)
                                                                                    NULL);
     g_autofree char *chunk = g_strnfill(65536, 'x');
     struct stat now, before;
-    ConsoleLog *l = console_log_new(path, &error);
+    ConsoleLog *l = console_log_new(path, 1 << 20, &error);
 
     cr_assert_not_null(l);
     for (unsigned i = 0; i < 40; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * xend_config.c - one table of the keys of Xen 4.1's xend-config.sxp: what they set here, or that they
- * are accepted and have nothing to do (relocation, TCP servers and the like).
+ * are accepted and have nothing to do (relocation, TCP servers and the like), which one warning says.
  */
 #include "tools/common/xend_config.h"
 
@@ -14,7 +14,7 @@
 #include "config.h"
 #include "tools/common/sxp.h"
 
-typedef enum KeyKind { KEY_TEXT, KEY_WORD, KEY_NUMBER, KEY_TRUTH, KEY_ADDRESS, KEY_NOTHING } KeyKind;
+typedef enum KeyKind { KEY_TEXT, KEY_WORD, KEY_NUMBER, KEY_TRUTH, KEY_ADDRESS, KEY_LEVEL, KEY_NOTHING } KeyKind;
 
 typedef struct Key {
     const char *name;
@@ -34,8 +34,9 @@ static const Key keys[] = {
     { "enable-dump", KEY_TRUTH, AT(enable_dump) },
     { "device-create-timeout", KEY_NUMBER, AT(create_timeout) },
     { "device-destroy-timeout", KEY_NUMBER, AT(destroy_timeout) },
-    { "logfile", KEY_NOTHING, 0 },
-    { "loglevel", KEY_NOTHING, 0 },
+    { "logfile", KEY_WORD, AT(logfile) },
+    { "loglevel", KEY_LEVEL, AT(loglevel) },
+    { "console-limit", KEY_NUMBER, AT(console_limit) },
     { "xend-http-server", KEY_NOTHING, 0 },
     { "xend-port", KEY_NOTHING, 0 },
     { "xend-address", KEY_NOTHING, 0 },
@@ -59,7 +60,6 @@ static const Key keys[] = {
     { "xend-relocation-server-ssl-cert-file", KEY_NOTHING, 0 },
     { "xend-relocation-ssl", KEY_NOTHING, 0 },
     { "external-migration-tool", KEY_NOTHING, 0 },
-    { "console-limit", KEY_NOTHING, 0 },
     { "dom0-min-mem", KEY_NOTHING, 0 },
     { "enable-dom0-ballooning", KEY_NOTHING, 0 },
     { "dom0-cpus", KEY_NOTHING, 0 },
@@ -131,6 +131,22 @@ static bool set_truth(const char *text, bool *truth)
     return false;
 }
 
+static bool set_level(const char *text, LogLevel *level)
+{
+    static const struct { const char *name; LogLevel level; } levels[] = {
+        { "DEBUG", LOG_LEVEL_DEBUG }, { "INFO", LOG_LEVEL_INFO }, { "WARNING", LOG_LEVEL_WARNING },
+        { "WARN", LOG_LEVEL_WARNING }, { "ERROR", LOG_LEVEL_ERROR }, { "CRITICAL", LOG_LEVEL_ERROR },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(levels); i++) {
+        if (!g_ascii_strcasecmp(text, levels[i].name)) {
+            *level = levels[i].level;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void set_key(XendConfig *c, const Key *key, const Value *item, Messages *m)
 {
     void *field = (char *)c + key->offset;
@@ -155,6 +171,12 @@ static void set_key(XendConfig *c, const Key *key, const Value *item, Messages *
             message_add(m, MESSAGE_ERROR, item->pos, "(%s %s): write yes or no", key->name, text);
         }
         return;
+    case KEY_LEVEL:
+        if (!set_level(text, field)) {
+            message_add(m, MESSAGE_ERROR, item->pos, "(%s %s): write DEBUG, INFO, WARNING or ERROR",
+                        key->name, text);
+        }
+        return;
     case KEY_ADDRESS:
         if (*text && inet_pton(AF_INET, text, address) != 1 &&
             inet_pton(AF_INET6, text, address) != 1) {
@@ -170,7 +192,13 @@ static void set_key(XendConfig *c, const Key *key, const Value *item, Messages *
     *(char **)field = *text ? g_steal_pointer(&text) : NULL;
 }
 
-static void read_item(XendConfig *c, const Value *item, Messages *m)
+/* One line for all keys that do nothing. */
+typedef struct Idle {
+    GString *names;
+    SourcePos pos;              /* of the first */
+} Idle;
+
+static void read_item(XendConfig *c, const Value *item, Messages *m, Idle *idle)
 {
     Value *name = item->kind == VALUE_LIST && value_len(item) ? value_item(item, 0) : NULL;
     const Key *key = name && name->kind == VALUE_STR ? find_key(name->s) : NULL;
@@ -184,6 +212,9 @@ static void read_item(XendConfig *c, const Value *item, Messages *m)
                     name->s);
     } else if (key->kind != KEY_NOTHING) {
         set_key(c, key, item, m);
+    } else {
+        idle->pos = idle->names->len ? idle->pos : item->pos;
+        g_string_append_printf(idle->names, "%s%s", idle->names->len ? ", " : "", name->s);
     }
 }
 
@@ -194,9 +225,12 @@ XendConfig *xend_config_read(const char *path, Messages *m)
     g_autofree char *text = NULL, *error = NULL;
     g_autoptr(Value) all = NULL;
     g_autoptr(GError) gerror = NULL;
+    Idle idle = { 0 };
 
     c->logs_kept = 10;
     c->create_timeout = c->destroy_timeout = 100;
+    c->console_limit = 1024;
+    c->loglevel = LOG_LEVEL_INFO;
     if (!g_file_get_contents(path, &text, NULL, &gerror)) {
         if (!g_error_matches(gerror, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
             message_add(m, MESSAGE_ERROR, pos, "can't be read: %s", gerror->message);
@@ -212,9 +246,15 @@ XendConfig *xend_config_read(const char *path, Messages *m)
         message_add(m, MESSAGE_ERROR, pos, "%s", rest ? rest + 1 : error);
         return c;
     }
+    idle.names = g_string_new(NULL);
     for (unsigned i = 0; i < value_len(all); i++) {
-        read_item(c, value_item(all, i), m);
+        read_item(c, value_item(all, i), m, &idle);
     }
+    if (idle.names->len) {
+        message_add(m, MESSAGE_WARNING, idle.pos, "accepted, but without effect here: %s",
+                    idle.names->str);
+    }
+    g_string_free(idle.names, TRUE);
     return c;
 }
 
@@ -222,6 +262,7 @@ void xend_config_free(XendConfig *c)
 {
     if (c) {
         g_free(c->file);
+        g_free(c->logfile);
         g_free(c->network_script);
         g_free(c->vif_script);
         g_free(c->vnc_listen);

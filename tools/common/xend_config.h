@@ -5,6 +5,7 @@
 #ifndef GH_TOOLS_XEND_CONFIG_H
 #define GH_TOOLS_XEND_CONFIG_H
 
+#include "lib/log.h"
 #include "tools/common/messages.h"
 #include "tools/common/paths.h"
 
@@ -13,6 +14,9 @@ typedef struct XendConfig {
     char *network_script;       /* with its arguments; NULL: none */
     char *vif_script;           /* the same; NULL: not set */
     char *vnc_listen, *vnc_password, *keymap;   /* defaults of domains; NULL: not set */
+    char *logfile;              /* xend's own; NULL: not set */
+    LogLevel loglevel;          /* of that file */
+    unsigned console_limit;     /* KiB of a console's log */
     unsigned logs_kept;         /* of each process of a domain */
     bool enable_dump;           /* on_crash writes a core */
     unsigned create_timeout, destroy_timeout;   /* seconds, of scripts */

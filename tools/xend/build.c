@@ -670,16 +670,17 @@ static bool open_terminals(Domain *d, char **error)
 {
     g_autofree char *path = g_strdup_printf("%s/console/guest-%s.log", d->xend->paths->log,
                                             d->name);
+    gsize limit = d->xend->config->console_limit * 1024ul;
 
     if (!pty_open(&d->console, error)) {
         return false;
     }
-    d->console_log = console_log_new(path, error);
+    d->console_log = console_log_new(path, limit, error);
     for (unsigned i = 1; d->console_log && i < d->config->serials; i++) {
         g_autofree char *other = g_strdup_printf("%s/console/guest-%s-serial%u.log",
                                                  d->xend->paths->log, d->name, i);
 
-        d->serial_log[i] = console_log_new(other, error);
+        d->serial_log[i] = console_log_new(other, limit, error);
         if (!d->serial_log[i]) {
             return false;
         }

@@ -16,8 +16,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define LOG_LIMIT (1 << 20)     /* bytes of one file: console-limit of xend-config.sxp */
-
 bool pty_open(Pty *p, char **error)
 {
     char name[64];
@@ -55,7 +53,7 @@ void pty_close(Pty *p)
 struct ConsoleLog {
     char *path;
     int fd;
-    gsize size;
+    gsize size, limit;          /* bytes */
 };
 
 static bool log_open(ConsoleLog *l)
@@ -69,7 +67,7 @@ static bool log_open(ConsoleLog *l)
 
 void console_log_write(ConsoleLog *l, const void *data, gsize len)
 {
-    if (l->fd >= 0 && l->size + len > LOG_LIMIT) {
+    if (l->fd >= 0 && l->size + len > l->limit) {
         g_autofree char *old = g_strconcat(l->path, ".1", NULL);
 
         close(l->fd);
@@ -81,10 +79,11 @@ void console_log_write(ConsoleLog *l, const void *data, gsize len)
     }
 }
 
-ConsoleLog *console_log_new(const char *path, char **error)
+ConsoleLog *console_log_new(const char *path, gsize limit, char **error)
 {
     ConsoleLog *l = g_new0(ConsoleLog, 1);
 
+    l->limit = limit;
     l->path = g_strdup(path);
     if (!log_open(l)) {
         *error = g_strdup_printf("log %s can't be written (%s)", path, g_strerror(errno));

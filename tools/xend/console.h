@@ -18,9 +18,9 @@ typedef struct Pty {
 bool pty_open(Pty *p, char **error);
 void pty_close(Pty *p);
 
-/* A file of limited size; the older half is kept as FILE.1. */
+/* A file of at most limit bytes; what was in it before is kept as FILE.1. */
 typedef struct ConsoleLog ConsoleLog;
-ConsoleLog *console_log_new(const char *path, char **error);
+ConsoleLog *console_log_new(const char *path, gsize limit, char **error);
 void console_log_free(ConsoleLog *l);
 void console_log_write(ConsoleLog *l, const void *data, gsize len);
 

@@ -134,14 +134,11 @@ static int lock_pid_file(const Paths *paths)
     return fd;
 }
 
-/* The settings; false: a mistake in the file, with its place. */
-static bool read_settings(Xend *x, char **error)
+/* What the settings' reader said: warnings to the log; false with error: there is a mistake. */
+static bool settings_good(const Messages *messages, char **error)
 {
-    g_autoptr(Messages) messages = messages_new();
-    g_autofree char *path = xend_config_path(x->paths);
     g_autoptr(GString) all = g_string_new(NULL);
 
-    x->config = xend_config_read(path, messages);
     for (unsigned i = 0; i < messages->list->len; i++) {
         Message *m = g_ptr_array_index(messages->list, i);
         g_autofree char *line = message_line(m);
@@ -149,7 +146,7 @@ static bool read_settings(Xend *x, char **error)
         if (m->severity == MESSAGE_ERROR) {
             g_string_append_printf(all, "%s%s", all->len ? "\n" : "", line);
         } else {
-            g_warning("%s", line);
+            g_warning("%s", g_str_has_prefix(line, "warning: ") ? line + 9 : line);
         }
     }
     if (messages->errors) {
@@ -158,13 +155,33 @@ static bool read_settings(Xend *x, char **error)
     return !messages->errors;
 }
 
+/* The log, as the settings say; then what there is to say about these. */
+static bool start_log(Xend *x, bool foreground, char **error)
+{
+    g_autoptr(Messages) messages = messages_new();
+    g_autofree char *path = xend_config_path(x->paths);
+    LogLevel least;
+
+    x->config = xend_config_read(path, messages);
+    if (x->config->logfile) {
+        g_free(x->paths->xend_log);
+        x->paths->xend_log = g_strdup(x->config->logfile);
+    }
+    x->log_fd = open(x->paths->xend_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    least = getenv("GUESTHOUSE_DEBUG") ? LOG_LEVEL_DEBUG : x->config->loglevel;
+    if (x->log_fd < 0) {
+        *error = g_strdup_printf("%s: the log can't be written (%s)%s", x->paths->xend_log,
+                                 g_strerror(errno), x->config->logfile ? "; see logfile in "
+                                 "xend-config.sxp" : "");
+    }
+    log_init_level("xend", foreground ? -1 : x->log_fd, least);
+    return !*error && settings_good(messages, error);
+}
+
 static bool serve_start(Xend *x, char **error)
 {
     g_autofree char *why = NULL;
 
-    if (!read_settings(x, error)) {
-        return false;
-    }
     vif_remove_stale();
     if (!network_script(x->config->network_script, true, &why)) {
         *error = g_strdup_printf("%s: network-script: %s", x->config->file, why);
@@ -218,18 +235,12 @@ static int serve(Paths *paths, bool foreground, int ready)
         error = found ? g_strdup("xend is running already")
                 : g_strdup_printf("%s is locked by a xend that does not answer", paths->pid_file);
     }
-    x.log_fd = open(paths->xend_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (!foreground && x.log_fd >= 0) {
-        log_init("xend", x.log_fd, getenv("GUESTHOUSE_DEBUG") != NULL);
-    } else {
-        log_init("xend", -1, getenv("GUESTHOUSE_DEBUG") != NULL);
-    }
     x.loop = g_main_loop_new(NULL, FALSE);
     x.domains = g_ptr_array_new();
     x.dmesg = g_string_new(NULL);
     xend_dmesg(&x, "Guesthouse %s, hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64",
                GUESTHOUSE_VERSION);
-    if (error || !serve_start(&x, &error)) {
+    if (error || !start_log(&x, foreground, &error) || !serve_start(&x, &error)) {
         if (ready >= 0 && write(ready, error, strlen(error)) < 0) {
             g_warning("%s", error);
         }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "tools/common/sxp.h"
+#include "tools/common/xend_config.h"
 #include "tools/xm/format.h"
 #include "tools/xm/xm.h"
 
@@ -431,11 +432,15 @@ int xm_log(Xm *xm, int argc, char **argv)
 {
     char buf[8192];
     ssize_t n;
-    int fd = open(xm->paths->xend_log, O_RDONLY | O_CLOEXEC);
+    g_autoptr(Messages) ignored = messages_new();
+    g_autofree char *settings = xend_config_path(xm->paths);
+    g_autoptr(XendConfig) config = xend_config_read(settings, ignored);
+    const char *log = config->logfile ? config->logfile : xm->paths->xend_log;
+    int fd = open(log, O_RDONLY | O_CLOEXEC);
 
     (void)argc, (void)argv;
     if (fd < 0) {
-        xm_error("%s can't be read (%s)", xm->paths->xend_log, g_strerror(errno));
+        xm_error("%s can't be read (%s)", log, g_strerror(errno));
         return XM_FAILED;
     }
     while ((n = read(fd, buf, sizeof buf)) > 0 && fwrite(buf, 1, n, stdout) == (size_t)n) {
