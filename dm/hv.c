@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include <xen/hvm/dm_op.h>
 #include <xen/hvm/params.h>
+#include "dm/huge.h"
 #include "dm/speaker.h"
 #include "include/dm_proto.h"
 #include "lib/fd.h"
@@ -44,6 +45,7 @@ struct Hv {
     bool in_request;
     uint16_t server;
     uint8_t *ram;
+    Huge *huge;
     uint64_t ram_size;
     const uint8_t *types;
     const uint8_t *code_pages;
@@ -95,7 +97,7 @@ static bool say_hello(Hv *hv, GError **error)
     }
     hv->vcpus = m.hello.vcpus;
     hv->ram_size = m.hello.ram_size;
-    hv->ram = map_fd(fds[0], hv->ram_size, PROT_READ | PROT_WRITE);
+    hv->ram = fd_map_ram(fds[0], hv->ram_size);
     hv->types = map_fd(fds[1], hv->ram_size >> 12, PROT_READ);
     hv->code_pages = map_fd(fds[2], hv->ram_size >> 12, PROT_READ);
     hv->pages = map_fd(fds[3], 2 * 4096, PROT_READ | PROT_WRITE);
@@ -106,6 +108,9 @@ static bool say_hello(Hv *hv, GError **error)
         close(fds[i]);
     }
     ok = hv->ram && hv->types && hv->code_pages && hv->pages && hv->shared;
+    if (ok) {
+        hv->huge = huge_new(hv->ram, hv->ram_size, hv->types);
+    }
     return ok || fail(error, "mapping the guest's memory");
 }
 
@@ -186,6 +191,7 @@ Hv *hv_connect(int channel, GError **error)
 
 void hv_close(Hv *hv)
 {
+    huge_free(hv->huge);
     if (hv->ram) {
         munmap(hv->ram, hv->ram_size);
     }
@@ -463,6 +469,7 @@ uint8_t *hv_ram(Hv *hv, uint64_t gpa, uint64_t len, bool write, uint64_t *run)
         end += 4096;
     }
     *run = MIN(len, end - gpa);
+    huge_used(hv->huge, gpa, *run);
     return hv->ram + gpa;
 }
 

@@ -25,9 +25,9 @@
 
 static void *map_shared(int fd, uint64_t size, const char *name, GError **error)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    void *p = fd_map_ram(fd, size);
 
-    if (p == MAP_FAILED) {
+    if (!p) {
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "mapping %s: %s", name,
                     g_strerror(errno));
         return NULL;

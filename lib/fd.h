@@ -21,4 +21,10 @@ bool fd_write_all(int fd, const void *buf, size_t len);
  */
 int fd_memory_new(const char *name, uint64_t size, int more, GError **error);
 
+/*
+ * Maps guest RAM for reading and writing where the kernel can use large pages for it, if the file has
+ * any: at a multiple of 2 MiB.  NULL with errno, also when the file is shorter.
+ */
+void *fd_map_ram(int fd, uint64_t size);
+
 #endif
