@@ -880,6 +880,12 @@ static void check_user_network(Check *c, const VifConfig *vif)
                !g_file_test(vif->tftp, G_FILE_TEST_IS_DIR)) {
         ERROR(c, vif->pos, "tftp %s is no folder", vif->tftp);
     }
+    for (char **f = vif->hostfwd; f && *f && c->facts && c->facts->check_host; f++) {
+        if (hostfwd_busy(*f)) {
+            ERROR(c, vif->pos, "hostfwd '%s': another program has this port of the host; choose "
+                  "another", *f);
+        }
+    }
 }
 
 static void check_vifs(Check *c)

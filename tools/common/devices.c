@@ -212,7 +212,28 @@ bool disk_parse(DiskConfig *d, const char *spec, SourcePos pos, Messages *messag
 
 /* --- images on this host --------------------------------------------------------------------- */
 
-/* The process that has the same file open under a lock: "qemu-dm (process 812)". */
+/* "domain 'vm' (process 812)" of a device model, "qemu-nbd (process 812)" of any other program. */
+static char *process_words(const char *pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%s/cmdline", pid), *line = NULL, *base = NULL;
+    gsize len = 0;
+
+    if (!g_file_get_contents(path, &line, &len, NULL) || !len) {
+        return g_strdup_printf("process %s", pid);
+    }
+    base = g_path_get_basename(line);
+    for (const char *word = line; !strcmp(base, "qemu-dm") && word < line + len;
+         word += strlen(word) + 1) {
+        const char *name = word + strlen(word) + 1;
+
+        if (!strcmp(word, "-domain-name") && name < line + len) {
+            return g_strdup_printf("domain '%s' (process %s)", name, pid);
+        }
+    }
+    return g_strdup_printf("%s (process %s)", base, pid);
+}
+
+/* Who has the same file open under a lock. */
 static char *find_locker(dev_t dev, ino_t ino)
 {
     g_autofree char *want = g_strdup_printf("%02x:%02x:%lu", major(dev), minor(dev),
@@ -232,17 +253,7 @@ static char *find_locker(dev_t dev, ino_t ino)
 
             if (g_file_get_contents(path, &info, NULL, NULL) && (lock = strstr(info, "lock:")) &&
                 strstr(lock, want)) {
-                g_autofree char *comm_path = g_strdup_printf("/proc/%s/cmdline", e->d_name);
-                g_autofree char *comm = NULL;
-                gsize len = 0;
-
-                if (g_file_get_contents(comm_path, &comm, &len, NULL) && len) {
-                    g_autofree char *base = g_path_get_basename(comm);
-
-                    found = g_strdup_printf("%s (process %s)", base, e->d_name);
-                } else {
-                    found = g_strdup_printf("process %s", e->d_name);
-                }
+                found = process_words(e->d_name);
             }
         }
         if (fds) {
@@ -479,6 +490,29 @@ static char *endpoint_fault(const char *text, const char *side)
         return g_strdup_printf("'%s' is not an IPv4 address of the %s", address, side);
     }
     return NULL;
+}
+
+bool hostfwd_busy(const char *text)
+{
+    const char *dash = strchr(text, '-');
+    g_autofree char *host = g_strndup(text + 4, dash - text - 4);
+    bool udp = g_str_has_prefix(text, "udp:"), busy;
+    char *colon = strrchr(host, ':');
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(atoi(colon + 1)) };
+    int one = 1, fd = socket(AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+
+    *colon = 0;
+    if (fd < 0 || (*host && inet_pton(AF_INET, host, &at.sin_addr) != 1)) {
+        at.sin_addr.s_addr = htonl(INADDR_ANY);
+    }
+    if (!udp && fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    }
+    busy = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) != 0 && errno == EADDRINUSE;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return busy;
 }
 
 char *hostfwd_fault(const char *text)

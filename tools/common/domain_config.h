@@ -159,6 +159,7 @@ char *vif_rate(const VifConfig *vif);       /* "BYTES/MICROSECONDS", NULL: no li
 void vif_choose_mac(VifConfig *vif, const char *domain, unsigned index, unsigned attempt);
 /* tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT; what is wrong with it as a new string, NULL if nothing. */
 char *hostfwd_fault(const char *text);
+bool hostfwd_busy(const char *text);        /* of a good one: another program has the host's port */
 bool line_parse(LineConfig *line, const char *key, const char *text, SourcePos pos,
                 Messages *messages);
 void line_clear(LineConfig *line);

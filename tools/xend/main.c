@@ -356,6 +356,10 @@ int main(int argc, char **argv)
         return stop(paths);
     }
     if (strcmp(command, "start") && strcmp(command, "restart")) {
+        if (*command) {
+            fprintf(stderr, "xend: error: unknown command %s (try --help)\n", command);
+            return EXIT_USAGE;
+        }
         help();
         return EXIT_USAGE;
     }

@@ -96,7 +96,7 @@ static Value *call_twice(Xm *xm, const char *method, Value *params, GError **fai
         Value *result;
 
         if (fd < 0) {
-            g_set_error(failed, G_IO_ERROR, G_IO_ERROR_FAILED, "%s", error);
+            g_set_error(failed, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "%s", error);
             return NULL;
         }
         result = xmlrpc_call(fd, method, params, failed);
@@ -120,6 +120,9 @@ Value *xm_call(Xm *xm, int *status, const char *method, Value *params)
     if (failed->domain == xmlrpc_fault_quark()) {
         xm_error("%s", failed->message);
         *status = failed->code == FAULT_NO_DOMAIN ? XM_NO_DOMAIN : XM_FAILED;
+    } else if (g_error_matches(failed, G_IO_ERROR, G_IO_ERROR_NOT_FOUND)) {
+        xm_error("Unable to start xend: %s", failed->message);
+        *status = XM_FAILED;
     } else {
         xm_error("Unable to connect to xend: %s. Is xend running?", failed->message);
         *status = XM_FAILED;

@@ -371,8 +371,9 @@ int xm_create(Xm *xm, int argc, char **argv)
         help_config();
         status = XM_OK;
     } else if (!(path = find_config(&o))) {
-        xm_error("Cannot open config file %s: it is not in %s", o.file ? o.file : "xmdefconfig",
-                 o.path ? o.path : ".:/etc/xen");
+        xm_error("Cannot open config file %s: it is not in %s; %s", o.file ? o.file : "xmdefconfig",
+                 o.path ? o.path : ".:/etc/xen",
+                 o.file ? "write its path" : "write which: xm create FILE");
         status = XM_FAILED;
     } else {
         if (!o.quiet && !o.dry_run) {
