@@ -121,13 +121,11 @@ static uint32_t shape(const Vga *v, uint8_t byte)
         bits &= repeat(rotated);
         break;
     }
-    if ((v->gfx[5] & 3) != 3) {
-        switch (v->gfx[3] >> 3 & 3) {
-        case 1: data &= v->latch; break;
-        case 2: data |= v->latch; break;
-        case 3: data ^= v->latch; break;
-        default: break;
-        }
+    switch (v->gfx[3] >> 3 & 3) {
+    case 1: data &= v->latch; break;
+    case 2: data |= v->latch; break;
+    case 3: data ^= v->latch; break;
+    default: break;
     }
     return (data & bits) | (v->latch & ~bits);
 }

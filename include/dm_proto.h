@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DM_PROTO_VERSION 3
+#define DM_PROTO_VERSION 4
 #define DM_MAX_VCPUS 128
 
 /* --- posted operations, device model -> hypervisor --- */
