@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define CURSOR_AREA 16384u                  /* the patterns lie at the end of video memory */
-enum { GRE_SYNC_OFF = 6, SEQ_HALF_CLOCK = 8 };
+enum { GRE_SYNC_OFF = 6, SEQ_HALF_CLOCK = 8, SEQ_SCREEN_OFF = 0x20 };
 
 static unsigned depth(const Cirrus *c)
 {
@@ -88,10 +88,15 @@ static void cursor(const Vga *v, VgaCursor *cur)
     }
 }
 
-/* A monitor without sync signals is dark. */
+/*
+ * A monitor without sync signals is dark.  SR1's screen-off bit is not looked at in packed modes: SeaBIOS's
+ * VGA BIOS sets it in all of them and never clears it.
+ */
 static bool blank(const Vga *v)
 {
-    return cirrus_of(v)->gfx[GRE_POWER] & GRE_SYNC_OFF;
+    const Cirrus *c = cirrus_of(v);
+
+    return (c->gfx[GRE_POWER] & GRE_SYNC_OFF) || (!cirrus_packed(c) && (v->seq[1] & SEQ_SCREEN_OFF));
 }
 
 const VgaCard cirrus_card = { .picture = picture, .cursor = cursor, .blank = blank,

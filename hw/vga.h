@@ -58,7 +58,7 @@ typedef struct VgaWindow {
 typedef struct VgaCard {
     bool (*picture)(const Vga *v, VgaPicture *p);   /* false: it shows one of the VGA's own modes */
     void (*cursor)(const Vga *v, VgaCursor *c);     /* c comes zeroed */
-    bool (*blank)(const Vga *v);
+    bool (*blank)(const Vga *v);                    /* NULL: as SR1 says */
     VgaWindow (*window)(const Vga *v);              /* NULL: as the VGA's registers say */
     bool (*linear)(const Vga *v);   /* the linear aperture is plain memory now; NULL: always */
 } VgaCard;

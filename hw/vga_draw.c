@@ -427,8 +427,8 @@ void vga_refresh(void *opaque, bool full)
 
     machine_settle(v->dev->machine);
     redraw = full || v->redraw;
-    blank = !(v->attr_index & ATTR_SCREEN_ON) || (v->seq[1] & SR1_SCREEN_OFF) ||
-            (v->card->blank && v->card->blank(v));
+    blank = !(v->attr_index & ATTR_SCREEN_ON) ||
+            (v->card->blank ? v->card->blank(v) : (bool)(v->seq[1] & SR1_SCREEN_OFF));
 
     vga_window_sync(v);
     ram_block_dirty(v->ram, v->dirty);

@@ -312,6 +312,25 @@ static void hide_cursor_colours(Guest *g)
     seq(g, 0x12, 0);
 }
 
+Test(cirrus, screen_off_in_sr1_is_for_the_vga_modes)
+{
+    Guest *g = guest_new();
+
+    packed_mode(g, 640, 480, 0, 0, 640);
+    seq(g, 1, 0x21);
+    vram(g)[5] = 77;
+    fake_out8(g->f, 0x3c8, 77);
+    for (unsigned i = 0; i < 3; i++) {
+        fake_out8(g->f, 0x3c9, 63);
+    }
+    refresh(g);
+    cr_expect_eq(display_row(g->display, 0)[5], 0xffffff, "as SeaBIOS leaves it");
+    seq(g, 7, 0);
+    refresh(g);
+    cr_expect_eq(display_row(g->display, 0)[5], 0);
+    guest_free(g);
+}
+
 Test(cirrus, cursor_is_drawn_moved_and_taken_away)
 {
     Guest *g = guest_new();

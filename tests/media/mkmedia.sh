@@ -7,6 +7,7 @@
 #   devices.iso           Debian's i386 kernel with deviceinit.c, which drives sound, serial, parallel
 #   floppy.bin            a real-mode program that uses INT 13h (floppy.S)
 #   debuggee.bin          a boot sector in three modes for gdb (debuggee.S); its labels: debuggee.sym
+#   video.bin             another, that draws in BIOS and VBE modes (video.S)
 #   net.iso, dev.iso      Debian's kernel, drivers of networks or of other devices, a shell on ttyS0
 #   ide.iso               Debian's kernel and eject, hdparm, smartctl, blkdiscard for IDE drives
 #   usb.iso               Debian's USB drivers and a shell (mkusb.sh)
@@ -93,12 +94,12 @@ ide_guest() {
     guest ide IDE 'ata_piix sd_mod sr_mod isofs sg button' xen_emul_unplug=never </dev/null
 }
 
-# A program of three sectors that boots from a floppy.
-floppy_program() {
-    [ "$out/floppy.bin" -nt "$here/floppy.S" ] && return
-    echo "  floppy.bin"
-    gcc -m32 -c -o "$work/floppy.o" "$here/floppy.S" &&
-        ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$out/floppy.bin" "$work/floppy.o"
+# A program of some sectors that boots from a floppy.
+floppy_program() { # NAME
+    [ "$out/$1.bin" -nt "$here/$1.S" ] && return
+    echo "  $1.bin"
+    gcc -m32 -c -o "$work/$1.o" "$here/$1.S" &&
+        ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$out/$1.bin" "$work/$1.o"
 }
 
 # A boot sector for gdb, and where its labels are.
@@ -156,7 +157,7 @@ net_guest || failed=1
 "$here/mkusb.sh" "$out" "$demo" || failed=1
 dev_guest || failed=1
 ide_guest || failed=1
-floppy_program || failed=1
+floppy_program floppy && floppy_program video || failed=1
 debuggee || failed=1
 "$here/mknic.sh" "$out" "$demo" || failed=1      # nic64.iso, nic32.iso, nic64/
 exit $failed

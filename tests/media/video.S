@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * video.S - a real-mode program that boots from a floppy, sets one BIOS and VBE mode after the other,
+ * video.S - a real-mode program that boots from a floppy or disk, sets one BIOS and VBE mode after the other,
  * fills the screen with numbers that whoever tests can compute, reads video memory back, and says on
- * COM1 what it has; a byte on COM1 lets it go on.  The picture of mode 13h comes from the floppy by INT
+ * COM1 what it has; a byte on COM1 lets it go on.  The picture of mode 13h comes from the disk by INT
  * 13h (from sector 36 on), and the screen of mode 3 goes there (sectors 2520 to 2527).
  * Numbers: x = 25173 x + 13849 mod 65536, the upper byte of each; the first x is the mode's number plus
  * 257 for each plane or bank.  Sums: for each doubleword add, then rotate left.
@@ -24,6 +24,16 @@ _start:
     mov     sp, 0x7c00
     cld
     sti
+    mov     [drive], dl
+    mov     ah, 8
+    push    es
+    int     0x13
+    pop     es
+    jc      fail
+    and     cl, 63
+    mov     [sectors], cl
+    inc     dh
+    mov     [heads], dh
     mov     bx, 0x7e00
     mov     ax, 1
 1:  call    read_sector             /* the rest of this program */
@@ -33,7 +43,7 @@ _start:
     jb      1b
     jmp     main
 
-/* Logical sector AX to or from ES:BX, 1.44 MB; keeps all. */
+/* Logical sector AX to or from ES:BX; keeps all. */
 write_sector:
     push    0x0301
     jmp     1f
@@ -43,16 +53,14 @@ read_sector:
     mov     bp, sp
     pusha
     xor     dx, dx
-    mov     cx, 36
-    div     cx                      /* AX cylinder, DX sector in it */
-    mov     ch, al
-    mov     ax, dx
-    mov     dl, 18
-    div     dl
-    mov     dh, al                  /* head */
-    mov     cl, ah
+    movzx   cx, byte ptr sectors
+    div     cx
+    mov     cl, dl                  /* sector */
     inc     cl
-    xor     dl, dl
+    div     byte ptr heads          /* AL cylinder, AH head */
+    mov     ch, al
+    mov     dh, ah
+    mov     dl, drive
     mov     ax, [bp + 2]
     int     0x13
     jc      fail
@@ -121,6 +129,9 @@ space:
     pop     ax
     ret
 msg_fail: .asciz "\r\nFAILED "
+drive:  .byte 0
+sectors: .byte 0
+heads:  .byte 0
     .org 510
     .word 0xaa55
 
@@ -230,8 +241,9 @@ main:
     mov     es:[di], ah
     imul    ax, ax, 25173
     add     ax, 13849
-    and     ah, 0x7f
-    mov     es:[di + 1], ah
+    mov     bl, ah
+    and     bl, 0x7f
+    mov     es:[di + 1], bl
     add     di, 2
     loop    1b
     mov     ax, 0x0603              /* three lines up between (1, 2) and (20, 70) */
@@ -519,7 +531,7 @@ msg_end: .asciz " READY\r\n"
 msg_done: .asciz "\r\nDONE\r\n"
 msg_word: .asciz "Guesthouse"
 x_regs: .word 0x0d06, 0x3e07, 0x4109, 0xea10, 0xac11, 0xdf12, 0x0014, 0xe715, 0x0616, 0xe317, 0
-vbe_modes: .word 0x101, 0x103, 0x105, 0x110, 0x111, 0x112, 0x114, 0x115, 0x117, 0x118, 0x142, 0x144, 0
+vbe_modes: .word 0x101, 0x110, 0x111, 0x112, 0x115, 0x117, 0x144, 0
 mode:   .word 0
 bytes:  .word 0
 step:   .word 0
