@@ -189,6 +189,7 @@ static void stop_machine(GdbServer *g)
         pthread_cond_timedwait(&d->run_cond, &d->run_lock, &t);
     }
     pthread_mutex_unlock(&d->run_lock);
+    d->ops->debug_points(d->engine, NULL, 0);
 }
 
 static void let_go(GdbServer *g)
@@ -380,11 +381,16 @@ static bool target_points(void *opaque, const DebugPoint *points, unsigned n)
 {
     GdbServer *g = opaque;
 
-    if (!g->d->ops->debug_points ? n != 0
-                                : !g->d->ops->debug_points(g->d->engine, points, n)) {
+    const Domain *d = g->d;
+
+    if (!d->ops->debug_points(d->engine, points, n)) {
+        d->ops->debug_points(d->engine, NULL, 0);
         return false;
     }
-    memcpy(g->point, points, n * sizeof *points);
+    d->ops->debug_points(d->engine, NULL, 0);   /* they are there only while the guest runs */
+    if (n) {
+        memcpy(g->point, points, n * sizeof *points);
+    }
     g->point_count = n;
     return true;
 }
@@ -414,9 +420,7 @@ static void set_action(GdbServer *g, Vcpu *v, const GdbAction *a)
                     exec_point_at(g, v_debug->reported_at) && !v->start_state &&
                     gdb_linear_pc(system_state(g, v)) == v_debug->reported_at;
     v_debug->reported = false;
-    if (g->d->ops->debug_step) {
-        g->d->ops->debug_step(v->ev, v_debug->step || v_debug->over);
-    }
+    g->d->ops->debug_step(v->ev, v_debug->step || v_debug->over);
 }
 
 static void target_resume(void *opaque, const GdbAction *actions)
@@ -436,6 +440,7 @@ static void target_resume(void *opaque, const GdbAction *actions)
     if (waiting || d->shut_down) {
         notify(g);              /* there is something to tell before anything runs */
     } else {
+        d->ops->debug_points(d->engine, g->point, g->point_count);
         let_go(g);
     }
 }
@@ -522,9 +527,7 @@ static void detach(GdbServer *g)
         bool triple = d->vcpu[i]->debug.triple_fault;
 
         d->vcpu[i]->debug = (VcpuDebug){ .triple_fault = triple };
-        if (d->ops->debug_step) {
-            d->ops->debug_step(d->vcpu[i]->ev, false);
-        }
+        d->ops->debug_step(d->vcpu[i]->ev, false);
     }
     pthread_cond_broadcast(&d->run_cond);
     pthread_mutex_unlock(&d->run_lock);

@@ -50,8 +50,12 @@ check-cpu: $(B)/tests/cpu
 
 check-planted: $(B)/tests/cpu
 	@tests/cpu/planted.py --build $(B)
+# The KVM engine on Debian's kvm_amd, inside QEMU's TCG; minutes.
+check-kvm-nested: all $(B)/tests/hvm $(B)/tests/hypervisor
+	@tests/nested/run.sh
+
 # What check.sh builds: all programs, and the Criterion programs of directories that hold tests.
 check-build: all $(TESTS)
 list-tests:
 	@echo $(TESTS)
-.PHONY: check-cpu check check-planted check-unit check-system lint asan check-build list-tests
+.PHONY: check-cpu check-kvm-nested check check-planted check-unit check-system lint asan check-build list-tests

@@ -517,6 +517,9 @@ static enum Outcome handle_exit(EngineVcpu *ev)
     case KVM_EXIT_INTR:
     case KVM_EXIT_NMI:
         return GO_ON;
+    case KVM_EXIT_DEBUG:
+        kvm_debug_exit(ev);
+        return GO_ON;
     case KVM_EXIT_SHUTDOWN:
         return TRIPLE_FAULT;
     case KVM_EXIT_FAIL_ENTRY:
@@ -595,6 +598,48 @@ static bool inject(EngineVcpu *ev)
     return !ev->halted;
 }
 
+bool kvm_take_stop(EngineVcpu *ev)
+{
+    bool stop = flag(&ev->stop);
+
+    if (stop) {
+        set_flag(&ev->stop, false);
+    }
+    return stop;
+}
+
+bool kvm_would_wake(EngineVcpu *ev)
+{
+    unsigned pending = ev->e->host->irq_pending(ev->v);
+
+    return (pending & IRQ_NMI) || ((pending & IRQ_EXTINT) && if_set(ev));
+}
+
+enum Outcome kvm_enter(EngineVcpu *ev)
+{
+    const EngineHost *host = ev->e->host;
+    struct kvm_run *run = ev->run;
+    uint64_t cr8 = host->cr8_read ? host->cr8_read(ev->v) : 0;
+    int rc, error;
+
+    run->cr8 = cr8;
+    enter_guest(ev);
+    ev->unfinished = false;
+    rc = ioctl(ev->fd, KVM_RUN, 0);
+    error = errno;
+    leave_guest(ev);
+    ev->flags_stale = false;
+    sync_cr8(ev, cr8);
+    if (rc == 0) {
+        return handle_exit(ev);
+    }
+    if (error == EINTR || error == EAGAIN) {
+        return INTERRUPTED;
+    }
+    log_stop(ev, g_strerror(error), error);
+    return FAILED;
+}
+
 static enum VcpuStop stopped(EngineVcpu *ev, enum VcpuStop why)
 {
     kvm_finish_exit(ev);
@@ -612,14 +657,15 @@ static enum VcpuStop kvm_run_vcpu(EngineVcpu *ev)
     if (!ev->cpuid_set) {
         kvm_set_cpuid(ev);
     }
+    if (ev->debug_step) {
+        return stopped(ev, kvm_debug_one(ev));
+    }
+    kvm_debug_begin(ev);
     for (;;) {
-        enum Outcome out = GO_ON;
-        uint64_t cr8;
-        int rc;
+        enum Outcome out;
 
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-        if (flag(&ev->stop)) {
-            set_flag(&ev->stop, false);
+        if (kvm_take_stop(ev)) {
             return stopped(ev, VCPU_STOP_KICKED);
         }
         if (ev->ring_prod && __atomic_load_n(ev->ring_prod, __ATOMIC_ACQUIRE) != *ev->ring_seen) {
@@ -628,18 +674,9 @@ static enum VcpuStop kvm_run_vcpu(EngineVcpu *ev)
         if (!inject(ev)) {
             return stopped(ev, VCPU_STOP_HALTED);
         }
-        run->cr8 = cr8 = host->cr8_read ? host->cr8_read(ev->v) : 0;
-        enter_guest(ev);
-        ev->unfinished = false;
-        rc = ioctl(ev->fd, KVM_RUN, 0);
-        leave_guest(ev);
-        ev->flags_stale = false;
-        sync_cr8(ev, cr8);
-        if (rc == 0) {
-            out = handle_exit(ev);
-        } else if (errno != EINTR && errno != EAGAIN) {
-            log_stop(ev, g_strerror(errno), errno);
-            out = FAILED;
+        out = kvm_enter(ev);
+        if (ev->hit.point) {
+            return stopped(ev, VCPU_STOP_DEBUG);
         }
         if (out == TRIPLE_FAULT) {
             return stopped(ev, VCPU_STOP_TRIPLE_FAULT);
@@ -673,4 +710,7 @@ const EngineOps engine_kvm = {
     .dirty_log = kvm_dirty_log,
     .dirty_fetch = kvm_dirty_fetch,
     .code_written = kvm_code_written,
+    .debug_points = kvm_debug_points,
+    .debug_step = kvm_debug_step,
+    .debug_hit = kvm_debug_hit,
 };

@@ -27,7 +27,7 @@ void kvm_assist_init(Engine *e)
     char *why = NULL;
 
     mem.code_pages = NULL;      /* it keeps no code */
-    e->assist = engine_soft.create(&mem, e->host, &why);
+    e->assist = engine_interp.create(&mem, e->host, &why);    /* no code memory: none after the sandbox */
     free(why);
     if (e->assist) {
         ioctl(e->vm_fd, KVM_ENABLE_CAP, &cap);      /* user code's as well, not only the kernel's */
@@ -107,16 +107,48 @@ static void keep_other_components(VcpuState *s, const VcpuState *before)
     s->xsave_size = before->xsave_size;
 }
 
+static void give_back(EngineVcpu *ev)
+{
+    DebugHit hit;
+
+    engine_soft.debug_hit(ev->assist, &hit);
+    if (hit.point) {
+        ev->hit = hit;
+    }
+    engine_soft.get_state(ev->assist, ev->after);
+    keep_other_components(ev->after, ev->before);
+    kvm_put_changes(ev, ev->after, ev->before);
+}
+
+enum Outcome kvm_assist_step(EngineVcpu *ev, bool meant)
+{
+    enum VcpuStop stop;
+
+    if (!prepare(ev)) {
+        return FAILED;
+    }
+    kvm_get_state(ev, ev->before);
+    engine_soft.set_state(ev->assist, ev->before);
+    ev->assisting = true;
+    stop = ev->before->pending_event ? soft_step(ev->assist, 0)
+           : meant ? soft_step(ev->assist, 1) : soft_try(ev->assist);
+    ev->assisting = false;
+    if (stop == VCPU_STOP_ERROR) {
+        return FAILED;
+    }
+    give_back(ev);
+    return stop == VCPU_STOP_TRIPLE_FAULT ? TRIPLE_FAULT : GO_ON;
+}
+
 enum Outcome kvm_assist(EngineVcpu *ev)
 {
-    VcpuState *before, *after;
+    VcpuState *before;
     enum VcpuStop stop;
 
     if (!prepare(ev)) {
         return FAILED;
     }
     before = ev->before;
-    after = ev->after;
     kvm_get_state(ev, before);
     tell_once(ev);
     if (before->pending_event && before->pending_type == EVENT_EXCEPTION &&
@@ -127,8 +159,6 @@ enum Outcome kvm_assist(EngineVcpu *ev)
     ev->assisting = true;
     stop = soft_step(ev->assist, 1);
     ev->assisting = false;
-    engine_soft.get_state(ev->assist, after);
-    keep_other_components(after, before);
-    kvm_put_changes(ev, after, before);
+    give_back(ev);
     return stop == VCPU_STOP_TRIPLE_FAULT ? TRIPLE_FAULT : GO_ON;
 }

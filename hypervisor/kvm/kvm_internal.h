@@ -25,6 +25,21 @@ typedef struct KvmLog {
     uint8_t *bitmap;                /* dirty since the last fetch */
 } KvmLog;
 
+typedef struct KvmPatch {
+    uint64_t gpa, linear;
+    uint8_t old;                    /* the byte that INT3 stands for */
+} KvmPatch;
+
+/* A debugger's points; changed only while no vCPU runs. */
+typedef struct KvmDebug {
+    DebugPoint point[DEBUG_POINTS];
+    unsigned points, generation;
+    uint64_t dr[4], dr7;
+    unsigned drs, dr_point[4];      /* registers in use, and the point that each is of */
+    KvmPatch patch[DEBUG_POINTS];
+    unsigned patches;
+} KvmDebug;
+
 struct Engine {
     const GuestMemory *mem;
     const EngineHost *host;
@@ -46,6 +61,7 @@ struct Engine {
     unsigned stopping;              /* vCPUs must stay out of guest code */
     EngineVcpu *vcpu[KVM_MAX_VCPUS];
     unsigned nvcpus;
+    KvmDebug debug;
 };
 
 struct EngineVcpu {
@@ -66,9 +82,12 @@ struct EngineVcpu {
     EngineVcpu *assist;             /* of Engine.assist; made at its first use */
     VcpuState *before, *after;      /* room for kvm_assist() */
     bool assisting;                 /* the state is in assist just now */
+    bool debug_step, native_step;   /* of kvm_debug.c: wanted; under way in KVM */
+    unsigned debug_seen;            /* KvmDebug.generation that KVM was told */
+    DebugHit hit;                   /* step or point set: run() is to return */
 };
 
-enum Outcome { GO_ON, TRIPLE_FAULT, FAILED };
+enum Outcome { GO_ON, TRIPLE_FAULT, FAILED, INTERRUPTED };
 
 #define INSN_MAX 15                 /* bytes of an instruction */
 
@@ -105,10 +124,25 @@ void kvm_assist_finish(Engine *e);
 void kvm_assist_drop(EngineVcpu *ev);
 /* Has the software CPU do the instruction at RIP, which KVM refused. */
 enum Outcome kvm_assist(EngineVcpu *ev);
+/* The same for a debugger: FAILED, and nothing done, where KVM is better asked.  An event that waits to
+ * be delivered is all that is done if there is one.  meant: #UD is what the instruction is for. */
+enum Outcome kvm_assist_step(EngineVcpu *ev, bool meant);
 /* The bytes at CS:RIP as hexadecimal text. */
 void kvm_insn_text(EngineVcpu *ev, char text[3 * INSN_MAX + 1]);
 
+/* kvm_debug.c */
+bool kvm_debug_points(Engine *e, const DebugPoint *points, unsigned n);
+void kvm_debug_step(EngineVcpu *ev, bool on);
+void kvm_debug_hit(const EngineVcpu *ev, DebugHit *hit);
+void kvm_debug_begin(EngineVcpu *ev);       /* at the start of run() */
+void kvm_debug_exit(EngineVcpu *ev);        /* KVM_EXIT_DEBUG */
+enum VcpuStop kvm_debug_one(EngineVcpu *ev);    /* run() with debug_step */
+
 /* kvm.c */
+/* Once into KVM and through its exit; INTERRUPTED: a signal came instead. */
+enum Outcome kvm_enter(EngineVcpu *ev);
+bool kvm_take_stop(EngineVcpu *ev);         /* run() was asked to return; forgets it */
+bool kvm_would_wake(EngineVcpu *ev);        /* is there an interrupt for a halted vCPU? */
 void kvm_log(EngineVcpu *ev, const char *text);
 void kvm_vcpus_out(Engine *e);      /* returns when no vCPU runs guest code, and keeps it so */
 void kvm_vcpus_go(Engine *e);

@@ -39,6 +39,7 @@ static const struct {
     { MSR_TSC_AUX, offsetof(VcpuState, tsc_aux) },
     { MSR_DEBUGCTL, offsetof(VcpuState, debugctl) },
 };
+#define MSR_QUIET (G_N_ELEMENTS(msr_table) - 1)     /* Linux logs every write of this one */
 
 typedef struct MsrBuffer {
     struct kvm_msrs head;
@@ -98,13 +99,16 @@ static void set_msrs(EngineVcpu *ev, const VcpuState *s, const VcpuState *old)
     unsigned n = 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(msr_table); i++) {
-        uint64_t value, was;
+        uint64_t value, was = 0;
 
         memcpy(&value, (const uint8_t *)s + msr_table[i].offset, 8);
         if (old) {
             memcpy(&was, (const uint8_t *)old + msr_table[i].offset, 8);
         }
-        if (!old || was != value) {
+        if (!old && i == MSR_QUIET) {
+            was = kvm_get_msr(ev, msr_table[i].index);
+        }
+        if ((!old && i != MSR_QUIET) || was != value) {
             entry[n++] = (struct kvm_msr_entry){ .index = msr_table[i].index, .data = value };
         }
     }

@@ -16,4 +16,7 @@
  */
 enum VcpuStop soft_step(EngineVcpu *c, unsigned count);
 
+/* One instruction, KICKED when it is done; one that this CPU does not know (#UD) is not begun: ERROR. */
+enum VcpuStop soft_try(EngineVcpu *c);
+
 #endif

@@ -49,6 +49,7 @@ typedef struct CpuPriv {
     BlockCache *cache;
     /* A debugger's: see debug.c. */
     bool debug_step;
+    bool trying;                /* soft_try(): #UD is not delivered */
     DebugHit debug_hit;         /* step or point set: run() is to return */
     unsigned debug_seen;        /* Engine.debug_generation when the caches were last filled */
 

@@ -13,13 +13,12 @@
 
 bool soft_debug_points(Engine *e, const DebugPoint *points, unsigned n)
 {
-    bool same = n == e->debug_count && !memcmp(points, e->debug_points, n * sizeof *points);
-
     if (n > DEBUG_POINTS)
         return false;
-    if (same)
+    if (n == e->debug_count && (!n || !memcmp(points, e->debug_points, n * sizeof *points)))
         return true;
-    memcpy(e->debug_points, points, n * sizeof *points);
+    if (n)
+        memcpy(e->debug_points, points, n * sizeof *points);
     e->debug_count = n;
     e->debug_exec = e->debug_watch = false;
     for (unsigned k = 0; k < n; k++) {

@@ -263,12 +263,17 @@ enum VcpuStop soft_step(EngineVcpu *c, unsigned count)
     volatile unsigned left = count;
     volatile bool kept = false; /* with TF set, blocks go into the cache */
 
+    cpu_priv(c)->debug_hit = (DebugHit){ 0 };
     c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
     guest_enter(c);
     if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
         cpu_exclusive_end(c);
     for (;;) {
         take_requests(c);
+        if (cpu_priv(c)->trying && c->exc_vector == EXC_UD && c->exc_type == EVENT_EXCEPTION) {
+            result = VCPU_STOP_ERROR;
+            break;
+        }
         if (c->exc_vector >= 0) {
             if (!deliver_raised(c)) {
                 result = VCPU_STOP_TRIPLE_FAULT;
@@ -294,6 +299,16 @@ enum VcpuStop soft_step(EngineVcpu *c, unsigned count)
     c->block = NULL;
     guest_leave(c);
     return result;
+}
+
+enum VcpuStop soft_try(EngineVcpu *c)
+{
+    enum VcpuStop stop;
+
+    cpu_priv(c)->trying = true;
+    stop = soft_step(c, 1);
+    cpu_priv(c)->trying = false;
+    return stop;
 }
 
 /* A halted vCPU under debug_step: wakes up if there is an interrupt for it, which stays pending. */

@@ -246,3 +246,30 @@ class GdbSoft(GdbTests, GdbBase):
 
 class GdbInterp(GdbTests, GdbBase):
     engine = 'interp'
+
+
+class GdbKvm(GdbBase):
+    """Without the firmware, which takes long where KVM has no help from the processor: gdb puts the
+    program into memory and the processor in front of it."""
+    engine = 'kvm'
+
+    def test_both_modes_in_one_go(self):
+        at = self.label
+        upper = HIGH + at['upper']
+        program = os.path.join(MEDIA, 'debuggee.bin')
+        out = self.gdb(self.remote(), 'UNPAUSE', f'restore {program} binary 0x7c00',
+                       f'set $gdt_base={at["gdt"]}', 'set $gdt_limit=31', f'set $eip={at["prot"]}', 'set $cs=8',
+                       'x/2xb 0x7dfe', 'stepi', f'break *{at["prot_loop"]}', 'continue',
+                       'set architecture i386', 'p $st0', 'p/x $xmm1.v4_int32', 'x/i $pc',
+                       'watch *(int*)0x8004', 'stepi', 'stepi', 'delete', f'break *{at["on_break"]}',
+                       'continue', 'x/2xw $esp', 'stepi', 'p *(int*)0x8010', 'delete',
+                       f'hbreak *{at["long_mode"]}', 'continue', 'set architecture auto',
+                       'disconnect', self.remote(), 'delete', 'stepi', 'p/x $rax',
+                       f'break *{upper:#x}', 'continue', 'info registers rip', 'continue',
+                       'p *(long*)0x8008', 'set $rbx=77', 'stepi', 'p $rbx', 'p *(long*)0x8008',
+                       'monitor cpus', 'detach')
+        self.expect(out, r'0x55\s+0xaa', rf'{at["prot"] + 4:#010x} in',
+                    rf'{at["prot_loop"]:#010x} in', r'= 3\.14159265', r'= \{0x12345678, 0x0',
+                    r'inc.*0x8004', 'New value = 1', rf'{at["its_int3"] + 1:#010x}\s+0x00000008',
+                    r'= 1$', rf'{at["long_mode"]:#010x} in', r'= 0x1122334455667788',
+                    rf'^rip +{upper:#x}', r'= 1$', r'= 77$', r'= 2$')

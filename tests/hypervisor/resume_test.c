@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * resume_test.c - a guest that one engine has run to a mark goes on under another one, from nothing but
+ * its memory and the state table of its vCPU, and ends as the guest does that never moved.
+ */
+#include <criterion/criterion.h>
+#include <glib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "hypervisor/cpu_state.h"
+
+enum { SIZE = 4 << 20, GDT = 0x1000, IDT = 0x2000, TSS = 0x3000, PML4 = 0x4000, PDPT = 0x5000,
+       PD = 0x6000, PT = 0x7000, CODE = 0x10000, STACK0 = 0x38000, HOLE = 0x180000, LACKS = 0x3fff8, MARKS = 8 };
+
+typedef struct Trip {
+    GuestMemory mem;
+    uint8_t *types;
+    const EngineOps *ops;
+    Engine *engine;
+    EngineVcpu *cpu;
+    unsigned mark, stop_at;
+    VcpuState s;
+} Trip;
+
+extern const uint8_t resume_code[], resume_code_end[];
+
+static Trip *trip(Vcpu *v) { return (Trip *)v; }
+
+/* --- the host's side --- */
+
+static void io_rd(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
+{
+    (void)v;
+    (void)port;
+    (void)size;
+    *value = ~0u;
+}
+
+static void io_wr(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
+{
+    Trip *t = trip(v);
+
+    cr_assert(port == 0x80 && size == 1);
+    cr_assert_eq(value, t->mark + 1, "mark %u after mark %u", value, t->mark);
+    t->mark = value;
+    if (value == t->stop_at) {
+        t->ops->kick(t->cpu, true);
+    }
+}
+
+static void mmio_rd(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
+{
+    (void)v;
+    (void)gpa;
+    (void)size;
+    *value = ~0ull;
+}
+
+static void mmio_wr(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
+{
+    (void)v;
+    (void)gpa;
+    (void)size;
+    (void)value;
+}
+
+static void call(Vcpu *v, uint64_t *gpr, bool long_mode, unsigned cpl)
+{
+    (void)v;
+    (void)gpr;
+    (void)long_mode;
+    (void)cpl;
+}
+
+/* What all engines have: no XSAVE. */
+static void cpuid(Vcpu *v, uint32_t leaf, uint32_t sub, uint32_t o[4])
+{
+    EngineCaps c;
+
+    (void)sub;
+    memset(o, 0, 16);
+    trip(v)->ops->caps(trip(v)->engine, &c);
+    switch (leaf) {
+    case 0: o[0] = 7; o[1] = 0x68747541; o[2] = 0x444d4163; o[3] = 0x69746e65; break;
+    case 1: o[0] = 0x600; o[2] = c.leaf1_ecx & ~(3u << 26); o[3] = c.leaf1_edx; break;
+    case 0x40000000: o[0] = 0x40000005; break;
+    case 0x80000000: o[0] = 0x80000008; break;
+    case 0x80000001: o[2] = c.ext1_ecx; o[3] = c.ext1_edx; break;
+    case 0x80000008: o[0] = 48 << 8 | c.phys_bits; break;
+    default: break;
+    }
+}
+
+static bool msr_rd(Vcpu *v, uint32_t index, uint64_t *value)
+{
+    (void)v;
+    (void)index;
+    *value = 0;
+    return false;
+}
+
+static bool msr_wr(Vcpu *v, uint32_t index, uint64_t value)
+{
+    (void)v;
+    (void)index;
+    (void)value;
+    return false;
+}
+
+static uint64_t cr8_rd(Vcpu *v) { (void)v; return 0; }
+static void cr8_wr(Vcpu *v, uint64_t value) { (void)v; (void)value; }
+static unsigned pending(Vcpu *v) { (void)v; return 0; }
+static int ack(Vcpu *v) { (void)v; return -1; }
+static void nmi_ack(Vcpu *v) { (void)v; }
+static uint64_t tsc(Vcpu *v) { (void)v; return __builtin_ia32_rdtsc(); }
+static void drain(Vcpu *v) { (void)v; }
+static void log_line(Vcpu *v, const char *text) { (void)v; g_message("%s", text); }
+
+static const EngineHost host = {
+    .io_read = io_rd, .io_write = io_wr, .mmio_read = mmio_rd, .mmio_write = mmio_wr,
+    .hypercall = call, .cpuid = cpuid, .msr_read = msr_rd, .msr_write = msr_wr,
+    .cr8_read = cr8_rd, .cr8_write = cr8_wr, .irq_pending = pending, .irq_ack = ack,
+    .nmi_ack = nmi_ack, .tsc = tsc, .drain_code_ring = drain, .log = log_line,
+};
+
+/* --- the guest --- */
+
+static void put64(Trip *t, uint64_t at, uint64_t v)
+{
+    memcpy(t->mem.base + at, &v, 8);
+}
+
+static void gate(Trip *t, unsigned vector, uint64_t to, unsigned dpl)
+{
+    put64(t, IDT + 16 * vector, (to & 0xffff) | 0x08ull << 16 | (0x8eull | dpl << 5) << 40 |
+                                    (to >> 16 & 0xffff) << 48);
+    put64(t, IDT + 16 * vector + 8, to >> 32);
+}
+
+static void build_memory(Trip *t)
+{
+    static const uint64_t gdt[] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0,
+                                    0x00cff3000000ffff, 0x00affb000000ffff,
+                                    0x0000890030000067, 0 };
+
+    memcpy(t->mem.base + CODE, resume_code, resume_code_end - resume_code);
+    memcpy(t->mem.base + GDT, gdt, sizeof gdt);
+    put64(t, TSS + 4, STACK0);
+    gate(t, 1, CODE + 0x800, 0);
+    gate(t, 3, CODE + 0x840, 0);
+    gate(t, 14, CODE + 0x880, 0);
+    gate(t, 0x80, CODE + 0x8c0, 3);
+    put64(t, PML4, PDPT | 7);
+    put64(t, PDPT, PD | 7);
+    put64(t, PD, PT | 7);
+    for (unsigned n = 0; n < HOLE >> 12; n++) {
+        put64(t, PT + 8 * n, n << 12 | 7);
+    }
+}
+
+static void begin_state(VcpuState *s)
+{
+    static const uint8_t fcw[2] = { 0x7f, 3 };
+    uint32_t mxcsr = 0x1f80;
+
+    memset(s, 0, sizeof *s);
+    for (unsigned n = 0; n < SEG_COUNT; n++) {
+        s->seg[n] = (SegState){ .selector = 0x10, .limit = 0xffffffff, .attr = 0xc93 };
+    }
+    s->seg[SEG_CS] = (SegState){ .selector = 8, .limit = 0xffffffff, .attr = 0xa9b };
+    s->ldtr = (SegState){ .limit = 0xffff, .attr = 0x82 };
+    s->tr = (SegState){ .selector = 0x30, .base = TSS, .limit = 0x67, .attr = 0x8b };
+    s->gdt_base = GDT;
+    s->gdt_limit = 0x3f;
+    s->idt_base = IDT;
+    s->idt_limit = 0xfff;
+    s->cr0 = 0x80050033;
+    s->cr3 = PML4;
+    s->cr4 = 0x620;
+    s->efer = 0x501;
+    s->rip = CODE;
+    s->rflags = 2;
+    s->xcr0 = 1;
+    s->dr[6] = 0xffff0ff0;
+    s->dr[7] = 0x400;
+    s->pat = 0x0007040600070406;
+    s->misc_enable = 1;
+    memcpy(s->xsave, fcw, 2);
+    memcpy(s->xsave + 24, &mxcsr, 4);
+    s->xsave_size = 576;
+}
+
+/* --- engines --- */
+
+static void board(Trip *t, const EngineOps *ops)
+{
+    char *why = NULL;
+
+    t->ops = ops;
+    t->engine = ops->create(&t->mem, &host, &why);
+    if (!t->engine) {
+        cr_skip("%s can't run here: %s", ops->name, why);
+    }
+    t->cpu = ops->vcpu_create(t->engine, (Vcpu *)t, 0, 0, NULL, NULL);
+    cr_assert(t->cpu);
+}
+
+static void leave(Trip *t)
+{
+    t->ops->vcpu_destroy(t->cpu);
+    t->ops->destroy(t->engine);
+}
+
+/* Out as the save format's bytes, and back. */
+static void through_the_table(Trip *t)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+    EngineCaps caps;
+    const char *why;
+
+    state_save_fields(bytes, &t->s, cpu_state_fields);
+    memset(&t->s, 0x5a, sizeof t->s);
+    cr_assert(state_check_fields(cpu_state_fields, bytes->data, bytes->len, &t->s, &error), "%s",
+              error ? error->message : "");
+    state_load_fields(&t->s, cpu_state_fields, bytes->data, bytes->len);
+    t->ops->caps(t->engine, &caps);
+    cr_assert(cpu_state_fits(&t->s, &caps, &why), "%s", why);
+}
+
+enum { LACKS_RING3 = 1, LACKS_WATCH = 2 };
+
+static Trip *depart(const EngineOps *ops, uint8_t lacks)
+{
+    Trip *t = g_new0(Trip, 1);
+
+    t->types = g_malloc0(SIZE >> 12);
+    memset(t->types, MEM_RAM, SIZE >> 12);
+    t->mem = (GuestMemory){ .size = SIZE, .types = t->types };
+    t->mem.base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert(t->mem.base != MAP_FAILED);
+    build_memory(t);
+    t->mem.base[LACKS] = lacks;
+    begin_state(&t->s);
+    board(t, ops);
+    t->ops->set_state(t->cpu, &t->s);
+    return t;
+}
+
+static void arrive(Trip *t)
+{
+    munmap(t->mem.base, SIZE);
+    g_free(t->types);
+    g_free(t);
+}
+
+/* A KVM without VT-x or SVM below it interprets much, and neither interrupts from ring 3 nor data
+ * breakpoints: what this host's does. */
+static uint8_t kvm_lacks(void)
+{
+    uint8_t lacks = 0;
+
+    for (uint8_t part = LACKS_RING3; part <= LACKS_WATCH; part <<= 1) {
+        Trip *t = depart(&engine_kvm, part ^ 3);
+        enum VcpuStop stop = t->ops->run(t->cpu);
+
+        t->ops->get_state(t->cpu, &t->s);
+        if (stop != VCPU_STOP_HALTED || (part == LACKS_WATCH && t->s.gpr[12] != 0x101)) {
+            lacks |= part;
+        }
+        leave(t);
+        arrive(t);
+    }
+    return lacks;
+}
+
+/* From start to HLT; at the mark (0: never) from one engine to the other. */
+static Trip *travel(const EngineOps *first, const EngineOps *second, unsigned at, uint8_t lacks)
+{
+    Trip *t = depart(first, lacks);
+    enum VcpuStop stop;
+
+    t->stop_at = at;
+    stop = t->ops->run(t->cpu);
+    if (at) {
+        cr_assert_eq(stop, VCPU_STOP_KICKED, "%s: stopped by %d at mark %u", first->name, stop,
+                     t->mark);
+        cr_assert_eq(t->mark, at);
+        t->ops->get_state(t->cpu, &t->s);
+        leave(t);
+        board(t, second);
+        through_the_table(t);
+        t->ops->set_state(t->cpu, &t->s);
+        stop = t->ops->run(t->cpu);
+    }
+    t->ops->get_state(t->cpu, &t->s);
+    cr_assert_eq(stop, VCPU_STOP_HALTED, "%s to %s at %u: stopped by %d at mark %u, rip %#llx",
+                 first->name, second ? second->name : "the end", at, stop, t->mark, (unsigned long long)t->s.rip);
+    cr_assert_eq(t->mark, MARKS);
+    leave(t);
+    return t;
+}
+
+/* --- comparison --- */
+
+typedef struct FpuView { uint8_t x87[5], st[8][10], mxcsr[4], xmm[256]; } FpuView;
+
+static FpuView fpu_view(const VcpuState *s)
+{
+    static const uint8_t initial[5] = { 0x7f, 3, 0, 0, 0 };
+    FpuView f = { .x87 = { 0 } };
+    uint64_t bv;
+
+    memcpy(&bv, s->xsave + 512, 8);
+    memcpy(f.x87, bv & 1 ? s->xsave : initial, 5);
+    for (unsigned n = 0; n < 8 && (bv & 1); n++) {
+        if (s->xsave[4] >> ((n + (s->xsave[3] >> 3)) & 7) & 1) {    /* empty ones may hold anything */
+            memcpy(f.st[n], s->xsave + 32 + 16 * n, 10);
+        }
+    }
+    memcpy(f.mxcsr, s->xsave + 24, 4);
+    if (bv & 2) {
+        memcpy(f.xmm, s->xsave + 160, 256);
+    }
+    return f;
+}
+
+#define SAME(field) cr_expect_eq(a->s.field, b->s.field, "%s: " #field " is %#llx, not %#llx", what, \
+                                 (unsigned long long)a->s.field, (unsigned long long)b->s.field)
+
+static void same(const Trip *a, const Trip *b, const char *what)
+{
+    FpuView fa = fpu_view(&a->s), fb = fpu_view(&b->s);
+
+    for (unsigned n = 0; n < 16; n++) {
+        SAME(gpr[n]);
+    }
+    for (unsigned n = 0; n < SEG_COUNT; n++) {
+        SAME(seg[n].selector);
+    }
+    SAME(rip); SAME(rflags); SAME(seg[SEG_CS].attr); SAME(seg[SEG_GS].base); SAME(tr.base);
+    SAME(tr.selector); SAME(gdt_base); SAME(gdt_limit); SAME(idt_base); SAME(idt_limit); SAME(cr0);
+    SAME(cr2); SAME(cr3); SAME(cr4); SAME(efer); SAME(dr[0]); SAME(dr[3]); SAME(dr[6]); SAME(dr[7]);
+    SAME(star); SAME(lstar); SAME(sfmask); SAME(kernel_gs_base); SAME(sysenter_cs); SAME(pat);
+    SAME(halted);
+    cr_expect(!memcmp(&fa, &fb, sizeof fa), "%s: x87 or SSE state differs", what);
+    for (unsigned n = 0; n < SIZE; n++) {
+        cr_assert(a->mem.base[n] == b->mem.base[n], "%s: memory at %#x is %#x, not %#x", what, n,
+                  a->mem.base[n], b->mem.base[n]);
+    }
+}
+
+static void at_every_mark(const EngineOps *first, const EngineOps *second)
+{
+    bool kvm = first == &engine_kvm || second == &engine_kvm;
+    uint8_t lacks = 0;
+    Trip *straight;
+
+    if (kvm && access("/dev/kvm", R_OK | W_OK)) {
+        cr_skip("no /dev/kvm here");
+    }
+    if (kvm) {
+        lacks = kvm_lacks();
+        g_message("this host's KVM %s user mode, %s data breakpoints",
+                  lacks & LACKS_RING3 ? "has no" : "has", lacks & LACKS_WATCH ? "no" : "and");
+    }
+    straight = travel(first, NULL, 0, lacks);
+
+    cr_expect_eq(straight->s.gpr[12], lacks & LACKS_WATCH ? 0x100 : 0x101);
+    cr_expect_eq(straight->s.gpr[14], 5 * 0x1234);
+    for (unsigned at = 1; at <= MARKS; at++) {
+        Trip *t = travel(first, second, at, lacks);
+        g_autofree char *what = g_strdup_printf("%s to %s at mark %u", first->name, second->name,
+                                                at);
+
+        same(t, straight, what);
+        arrive(t);
+    }
+    arrive(straight);
+}
+
+TestSuite(resume, .timeout = 120);
+
+Test(resume, from_the_software_cpu_to_kvm) { at_every_mark(&engine_soft, &engine_kvm); }
+Test(resume, from_kvm_to_the_software_cpu) { at_every_mark(&engine_kvm, &engine_soft); }
+Test(resume, from_the_interpreter_to_the_translator) { at_every_mark(&engine_interp, &engine_soft); }
+Test(resume, from_the_translator_to_the_interpreter) { at_every_mark(&engine_soft, &engine_interp); }
+Test(resume, from_the_interpreter_to_kvm) { at_every_mark(&engine_interp, &engine_kvm); }
+Test(resume, from_kvm_to_kvm) { at_every_mark(&engine_kvm, &engine_kvm); }
+Test(resume, from_the_software_cpu_to_itself) { at_every_mark(&engine_soft, &engine_soft); }
+
+Test(resume, table_is_sound)
+{
+    cr_expect_null(state_table_fault(cpu_state_fields));
+}
+
+Test(resume, states_that_no_processor_has_are_refused)
+{
+    EngineCaps caps = { .xcr0 = 3 };
+    const char *why;
+    VcpuState s;
+
+    begin_state(&s);
+    cr_expect(cpu_state_fits(&s, &caps, &why));
+    s.cr0 = 0x80000000;
+    cr_expect(!cpu_state_fits(&s, &caps, &why));
+    begin_state(&s);
+    s.cr4 = 0;
+    cr_expect(!cpu_state_fits(&s, &caps, &why));
+    begin_state(&s);
+    s.xcr0 = 7;
+    cr_expect(!cpu_state_fits(&s, &caps, &why));
+    begin_state(&s);
+    s.xsave[512] = 4;
+    cr_expect(!cpu_state_fits(&s, &caps, &why));
+}
