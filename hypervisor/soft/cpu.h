@@ -171,6 +171,8 @@ struct EngineVcpu {
     TlbEntry *tlb;              /* = tlbs[TLB_*] */
     /* Segment bases for accesses that need no check of the segment; FBASE_NONE where they do. */
     uint64_t fbase_r[8], fbase_w[8];
+    /* The same for 16-bit offsets, if what is accessed ends below 64 KiB. */
+    uint64_t fbase16_r[8], fbase16_w[8];
     uint64_t jump_tag;          /* what a valid jump cache entry's tag is now: epoch and mode */
     struct JumpEntry *jumps;    /* JUMP_SIZE entries; see block.h */
     uintptr_t stack_floor;      /* blocks return to the run loop when the host's stack is below */

@@ -84,14 +84,20 @@ static void update_base(Cpu *c, unsigned n)
 {
     const Seg *s = &c->seg[n];
 
-    c->fbase_r[n] = c->fbase_w[n] = FBASE_NONE;
+    c->fbase_r[n] = c->fbase_w[n] = c->fbase16_r[n] = c->fbase16_w[n] = FBASE_NONE;
     if (cpu_in_64(c)) {
         c->fbase_r[n] = c->fbase_w[n] = n == SEG_FS || n == SEG_GS ? s->base : 0;
-    } else if (s->limit == 0xffffffff && !s->expand_down && (!s->base || !cpu_lma(c))) {
-        if (s->readable)
-            c->fbase_r[n] = s->base;
-        if (s->writable)
-            c->fbase_w[n] = s->base;
+    } else if (s->limit >= 0xffff && !s->expand_down && (!s->base || !cpu_lma(c))) {
+        bool all = s->limit == 0xffffffff;
+
+        if (s->readable) {
+            c->fbase16_r[n] = s->base;
+            c->fbase_r[n] = all ? s->base : FBASE_NONE;
+        }
+        if (s->writable) {
+            c->fbase16_w[n] = s->base;
+            c->fbase_w[n] = all ? s->base : FBASE_NONE;
+        }
     }
 }
 

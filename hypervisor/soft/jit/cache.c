@@ -14,8 +14,9 @@
 #include "hypervisor/soft/ops.h"
 #include "hypervisor/soft/simd.h"
 
-#define CODE_FIRST (32u << 20)  /* bytes for each of the first two vCPUs */
+#define CODE_FIRST (32u << 20)  /* bytes at most for each of the first two vCPUs */
 #define CODE_MORE (8u << 20)    /* and for each other */
+#define CODE_GUEST (64u << 20)  /* and for all together: each has its share */
 #define CODE_BLOCK_ROOM (BLOCK_INSNS * 400 + 1024)
 
 void *low_alloc(size_t size)
@@ -367,12 +368,11 @@ void code_sync(void)
                      : "=&r"(tmp) : : "memory", "cc");
 }
 
-JitLink *link_new(Xlat *x, uint64_t rip, bool guarded)
+JitLink *link_new(Xlat *x, uint64_t rip)
 {
     JitLink *l = &x->j->links[x->j->link_count++];
 
-    *l = (JitLink){ .tag = ~0ull, .rip = rip, .flags = x->flags & (FLAGS_HOST | FLAGS_MEM),
-                    .guarded = guarded };
+    *l = (JitLink){ .tag = ~0ull, .rip = rip, .flags = x->flags & (FLAGS_HOST | FLAGS_MEM) };
     x->edges[x->edge_count++] = (Edge){ l, (uint8_t)x->flags, x->again };
     return l;
 }
@@ -443,6 +443,13 @@ static void op_translated(Cpu *c, const Insn *i)
         link_to(c, l, (Block *)(uintptr_t)e->block);
 }
 
+static size_t code_used_at_most(const Cpu *c)
+{
+    size_t share = CODE_GUEST / c->engine->cpu_count;
+
+    return c->jit->size < share ? c->jit->size : share;
+}
+
 static void op_warming(Cpu *c, const Insn *i)
 {
     Block *b = (Block *)(void *)((char *)(uintptr_t)i - offsetof(Block, insn));
@@ -451,7 +458,7 @@ static void op_warming(Cpu *c, const Insn *i)
 
     if (likely(--b->heat))
         return b->first(c, i);
-    if (j->p + CODE_BLOCK_ROOM > j->rw + j->size || j->link_count + EDGES_MAX > LINK_MAX) {
+    if (j->p + CODE_BLOCK_ROOM > j->rw + code_used_at_most(c) || j->link_count + EDGES_MAX > LINK_MAX) {
         block_flush(c);
         return;
     }

@@ -71,10 +71,18 @@ void memory_address(Xlat *x, const Insn *i)
     cut(x, i);
 }
 
-static void add_base(Xlat *x, unsigned seg, enum Access access)
+/* To the offset in scratch A, which has 16 bits if narrow. */
+static void add_base(Xlat *x, unsigned seg, bool narrow, unsigned size, enum Access access)
 {
-    const uint64_t *base = access <= FOR_READ_16 ? x->c->fbase_r : x->c->fbase_w;
+    bool read = access <= FOR_READ_16;
+    Cpu *c = x->c;
+    const uint64_t *base = narrow ? read ? c->fbase16_r : c->fbase16_w
+                                  : read ? c->fbase_r : c->fbase_w;
 
+    if (narrow && size > 1) {
+        e_alu_imm(&x->e, 4, 7, opd_reg(SCRATCH_A), (int32_t)(0x10000 - size));
+        slow_if(x, CC_A);
+    }
     e_op(&x->e, 8, 0, 0, 0x03, SCRATCH_A, opd_abs(&base[seg]));
 }
 
@@ -180,7 +188,7 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
     }
     memory_address(x, i);
     if (has_base(x, i->seg))
-        add_base(x, i->seg, access);
+        add_base(x, i->seg, i->asize == 2, size, access);
     entry_offset(x, SCRATCH_A);
     check(x, size, access);
     return by_page(x, spare);
@@ -207,8 +215,10 @@ Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsign
     if (x->in_64)
         return by_register(x, host_reg[base], disp, size, access, spare);
     e_lea(&x->e, 4, SCRATCH_A, opd_mem(host_reg[base], disp));
+    if (!(x->b->mode & MODE_SS32))
+        e_op(&x->e, 4, 0, 1, 0xb7, SCRATCH_A, opd_reg(SCRATCH_A));      /* movzx r10d, r10w */
     if (has_base(x, SEG_SS))
-        add_base(x, SEG_SS, access);
+        add_base(x, SEG_SS, !(x->b->mode & MODE_SS32), size, access);
     entry_offset(x, SCRATCH_A);
     check(x, size, access);
     return by_page(x, spare);

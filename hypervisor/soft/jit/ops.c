@@ -642,13 +642,23 @@ static bool emit_plain(Xlat *x, const Insn *i, bool reads, bool writes)
 /* --- stack --- */
 bool stack_plain(const Xlat *x, const Insn *i)
 {
-    return x->in_64 ? i->opsize == 8
-                    : (x->b->mode & MODE_SS32) && i->opsize == 4;
+    return x->in_64 ? i->opsize == 8 : i->opsize == 4 || i->opsize == 2;
+}
+
+/* RSP = base + n, as wide as the stack is; scratch B is lost. */
+static void rsp_set(Xlat *x, unsigned base, int32_t n)
+{
+    if (x->in_64 || (x->b->mode & MODE_SS32)) {
+        e_lea(&x->e, x->in_64 ? 8 : 4, GUEST_RSP, opd_mem(base, n));
+    } else {
+        e_lea(&x->e, 4, SCRATCH_B, opd_mem(base, n));
+        e_op(&x->e, 2, 0, 0, 0x8b, GUEST_RSP, opd_reg(SCRATCH_B));
+    }
 }
 
 void rsp_add(Xlat *x, int32_t n)
 {
-    e_lea(&x->e, x->in_64 ? 8 : 4, GUEST_RSP, opd_mem(GUEST_RSP, n));
+    rsp_set(x, GUEST_RSP, n);
 }
 
 static bool emit_push(Xlat *x, const Insn *i, bool immediate)
@@ -663,7 +673,7 @@ static bool emit_push(Xlat *x, const Insn *i, bool immediate)
     to = memory_stack(x, i, 4, -size, (unsigned)size, FOR_WRITE, &spare);
     if (immediate) {
         e_op(e, (unsigned)size, 0, 0, 0xc7, 0, to);
-        e32(e, (uint32_t)i->imm);
+        emit_imm(e, size == 8 ? 4 : (unsigned)size, i->imm);
     } else {
         unsigned r = host_name(i->rm, 8, spare);
         if (in_memory(i->rm, 8))
@@ -721,9 +731,9 @@ static bool emit_leave(Xlat *x, const Insn *i)
     if (!stack_plain(x, i))
         return false;
     from = memory_stack(x, i, 5, 0, size, FOR_READ, &spare);
-    e_op(e, size, 0, 0, 0x8b, spare, from);
-    e_lea(e, size, GUEST_RSP, opd_mem(RBP, (int32_t)size));
-    e_op(e, size, 0, 0, 0x8b, RBP, opd_reg(spare));
+    e_op(e, size, 0, 0, 0x8b, SCRATCH_A, from);
+    rsp_set(x, RBP, (int32_t)size);
+    e_op(e, size, 0, 0, 0x8b, RBP, opd_reg(SCRATCH_A));
     return true;
 }
 
@@ -735,9 +745,9 @@ static void push_next(Xlat *x, const Insn *i)
     Operand to = memory_stack(x, i, 4, -(int32_t)size, size, FOR_WRITE, &spare);
     Emit *e = &x->e;
 
-    if (size == 4 || next == (uint64_t)(int64_t)(int32_t)next) {
+    if (size < 8 || next == (uint64_t)(int64_t)(int32_t)next) {
         e_op(e, size, 0, 0, 0xc7, 0, to);
-        e32(e, (uint32_t)next);
+        emit_imm(e, size == 8 ? 4 : size, next);
     } else {
         e_imm(e, spare, next);
         e_store(e, to, spare);
@@ -754,6 +764,28 @@ static bool emit_call(Xlat *x, const Insn *i)
     return true;
 }
 
+static void load_zero_extended(Xlat *x, unsigned size, Operand from)
+{
+    if (size == 2)
+        e_op(&x->e, 4, 0, 1, 0xb7, SCRATCH_A, from);
+    else
+        e_op(&x->e, size, 0, 0, 0x8b, SCRATCH_A, from);
+}
+
+/* The r/m operand in scratch A. */
+static void rm_to_scratch(Xlat *x, const Insn *i)
+{
+    unsigned spare;
+
+    if (i->rm == REG_MEM) {
+        load_zero_extended(x, i->opsize, memory_operand(x, i, i->opsize, FOR_READ, &spare));
+        return;
+    }
+    flags_leave_host(x);
+    load_zero_extended(x, i->opsize, in_memory(i->rm, 8) ? opd_abs(&x->c->gpr[i->rm])
+                                                         : opd_reg(host_reg[i->rm]));
+}
+
 static bool emit_ret(Xlat *x, const Insn *i)
 {
     unsigned spare, size = i->opsize;
@@ -763,7 +795,7 @@ static bool emit_ret(Xlat *x, const Insn *i)
         return false;
     flags_to_mem(x);
     from = memory_stack(x, i, 4, 0, size, FOR_READ, &spare);
-    e_op(&x->e, size, 0, 0, 0x8b, SCRATCH_A, from);
+    load_zero_extended(x, size, from);
     rsp_add(x, (int32_t)size + (i->opcode == 0xc2 ? (uint16_t)i->imm : 0));
     edge_indirect(x);
     return true;
@@ -771,24 +803,12 @@ static bool emit_ret(Xlat *x, const Insn *i)
 
 static bool emit_indirect(Xlat *x, const Insn *i, bool call)
 {
-    unsigned spare, size = i->opsize;
     Emit *e = &x->e;
 
-    if (call ? !stack_plain(x, i) : size < 4)
+    if (call && !stack_plain(x, i))
         return false;
     flags_to_mem(x);
-    if (i->rm == REG_MEM) {
-        Operand from = memory_operand(x, i, size, FOR_READ, &spare);
-        e_op(e, size, 0, 0, 0x8b, SCRATCH_A, from);
-    } else {
-        flags_leave_host(x);
-        if (in_memory(i->rm, 8))
-            fetch(x, SCRATCH_A, i->rm, 8);
-        else
-            e_op(e, size, 0, 0, 0x8b, SCRATCH_A, opd_reg(host_reg[i->rm]));
-        if (in_memory(i->rm, 8) && size == 4)
-            e_op(e, 4, 0, 0, 0x8b, SCRATCH_A, opd_reg(SCRATCH_A));
-    }
+    rm_to_scratch(x, i);
     if (call) {
         e_store(e, opd_abs(&x->c->jit_save), SCRATCH_A);
         push_next(x, i);
@@ -813,8 +833,18 @@ static bool emit_loop(Xlat *x, const Insn *i)
     uint8_t *skip, *taken;
     Emit *e = &x->e;
 
-    if (i->asize == 2 || i->opcode < 0xe2)
+    if (i->opcode < 0xe2)
         return false;
+    if (i->asize == 2) {
+        flags_to_mem(x);
+        flags_leave_host(x);
+        if (i->opcode == 0xe2)
+            e_alu_imm(e, 2, 5, opd_reg(RCX), 1);
+        else
+            e_op(e, 2, 0, 0, 0x85, RCX, opd_reg(RCX));
+        edge_jcc(x, i->opcode == 0xe2 ? CC_NE : CC_E, i);
+        return true;
+    }
     if (i->opcode == 0xe2)
         e_lea(e, i->asize, RCX, opd_mem(RCX, -1));
     if (i->asize == 4)
@@ -848,21 +878,12 @@ static bool emit_loop(Xlat *x, const Insn *i)
 static bool emit_divide(Xlat *x, const Insn *i)
 {
     bool is_signed = (i->modrm >> 3 & 7) == 7;
-    unsigned size = i->opsize, spare;
+    unsigned size = i->opsize;
     Emit *e = &x->e;
 
     if (size < 4)
         return false;
-    if (i->rm == REG_MEM) {
-        Operand from = memory_operand(x, i, size, FOR_READ, &spare);
-        e_op(e, size, 0, 0, 0x8b, SCRATCH_A, from);
-    } else {
-        flags_leave_host(x);
-        if (in_memory(i->rm, 8))
-            fetch(x, SCRATCH_A, i->rm, 8);
-        else
-            e_op(e, size, 0, 0, 0x8b, SCRATCH_A, opd_reg(host_reg[i->rm]));
-    }
+    rm_to_scratch(x, i);
     if (!is_signed) {
         e_op(e, size, 0, 0, 0x3b, RDX, opd_reg(SCRATCH_A));     /* the quotient fits */
         slow_if(x, CC_AE);

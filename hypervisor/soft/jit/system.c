@@ -29,7 +29,7 @@ static bool emit_if(Xlat *x, const Insn *i)
 {
     Emit *e = &x->e;
 
-    if ((x->b->mode & (MODE_USER | MODE_V86)) || (x->b->mode & MODE_SIZE_MASK) == MODE_16)
+    if (x->b->mode & (MODE_USER | MODE_V86))
         return false;
     ring0_only(x);
     if (i->opcode == 0xfb) {
@@ -127,11 +127,14 @@ static bool emit_popf(Xlat *x, const Insn *i)
         return false;
     ring0_only(x);
     from = memory_stack(x, i, 4, 0, size, FOR_READ, &spare);
-    e_op(e, 4, 0, 0, 0x8b, SCRATCH_A, from);
+    if (size == 2)
+        e_op(e, 4, 0, 1, 0xb7, SCRATCH_A, from);                /* movzx */
+    else
+        e_op(e, 4, 0, 0, 0x8b, SCRATCH_A, from);
     e_op(e, 4, 0, 0, 0x8b, SCRATCH_B, opd_reg(SCRATCH_A));
     e_op(e, 4, 0, 0, 0x33, SCRATCH_B, opd_abs(&c->rflags));     /* what differs */
     e_op(e, 4, 0, 0, 0xf7, 0, opd_reg(SCRATCH_B));
-    e32(e, RF_NOT_ARITH);
+    e32(e, size == 2 ? RF_NOT_ARITH & 0xffff : RF_NOT_ARITH);
     slow_if(x, CC_NE);
     e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), RF_IF);
     same = e_jcc(e, CC_E);

@@ -42,7 +42,7 @@ static void edge(Xlat *x, uint64_t rip)
 
     if (guarded || back)
         flags_leave_host(x);
-    l = link_new(x, rip, guarded);
+    l = link_new(x, rip);
     if (back)
         poll(x, l);
     if (guarded) {
@@ -68,7 +68,7 @@ void edge_jcc(Xlat *x, unsigned cond, const Insn *i)
     bool straight = same_page(x, rip) && rip > x->b->rip + i->off;
 
     if (straight) {
-        JitLink *l = link_new(x, rip, false);
+        JitLink *l = link_new(x, rip);
         l->site = e_jcc(&x->e, cond);
     } else {
         uint8_t *skip = e_jcc(&x->e, cond ^ 1);

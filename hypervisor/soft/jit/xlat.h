@@ -33,7 +33,6 @@ struct JitLink {
     uint64_t rip;               /* target */
     Block *target;              /* NULL while unlinked */
     uint8_t flags;              /* FLAGS_HOST or FLAGS_MEM or both, when it is taken */
-    bool guarded;               /* target on another page */
 };
 
 struct Jit {
@@ -202,6 +201,6 @@ void edge_indirect(Xlat *x);    /* to the RIP in scratch register A; flags in me
 /* cache.c */
 /* Serializes the host after code was written. */
 void code_sync(void);
-JitLink *link_new(Xlat *x, uint64_t rip, bool guarded);
+JitLink *link_new(Xlat *x, uint64_t rip);
 
 #endif
