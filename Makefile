@@ -14,7 +14,7 @@ Q = $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$(2)")
 
 OPT = $(if $(filter debug,$(MODE)),-O0,-O2)
-SAN = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+SAN = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)$(if $(COVER),--coverage)
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
        $(if $(filter 1,$(WERROR)),-Werror)
 pc = $(shell pkg-config --cflags $(1))

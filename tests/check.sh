@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check.sh all|unit|system|lint|asan - builds what is to be tested, runs it, and ends with the line
+# check.sh all|unit|system|lint|asan|cover - builds what is to be tested, runs it, and ends with the line
 # "N passed, N failed, N skipped".  Exit status 1 if anything failed.  Every step has a time limit;
 # logs and pictures are kept in build/check.
 #   B=DIR        the build directory           TESTS=PATTERN   only these system tests
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.." || exit 2
 what=${1-all}
 : "${B:=build}" "${JOBS:=$(n=$(nproc); echo $((n > 4 ? 4 : n)))}"
 export B
-case $what in all | unit | system | lint | asan) ;; *) sed -n 's/^# \{0,1\}//;3,7p' "$0" >&2; exit 2 ;; esac
+case $what in all | unit | system | lint | asan | cover) ;; *) sed -n 's/^# \{0,1\}//;3,7p' "$0" >&2; exit 2 ;; esac
 passed=0 failed=0 skipped=0 started=$SECONDS
 logs=$B/check
 mkdir -p "$logs"
@@ -113,5 +113,14 @@ asan)
     # gcc warns of impossible values where the sanitizers check them.
     build "B=$B" SANITIZE=address,undefined WERROR=0
     unit 900 "B=$B" SANITIZE=address,undefined ;;
+cover)
+    logs=$B/cover/check B=$B/cover
+    mkdir -p "$logs"
+    export B
+    find "$B" -name '*.gcda' -delete
+    build "B=$B" COVER=1 WERROR=0
+    unit 900 "B=$B" COVER=1 TEST_DIRS='hw dm block net ui hvm'
+    step "coverage"
+    if python3 tests/cover.py "$B" hw/ hypervisor/hvm/; then count 1 0 0; else count 0 1 0; fi ;;
 esac
 finish

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* policy_test.c - CPUID, MSRs, the debug port, and save and load of all chips. */
+#include "hypervisor/hvm/debugport.h"
 #include "tests/hvm/rig.h"
 
 static Rig *r;
@@ -106,6 +107,23 @@ Test(policy, tsc_adjust_tells_the_change)
     cr_assert_eq(platform_take_tsc_adjust(r->p, 0), 0);
     cr_assert(platform_msr_write(r->p, 0, 0x3b, 400));
     cr_assert_eq(platform_take_tsc_adjust(r->p, 0), -600);
+}
+
+Test(policy, debug_port_without_a_console_logs_lines)
+{
+    FakeMachine *f = fake_machine_new();
+
+    cr_assert_not_null(device_create(&f->m, &debugport_class, NULL));
+    for (const char *p = "hello\a guest\n"; *p; p++) {
+        fake_out8(f, PORT_DEBUG_CONSOLE, *p);
+    }
+    cr_assert_str_eq(f->last_log, "debugport: hello guest");
+    for (unsigned i = 0; i < 1000; i++) {
+        fake_out8(f, PORT_DEBUG_CONSOLE, 'x');
+    }
+    cr_assert_gt(f->logged, 2, "a line without an end is cut");
+    cr_assert_eq(fake_in8(f, PORT_DEBUG_CONSOLE), 0xff);
+    fake_machine_free(f);
 }
 
 Test(policy, debug_port_passes_printable_characters)

@@ -357,6 +357,65 @@ Test(usb_hub, ports_have_power_reset_and_changes)
     rig_free(s.r);
 }
 
+Test(usb_hub, ports_lose_power_and_a_low_speed_device_shows_its_line)
+{
+    Seat s = seat(&usb_hub_class, false);
+    uint8_t d[16];
+    unsigned status[2];
+
+    rig_plug(s.r, &usb_keyboard_class, "1.2");
+    cr_assert_eq(request(&s, 0xa3, 2, 0, 2, 1, d), 1);
+    cr_assert_eq(d[0], 0, "no power, no level");
+    request(&s, 0x23, 3, 8, 2, 0, NULL);
+    hub_port(&s, 2, status);
+    cr_assert_eq(request(&s, 0xa3, 2, 0, 2, 1, d), 1);
+    cr_assert_eq(d[0], status[0] & 0x200 ? 1 : 2, "the line that the speed pulls up");
+    request(&s, 0x23, 3, 4, 2, 0, NULL);
+    rig_frames(s.r, 20);
+    hub_port(&s, 2, status);
+    cr_assert(status[0] & 2);
+    request(&s, 0x23, 1, 1, 2, 0, NULL);
+    hub_port(&s, 2, status);
+    cr_assert_not(status[0] & 2, "disabled");
+    request(&s, 0x23, 1, 8, 2, 0, NULL);
+    hub_port(&s, 2, status);
+    cr_assert(status[0] == 0 && status[1] == 0, "off");
+    cr_assert_eq(request(&s, 0x23, 3, 4, 2, 0, NULL), 0);
+    rig_frames(s.r, 20);
+    hub_port(&s, 2, status);
+    cr_assert_eq(status[0], 0, "no reset without power");
+    cr_assert_eq(request(&s, 0x23, 3, 99, 2, 0, NULL), -1);
+    cr_assert_eq(request(&s, 0x23, 1, 99, 2, 0, NULL), -1);
+    cr_assert_eq(request(&s, 0xa3, 99, 0, 2, 4, d), -1);
+    cr_assert_eq(request(&s, 0xa0, 0, 0, 0, 4, d), 4);
+    cr_assert_eq(usb_get16(d), 0);
+    cr_assert_eq(request(&s, 0x20, 3, 1, 0, 0, NULL), 0);
+    cr_assert_eq(request(&s, 0x20, 1, 2, 0, 0, NULL), -1);
+    cr_assert_eq(request(&s, 0xa0, 6, 0x2800, 0, 16, d), -1);
+    rig_free(s.r);
+}
+
+Test(usb_hub, state_with_its_ports_loads_and_another_device_in_a_port_is_refused)
+{
+    Seat s = seat(&usb_hub_class, false);
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+    unsigned status[2];
+    Device *tablet = rig_plug(s.r, &usb_tablet_class, "1.3");
+
+    request(&s, 0x23, 3, 8, 3, 0, NULL);
+    machine_save(&s.r->f->m, saved);
+    request(&s, 0x23, 1, 8, 3, 0, NULL);
+    cr_assert(machine_load(&s.r->f->m, saved->data, saved->len, NULL));
+    hub_port(&s, 3, status);
+    cr_assert_eq(status[0], 0x101);
+    g_ptr_array_remove(s.r->f->m.devices, tablet);
+    rig_plug(s.r, &usb_tablet_class, "1.4");
+    cr_assert_not(machine_load(&s.r->f->m, saved->data, saved->len, &error));
+    cr_assert_not_null(strstr(error->message, "another device"), "%s", error->message);
+    rig_free(s.r);
+}
+
 Test(usb_hub, hubs_stack_five_deep_and_paths_name_their_ports)
 {
     UsbRig *r = rig_new();

@@ -241,6 +241,82 @@ Test(usb_storage, read_only_image_is_write_protected)
     stick_free(s);
 }
 
+Test(usb_storage, cd_tells_its_features_events_modes_and_disc)
+{
+    Stick *s = stick_new(true, true);
+    uint8_t d[256];
+    int n;
+
+    cr_assert_eq(command(s, true, CDB(0x46, 0, 0, 0, 0, 0, 0, 0, 255), 10, d, 255), 52);
+    cr_assert_eq(d[3], 48);
+    cr_assert_eq(d[7], 8, "CD-ROM is the current profile");
+    cr_assert_eq(d[14], 1);
+    cr_assert_eq(command(s, true, CDB(0x46, 2, 0, 3, 0, 0, 0, 0, 255), 10, d, 255), 16, "one feature");
+    cr_assert(d[9] == 3 && d[12] == 0x29);
+    cr_assert_eq(command(s, true, CDB(0x46, 2, 0, 99, 0, 0, 0, 0, 255), 10, d, 255), 8);
+    cr_assert_eq(command(s, true, CDB(0x4a, 1, 0, 0, 0x10, 0, 0, 0, 64), 10, d, 64), 8);
+    cr_assert(d[2] == 4 && d[5] == 2, "a medium, the tray closed");
+    cr_assert_eq(command(s, true, CDB(0x4a, 1, 0, 0, 2, 0, 0, 0, 64), 10, d, 64), 4, "no such events");
+    command(s, true, CDB(0x4a, 0, 0, 0, 0x10), 10, d, 8);
+    cr_assert_eq(sense(s), 0x052400, "asynchronous");
+    cr_assert_eq(command(s, true, CDB(0x51, 0, 0, 0, 0, 0, 0, 0, 64), 10, d, 64), 34);
+    cr_assert(d[2] == 0x0e && d[4] == 1);
+    cr_assert_eq(command(s, true, CDB(0xbd, 0, 0, 0, 0, 0, 0, 0, 0, 64), 12, d, 64), 8);
+    n = command(s, true, CDB(0x5a, 0, 0x2a, 0, 0, 0, 0, 0, 64), 10, d, 64);
+    cr_assert_eq(n, 28);
+    cr_assert(d[8] == 0x2a && d[14] == 0x29, "capabilities");
+    command(s, false, CDB(0x1e, 0, 0, 0, 1), 6, NULL, 0);
+    command(s, true, CDB(0x5a, 0, 0x2a, 0, 0, 0, 0, 0, 64), 10, d, 64);
+    cr_assert_eq(d[14], 0x2b, "locked");
+    cr_assert_eq(command(s, true, CDB(0x5a, 0, 0x6a, 0, 0, 0, 0, 0, 64), 10, d, 64), 28);
+    cr_assert_eq(d[14], 0x00);
+    command(s, true, CDB(0x5a, 0, 0xea, 0, 0, 0, 0, 0, 64), 10, d, 64);
+    cr_assert_eq(sense(s), 0x053900, "nothing is saved");
+    command(s, true, CDB(0x5a, 0, 0x08, 0, 0, 0, 0, 0, 64), 10, d, 64);
+    cr_assert_eq(sense(s), 0x052400, "a CD has no write cache");
+    command(s, true, CDB(0x43, 0, 2, 0, 0, 0, 0, 0, 20), 10, d, 20);
+    cr_assert_eq(sense(s), 0x052400);
+    cr_assert_eq(command(s, true, CDB(0x43, 2, 1, 0, 0, 0, 0, 0, 20), 10, d, 20), 12);
+    cr_assert(d[10] == 2 && d[11] == 0, "track 1 at 0:02.00");
+    command(s, false, CDB(0xa5), 12, NULL, 0);
+    cr_assert_eq(sense(s), 0x052000);
+    stick_free(s);
+}
+
+Test(usb_storage, inquiry_pages_modes_and_what_is_refused)
+{
+    Stick *s = stick_new(false, true);
+    uint8_t d[64], page[12] = { 0, 0, 0, 0, 1, 10 };
+
+    cr_assert_geq(command(s, true, CDB(0x12, 1, 0, 0, 64), 6, d, 64), 7);
+    cr_assert(d[3] == 3 && d[5] == 0x80 && d[6] == 0x83);
+    cr_assert_gt(command(s, true, CDB(0x12, 1, 0x83, 0, 64), 6, d, 64), 16);
+    cr_assert_arr_eq(d + 8, "Gsthouse", 8);
+    command(s, true, CDB(0x12, 1, 0x77, 0, 64), 6, d, 64);
+    cr_assert_eq(sense(s), 0x052400);
+    command(s, true, CDB(0x12, 0, 1, 0, 64), 6, d, 64);
+    cr_assert_eq(sense(s), 0x052400);
+    cr_assert_eq(command(s, true, CDB(0x23, 0, 0, 0, 0, 0, 0, 0, 64), 10, d, 64), 12);
+    cr_assert(d[3] == 8 && d[6] == SECTORS >> 8 && d[8] == 2);
+    command(s, true, CDB(0x9e, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32), 16, d, 32);
+    cr_assert_eq(sense(s), 0x052400);
+    command(s, false, CDB(0x55, 0x10, 0, 0, 0, 0, 0, 0, 4), 10, page, 4);
+    cr_assert_eq(sense(s), 0x051a00, "no room for its head");
+    command(s, false, CDB(0x15, 0x10, 0, 0, 6), 6, page, 6);
+    cr_assert_eq(sense(s), 0x052600, "a page of a wrong length");
+    command(s, false, CDB(0x15, 1, 0, 0, 4), 6, page, 4);
+    cr_assert_eq(sense(s), 0x052400, "saved pages");
+    command(s, false, CDB(0x1d), 6, NULL, 0);
+    cr_assert_eq(sense(s), 0x052400);
+    command(s, false, CDB(0x1d, 4), 6, NULL, 0);
+    cr_assert_eq(s->status, 0, "the self-test");
+    command(s, false, CDB(0x2f, 2, 0, 0, 0, 0, 0, 0, 1), 10, NULL, 0);
+    cr_assert_eq(sense(s), 0x052400);
+    command(s, false, CDB(0x2b, 0, 0, 0, 0x10), 10, NULL, 0);
+    cr_assert_eq(sense(s), 0x052100);
+    stick_free(s);
+}
+
 Test(usb_storage, cd_has_blocks_of_2048_a_table_of_contents_and_a_tray)
 {
     Stick *s = stick_new(true, true);
