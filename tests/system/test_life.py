@@ -4,12 +4,13 @@ that are killed."""
 import hashlib
 import http.server
 import os
+import re
 import signal
 import threading
 import time
 
 import sectors
-from harness import BIN, INSTALLED, Case, descendants, run, wait_for
+from harness import BIN, INSTALLED, Case, Serial, descendants, run, wait_for
 from test_boot import QuietHandler
 from test_install import lock_is_free
 
@@ -188,3 +189,64 @@ class Killed(Case):
         self.assertEqual(r.status, 0, r)
         self.check_end('stop', disk)
         self.assertEqual(run(os.path.join(BIN, 'xend'), 'status', env=self.host.env).status, 3)
+
+
+class MonitorOnATerminal(Case):
+    """monitor=1: the device model's monitor of Xen 4.1, on a pty."""
+    seconds = 90
+
+    @classmethod
+    def prepare(cls):
+        cls.disc = cls.host.medium('disc.iso', b'')
+        cls.domain = cls.host.create('mon', disk=[f'file:{cls.host.medium("echo.img", sectors.echo())},hda,w',
+                                                  ',hdc:cdrom,r'],
+                                     memory=32, monitor=1, usb=1, vncdisplay=132)
+        cls.domain.serial.wait('ECHO', 30)
+        cls.monitor = Serial(re.search(r'monitor on (/dev/pts/\d+)', cls.domain.output)[1])
+        cls.monitor.type('\r')          # what stood there before went with the opening
+        cls.monitor.wait(r'\(qemu\) ', 10)
+
+    @classmethod
+    def ask(cls, line):
+        start = len(cls.monitor.data)
+        cls.monitor.type(line + '\r')
+        cls.monitor.wait(r'\n(.*\n)*\(qemu\) $', 20, since=start)
+        return cls.monitor.data[start:].decode().replace('\r', '').split('\n', 1)[1].rsplit('(qemu) ', 1)[0]
+
+    def test_1_help_and_information(self):
+        self.assertIn('system_powerdown  -- press the power button', self.ask('help'))
+        self.assertEqual(self.ask('info status'), 'VM status: running\n')
+        self.assertIn('hdc: type=cdrom removable=1 [not inserted]', self.ask('info block'))
+        self.assertEqual(self.ask('info name'), 'mon\n')
+        self.assertIn("unknown command: 'savevm'", self.ask('savevm now'))
+        self.assertIn('usage: change device file', self.ask('change hdc'))
+
+    def test_2_stop_and_cont(self):
+        self.assertEqual(self.ask('stop'), '')
+        self.assertEqual(self.ask('info status'), 'VM status: paused\n')
+        self.assertEqual(self.host.listed()['mon']['state'][2], 'p')
+        self.ask('cont')
+        self.assertEqual(self.ask('info status'), 'VM status: running\n')
+
+    def test_3_media_keys_pictures_and_usb(self):
+        self.assertEqual(self.ask(f'change ide1-cd0 {self.disc}'), '')
+        self.assertIn(f'file={self.disc}', self.ask('info block'))
+        self.assertEqual(self.ask('eject hdc'), '')
+        self.assertIn('[not inserted]', self.ask('info block'))
+        self.assertIn('no drive', self.ask('eject hdd'))
+        start = len(self.domain.serial.data)
+        self.ask('sendkey x')
+        self.domain.serial.wait('x', 10, since=start)
+        picture = self.host.path('screen.ppm')
+        self.assertEqual(self.ask(f'screendump {picture}'), '')
+        with open(picture, 'rb') as f:
+            self.assertEqual(f.read(2), b'P6')
+        self.assertEqual(self.ask('usb_add tablet'), '')
+        self.assertEqual(self.ask('info usb'), 'tablet\n')
+        self.assertEqual(self.ask('usb_del tablet'), '')
+        self.assertEqual(self.ask('info usb'), '')
+
+    def test_4_quit_destroys(self):
+        self.monitor.type('quit\r')
+        wait_for('the end', 20, lambda: 'mon' not in self.host.listed())
+        self.monitor.close()

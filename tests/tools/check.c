@@ -119,6 +119,26 @@ Test(check, sound_cards_are_named_once_and_known)
     result_free(&r);
 }
 
+Test(check, monitor_is_on_a_terminal_and_never_behind_a_display)
+{
+    Result r = check("name='a'\nmonitor=1\n", NULL);
+
+    cr_expect(r.d->monitor && !r.messages->list->len);
+    result_free(&r);
+    r = check("name='a'\nmonitor='pty'\n", NULL);
+    cr_expect(r.d->monitor && !r.messages->list->len);
+    result_free(&r);
+    r = check("name='a'\nmonitor=0\n", NULL);
+    cr_expect_not(r.d->monitor);
+    result_free(&r);
+    r = check("name='a'\nmonitor='vc'\n", NULL);
+    cr_expect(r.d->monitor && !r.messages->errors && says(&r, "not behind the display"));
+    result_free(&r);
+    r = check("name='a'\nmonitor_path='tcp::4444,server'\n", NULL);
+    cr_expect(r.messages->errors == 1 && says(&r, "use pty"));
+    result_free(&r);
+}
+
 Test(check, usb_devices_are_named_one_or_several_and_turn_the_controller_on)
 {
     Result r = check("name='a'\nusbdevice=['tablet', ' keyboard ']\n", NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "tools/common/keys.h"
 #include "tools/common/sxp.h"
 #include "tools/common/xmlrpc.h"
 #include "tools/xm/format.h"

@@ -563,6 +563,26 @@ static void check_sound(Check *c)
     c->d->audio.sdl |= c->d->sdl && !*audio && *c->d->sound_cards;
 }
 
+/* Never behind a display: whoever looks at the screen would have it. */
+static void check_monitor(Check *c)
+{
+    Value *v = get(c, "monitor");
+    const char *path = string(c, "monitor_path", "");
+
+    if (v && v->kind == VALUE_STR && strcmp(v->s, "pty") && strcmp(v->s, "vc")) {
+        c->d->monitor = *v->s && strcmp(v->s, "0") && strcmp(v->s, "no");
+    } else {
+        c->d->monitor = v && value_true(v);
+    }
+    if ((v && v->kind == VALUE_STR && !strcmp(v->s, "vc")) || !strcmp(path, "vc")) {
+        WARN(c, position(c, *path ? "monitor_path" : "monitor"),
+             "the monitor is not behind the display; it is on a terminal (xm monitor)");
+    } else if (*path && strcmp(path, "pty")) {
+        ERROR(c, position(c, "monitor_path"), "monitor_path='%s' is not available; use pty", path);
+    }
+    c->d->monitor |= *path != 0;
+}
+
 static void check_keymap(Check *c)
 {
     const char *keymap = string(c, "keymap", c->facts->keymap ? c->facts->keymap : "en-us");
@@ -963,6 +983,7 @@ DomainConfig *domain_config_check(const Config *config, const HostFacts *facts, 
     check_parallel(&c);
     check_display(&c);
     check_sound(&c);
+    check_monitor(&c);
     check_disks(&c);
     check_platform(&c);
     check_disk_errors(&c);

@@ -102,6 +102,7 @@ typedef struct DomainConfig {
     unsigned boot_menu;         /* seconds; 0: none */
     bool pvpanic;
     bool nographic;
+    bool monitor;               /* on a terminal */
     char *sound_cards;          /* "es1370,ac97"; empty: none */
     AudioConfig audio;
     DiskConfig disk[MAX_DISKS];

@@ -545,6 +545,7 @@ static Value *domain_entry(const Domain *d, bool want_sxp)
     }
     value_set(v, "serials", serials);
     value_set_str(v, "console", d->console.name ? d->console.name : "");
+    value_set_str(v, "monitor", monitor_tty(d->monitor));
     value_set_str(v, "vnc_listen", d->config->vnc_listen);
     value_set_int(v, "vnc_port", d->vnc_port);
     for (unsigned i = 0; i < d->config->vcpus; i++) {

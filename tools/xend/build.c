@@ -666,6 +666,17 @@ int domain_start_usb(Domain *d, const UsbConfig *u, char **error)
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
+static bool open_monitor(Domain *d, char **error)
+{
+    if (d->config->monitor) {
+        d->monitor = monitor_new(d, error);
+        if (d->monitor) {
+            domain_note(d, "monitor on %s; xm monitor %s", monitor_tty(d->monitor), d->name);
+        }
+    }
+    return !*error;
+}
+
 static bool open_terminals(Domain *d, char **error)
 {
     g_autofree char *path = g_strdup_printf("%s/console/guest-%s.log", d->xend->paths->log,
@@ -723,7 +734,8 @@ bool domain_build(Domain *d, char **error)
                                  g_strerror(errno));
         return false;
     }
-    if ((d->config->vnc && !open_vnc(d, error)) || !open_terminals(d, error)) {
+    if ((d->config->vnc && !open_vnc(d, error)) || !open_terminals(d, error) ||
+        !open_monitor(d, error)) {
         return false;
     }
     if (!socket_pair(SOCK_SEQPACKET, ends)) {
@@ -749,6 +761,7 @@ void domain_close(Domain *d)
     int *fds[] = { &d->listen_fd, &d->hv_log, &d->dm_log };
 
     g_clear_pointer(&d->bridge, console_bridge_free);
+    g_clear_pointer(&d->monitor, monitor_free);
     g_clear_pointer(&d->parallel, line_free);
     for (unsigned i = 0; i < MAX_SERIAL_PORTS; i++) {
         g_clear_pointer(&d->serial[i], line_free);

@@ -12,6 +12,7 @@
 #include "tools/xend/console.h"
 #include "tools/xend/control.h"
 #include "tools/xend/line.h"
+#include "tools/xend/monitor.h"
 #include "tools/xend/rpc.h"
 #include "tools/xend/store_wire.h"
 #include "tools/xend/vif.h"
@@ -82,6 +83,7 @@ struct Domain {
     Pty console;
     ConsoleLog *console_log;
     ConsoleBridge *bridge;
+    Monitor *monitor;           /* NULL: none */
     int hv_log, dm_log;
     char *engine;
     GPtrArray *notes;           /* char*: lines for whoever created it */

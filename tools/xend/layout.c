@@ -220,6 +220,9 @@ void layout_pids(Domain *d)
         put(&w, "parallel/0/tty", line_tty(d->parallel));
     }
     put(&w, "console/tty", d->console.name);
+    if (d->monitor) {
+        put(&w, "monitor/tty", monitor_tty(d->monitor));
+    }
     if (d->config->vnc) {
         put_int(&w, "console/vnc-port", d->vnc_port);
         put(&w, "console/vnc-listen", d->config->vnc_listen);

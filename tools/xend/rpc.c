@@ -24,6 +24,8 @@ typedef struct Connection {
 
 struct RpcCall {
     Connection *connection;     /* NULL: the client has gone */
+    RpcDone done;               /* our own call; NULL: a client's */
+    void *opaque;
 };
 
 struct RpcServer {
@@ -86,10 +88,31 @@ static void finish(RpcCall *call, const char *body)
     g_free(call);
 }
 
+RpcCall *rpc_call_new(RpcDone done, void *opaque)
+{
+    RpcCall *call = g_new0(RpcCall, 1);
+
+    call->done = done;
+    call->opaque = opaque;
+    return call;
+}
+
+static void finish_own(RpcCall *call, const Value *result, const char *fault)
+{
+    call->done(call->opaque, result, fault);
+    g_free(call);
+}
+
 void rpc_reply(RpcCall *call, Value *result)
 {
-    g_autofree char *body = xmlrpc_response_text(result);
+    g_autofree char *body = NULL;
 
+    if (call->done) {
+        finish_own(call, result, NULL);
+        value_unref(result);
+        return;
+    }
+    body = xmlrpc_response_text(result);
     value_unref(result);
     finish(call, body);
 }
@@ -102,6 +125,10 @@ void rpc_fault(RpcCall *call, int code, const char *format, ...)
     va_start(ap, format);
     text = g_strdup_vprintf(format, ap);
     va_end(ap);
+    if (call->done) {
+        finish_own(call, NULL, text);
+        return;
+    }
     body = xmlrpc_fault_text(code, text);
     finish(call, body);
 }

@@ -15,6 +15,10 @@ typedef void (*RpcHandler)(void *opaque, RpcCall *call, const char *method, cons
 RpcServer *rpc_server_new(const char *path, RpcHandler handler, void *opaque, char **error);
 void rpc_server_free(RpcServer *s);
 
+/* A call of xend's own: done gets the result, or why there is none (then result is NULL). */
+typedef void (*RpcDone)(void *opaque, const Value *result, const char *fault);
+RpcCall *rpc_call_new(RpcDone done, void *opaque);
+
 /* Each ends the call. */
 void rpc_reply(RpcCall *call, Value *result);       /* takes result */
 void rpc_fault(RpcCall *call, int code, const char *format, ...)

@@ -119,12 +119,25 @@ static const char *serial_port(const Value *domain, unsigned n)
     return list && n < value_len(list) ? value_item(list, n)->s : "";
 }
 
+static int attach(const char *path)
+{
+    int fd = console_open(path), status;
+
+    if (fd < 0) {
+        xm_error("%s can't be opened (%s)", path, g_strerror(errno));
+        return XM_FAILED;
+    }
+    status = console_attach(fd);
+    close(fd);
+    return status;
+}
+
 int xm_console(Xm *xm, int argc, char **argv)
 {
     const char *name = argv[argc - 1], *path;
     bool pv = false;
     unsigned port = 0;
-    int status = XM_OK, fd;
+    int status = XM_OK;
     g_autoptr(Value) d = NULL;
 
     for (int i = 0; i < argc - 1; i++) {
@@ -151,14 +164,24 @@ int xm_console(Xm *xm, int argc, char **argv)
                  port ? "such serial port" : "console");
         return XM_FAILED;
     }
-    fd = console_open(path);
-    if (fd < 0) {
-        xm_error("%s can't be opened (%s)", path, g_strerror(errno));
+    return attach(path);
+}
+
+int xm_monitor(Xm *xm, int argc, char **argv)
+{
+    int status = XM_OK;
+    g_autoptr(Value) d = xm_domain(xm, argv[0], &status);
+    const char *path = d ? value_get_str(d, "monitor", "") : "";
+
+    (void)argc;
+    if (!d) {
+        return status;
+    }
+    if (!*path) {
+        xm_error("Domain '%s' has no monitor; write monitor=1 in its config", argv[0]);
         return XM_FAILED;
     }
-    status = console_attach(fd);
-    close(fd);
-    return status;
+    return attach(path);
 }
 
 int viewer_run(const char *host, unsigned port)

@@ -83,6 +83,7 @@ static const XmCommand commands[] = {
       "  --force                        Overwrite an existing file.\n", "" },
     { "disk-resize", "<Domain> <Device> <Size>", "Make a domain's disk larger while it runs.", 3, 3,
       xm_disk_resize, NULL, "" },
+    { "monitor", "<Domain>", "Attach to <Domain>'s monitor (monitor=1).", 1, 1, xm_monitor, NULL, "" },
     { "usb-add", "<Domain> <Device>", "Plug in a USB device, named as in usbdevice=.", 2, 2,
       xm_usb_add, NULL, "" },
     { "usb-del", "<Domain> <Device>", "Pull out a USB device.", 2, 2, xm_usb_del, NULL, "" },

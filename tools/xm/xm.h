@@ -46,11 +46,9 @@ int xm_create(Xm *xm, int argc, char **argv);
 int console_attach(int tty_fd);
 int console_open(const char *path);         /* -1 with errno */
 int xm_console(Xm *xm, int argc, char **argv);
+int xm_monitor(Xm *xm, int argc, char **argv);
 int xm_vncviewer(Xm *xm, int argc, char **argv);
 int viewer_run(const char *host, unsigned port);        /* only returns on failure */
-/* keys.c: "ctrl-alt-del" to XT codes; 0: unknown name. */
-unsigned keys_parse(const char *text, unsigned *codes, unsigned max);
-unsigned keys_of_char(char c, bool *shift);
 int xm_send_key(Xm *xm, int argc, char **argv);
 /* commands.c */
 int xm_list(Xm *, int, char **);
