@@ -705,6 +705,7 @@ const EngineOps engine_kvm = {
     .kick = kvm_kick,
     .get_state = kvm_get_state,
     .set_state = kvm_set_state,
+    .get_system = kvm_get_system,
     .tsc_offset = kvm_tsc_offset,
     .memory_changed = kvm_memory_changed,
     .dirty_log = kvm_dirty_log,

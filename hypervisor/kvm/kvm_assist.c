@@ -150,11 +150,15 @@ enum Outcome kvm_assist(EngineVcpu *ev)
     }
     before = ev->before;
     kvm_get_state(ev, before);
-    tell_once(ev);
     if (before->pending_event && before->pending_type == EVENT_EXCEPTION &&
         before->pending_vector == VECTOR_UD) {
         before->pending_event = 0;      /* KVM's own way out of an instruction it does not know */
     }
+    if (kvm_debug_refused(ev, before)) {
+        kvm_put_changes(ev, before, before);
+        return GO_ON;
+    }
+    tell_once(ev);
     engine_soft.set_state(ev->assist, before);
     ev->assisting = true;
     stop = soft_step(ev->assist, 1);

@@ -17,6 +17,7 @@
 
 #define RFLAGS_TF (1u << 8)
 #define EFER_LMA (1u << 10)
+#define ATTR_L (1u << 9)
 #define DR6_BS (1u << 14)
 #define DR6_TRAPS 15u
 #define DR7_FIXED 0x600u        /* bit 10 reads as 1; LE, GE are set for old processors' sake */
@@ -256,22 +257,45 @@ static void exit_db(EngineVcpu *ev, uint64_t dr6)
     }
 }
 
+static KvmPatch *patch_at(Engine *e, uint64_t linear)
+{
+    KvmDebug *g = &e->debug;
+
+    for (unsigned i = 0; i < g->patches; i++) {
+        if (g->patch[i].linear == linear) {
+            return &g->patch[i];
+        }
+    }
+    return NULL;
+}
+
+static bool hit_patch(EngineVcpu *ev, uint64_t linear)
+{
+    bool ours = patch_at(ev->e, linear) != NULL;
+
+    if (ours) {
+        hit_point(ev, &(DebugPoint){ .kind = POINT_EXEC, .linear = linear });
+    }
+    return ours;
+}
+
 void kvm_debug_exit(EngineVcpu *ev)
 {
     const struct kvm_debug_exit_arch *a = &ev->run->debug.arch;
-    const KvmDebug *g = &ev->e->debug;
 
     if (a->exception != VECTOR_BP) {
         exit_db(ev, a->dr6);
-        return;
+    } else if (!hit_patch(ev, a->pc)) {
+        tell_kvm(ev, KVM_GUESTDBG_INJECT_BP);
     }
-    for (unsigned i = 0; i < g->patches; i++) {
-        if (g->patch[i].linear == a->pc) {
-            hit_point(ev, &(DebugPoint){ .kind = POINT_EXEC, .linear = a->pc });
-            return;
-        }
-    }
-    tell_kvm(ev, KVM_GUESTDBG_INJECT_BP);
+}
+
+bool kvm_debug_refused(EngineVcpu *ev, const VcpuState *s)
+{
+    bool in_64 = (s->efer & EFER_LMA) && (s->seg[SEG_CS].attr & ATTR_L);
+
+    return ev->e->debug.patches &&
+           hit_patch(ev, in_64 ? s->rip : (uint32_t)(s->seg[SEG_CS].base + s->rip));
 }
 
 /* --- one step --- */
@@ -354,23 +378,16 @@ static enum VcpuStop step_native(EngineVcpu *ev)
 /* A patch where the step begins would be the INT3's step. */
 static KvmPatch *patch_here(EngineVcpu *ev)
 {
-    KvmDebug *g = &ev->e->debug;
     struct kvm_regs r = { 0 };
     struct kvm_sregs sr = { 0 };
-    uint64_t at;
 
-    if (!g->patches) {
+    if (!ev->e->debug.patches) {
         return NULL;
     }
     ioctl(ev->fd, KVM_GET_REGS, &r);
     ioctl(ev->fd, KVM_GET_SREGS, &sr);
-    at = (sr.efer & EFER_LMA) && sr.cs.l ? r.rip : (uint32_t)(sr.cs.base + r.rip);
-    for (unsigned i = 0; i < g->patches; i++) {
-        if (g->patch[i].linear == at) {
-            return &g->patch[i];
-        }
-    }
-    return NULL;
+    return patch_at(ev->e, (sr.efer & EFER_LMA) && sr.cs.l ? r.rip
+                                                           : (uint32_t)(sr.cs.base + r.rip));
 }
 
 static enum VcpuStop step_soft(EngineVcpu *ev, bool meant)

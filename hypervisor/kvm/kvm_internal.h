@@ -100,6 +100,7 @@ void kvm_memory_finish(Engine *e);
 
 /* kvm_state.c */
 void kvm_get_state(EngineVcpu *ev, VcpuState *s);
+void kvm_get_system(EngineVcpu *ev, VcpuState *s);
 void kvm_set_state(EngineVcpu *ev, const VcpuState *s);
 /* The same as set_state where only what differs from old has to be told to KVM. */
 void kvm_put_changes(EngineVcpu *ev, const VcpuState *s, const VcpuState *old);
@@ -136,6 +137,8 @@ void kvm_debug_step(EngineVcpu *ev, bool on);
 void kvm_debug_hit(const EngineVcpu *ev, DebugHit *hit);
 void kvm_debug_begin(EngineVcpu *ev);       /* at the start of run() */
 void kvm_debug_exit(EngineVcpu *ev);        /* KVM_EXIT_DEBUG */
+/* The instruction that KVM refuses is an INT3 of ours: noted as a stop. */
+bool kvm_debug_refused(EngineVcpu *ev, const VcpuState *s);
 enum VcpuStop kvm_debug_one(EngineVcpu *ev);    /* run() with debug_step */
 
 /* kvm.c */

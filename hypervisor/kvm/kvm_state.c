@@ -266,12 +266,17 @@ static void set_events(EngineVcpu *ev, const VcpuState *s)
 static void get_fpu(EngineVcpu *ev, VcpuState *s)
 {
     struct kvm_xsave x;
-    struct kvm_xcrs xcrs = { 0 };
 
     if (ioctl(ev->fd, KVM_GET_XSAVE, &x) == 0) {
         memcpy(s->xsave, &x, sizeof s->xsave);
     }
     s->xsave_size = sizeof s->xsave;
+}
+
+static void get_xcr0(EngineVcpu *ev, VcpuState *s)
+{
+    struct kvm_xcrs xcrs = { 0 };
+
     s->xcr0 = 1;
     if (ioctl(ev->fd, KVM_GET_XCRS, &xcrs) == 0 && xcrs.nr_xcrs) {
         s->xcr0 = xcrs.xcrs[0].value;
@@ -289,7 +294,7 @@ static void set_fpu(EngineVcpu *ev, const VcpuState *s)
     ioctl(ev->fd, KVM_SET_XCRS, &xcrs);
 }
 
-void kvm_get_state(EngineVcpu *ev, VcpuState *s)
+void kvm_get_system(EngineVcpu *ev, VcpuState *s)
 {
     struct kvm_regs r = { 0 };
     struct kvm_sregs sr = { 0 };
@@ -297,14 +302,13 @@ void kvm_get_state(EngineVcpu *ev, VcpuState *s)
     struct kvm_segment *seg[SEG_COUNT] = { &sr.es, &sr.cs, &sr.ss, &sr.ds, &sr.fs, &sr.gs };
 
     if (ev->assisting) {
-        engine_soft.get_state(ev->assist, s);
+        engine_soft.get_system(ev->assist, s);
         return;
     }
     /* In the middle of a WRMSR: what is put back later must not do it again. */
     if (ev->unfinished && ev->run->exit_reason == KVM_EXIT_X86_WRMSR) {
         kvm_finish_exit(ev);
     }
-    memset(s, 0, sizeof *s);
     ioctl(ev->fd, KVM_GET_REGS, &r);
     ioctl(ev->fd, KVM_GET_SREGS, &sr);
     ioctl(ev->fd, KVM_GET_DEBUGREGS, &dr);
@@ -330,9 +334,20 @@ void kvm_get_state(EngineVcpu *ev, VcpuState *s)
     s->dr[7] = dr.dr7;
     get_msrs(ev, s);
     s->tsc_offset = kvm_tsc_offset(ev);
-    get_fpu(ev, s);
+    get_xcr0(ev, s);
     get_events(ev, s);
     s->halted = ev->halted;
+}
+
+void kvm_get_state(EngineVcpu *ev, VcpuState *s)
+{
+    if (ev->assisting) {
+        engine_soft.get_state(ev->assist, s);
+        return;
+    }
+    memset(s, 0, sizeof *s);
+    kvm_get_system(ev, s);
+    get_fpu(ev, s);
 }
 
 static void set_sregs(EngineVcpu *ev, const VcpuState *s)
