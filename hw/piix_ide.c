@@ -185,6 +185,19 @@ static IdeDrive *piix_ide_slot(Device *ide, unsigned slot)
     return slot < IDE_SLOTS ? &p->bus[slot / 2].drive[slot % 2] : NULL;
 }
 
+/* The read in flight ends here, however much of it was to come: its disc goes. */
+static bool piix_ide_break_read(IdeDrive *d)
+{
+    if (!d->request)
+        return d->phase == IDE_DMA_IN && !d->buffered_dma;
+    block_cancel(d->request);
+    d->request = NULL;
+    block_drain(d->block);
+    if (d->phase == IDE_DMA_IN)
+        ide_master_abandon(d->bus);
+    return true;
+}
+
 BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool force,
                             GError **error)
 {
@@ -200,8 +213,8 @@ BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool f
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_ACCES, "the guest has locked the drive");
         return NULL;
     }
-    while (d->request)
-        block_drain(d->block);
+    bool broken = piix_ide_break_read(d);
+
     old = d->block;
     d->block = medium;
     d->cd.open &= !block_present(medium);       /* out of an open tray: it stays open */
@@ -209,7 +222,7 @@ BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool f
     d->cd.attention &= ~CD_CHANGED;
     d->cd.attention |= block_present(medium) ? CD_CHANGED : 0;
     d->cd.event = block_present(medium) ? EVENT_NEW_MEDIA : EVENT_REMOVAL;
-    if (d->phase == IDE_DMA_IN && !d->buffered_dma)     /* the rest would be of another disc */
+    if (broken)
         ide_atapi_sense(d, SENSE_ATTENTION, 0x28, 0);
     return old;
 }

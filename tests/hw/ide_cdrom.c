@@ -308,3 +308,35 @@ Test(ide_cdrom, locked_drive_keeps_its_medium_and_tells_the_guest_of_the_wish)
     block_close(empty);
     ide_guest_free(g);
 }
+
+Test(ide_cdrom, change_of_medium_ends_the_read_in_flight)
+{
+    static const uint8_t reads[2][12] = { { 0x28, 0, 0, 0, 0, 0, 0, 3, 0x84 },
+                                          { 0xbe, 0, 0, 0, 0, 0, 0, 3, 0x84, 0xf8 } };
+
+    for (unsigned i = 0; i < 2; i++) {
+        IdeGuest *g = ide_guest_new();
+        int fd = ide_guest_image(80);
+        BlockDev *other = ide_guest_open(fd, true), *old;
+
+        for (unsigned n = 0; n < 60; n++)
+            ide_guest_prd(g, 0x1000, n, 0x20000 + n * 0x10000, 0, n == 59);
+        ide_guest_packet(g, reads[i], 0, true);
+        ide_guest_start(g, BM1, 0x1000, true);
+        cr_assert(fake_in8(g->f, SEC_CTL) & 0x80);
+        old = ide_change_medium(g->ide, 2, other, false, NULL);
+        cr_assert_eq(old, g->cd);
+        cr_assert_eq(fake_in8(g->f, SEC_CTL), 0x51);
+        cr_assert(g->f->isa[15]);
+        memset(g->f->ram + 0x20000, 0x77, 64);
+        for (unsigned n = 0; n < 100; n++)
+            g_main_context_iteration(NULL, FALSE);
+        cr_assert_eq(g->f->ram[0x20000], 0x77, "nothing comes afterwards");
+        fake_out8(g->f, BM1, 0);
+        cr_assert_eq(sense(g), 0x062800);
+        g->cd = other;
+        block_close(old);
+        close(fd);
+        ide_guest_free(g);
+    }
+}
