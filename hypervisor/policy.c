@@ -24,8 +24,6 @@ const SandboxCall hypervisor_calls[] = {
     ALLOW(fallocate, "ballooned pages go back to the host"),
     ALLOW(timerfd_settime, "the earliest device timer"),
     ALLOW(clock_nanosleep, "short waits"),
-    ALLOW(gettimeofday, "when the vDSO can't"),
-    ALLOW(time, "when the vDSO can't"),
     ALLOW(sigaltstack, "engines' signals"),
     ALLOW(rt_sigtimedwait, "eating a kick"),
     ALLOW(rt_sigpending, "looking for a kick"),

@@ -36,7 +36,9 @@ static const SandboxCall base_calls[] = {
     { SCMP_SYS(futex), "locks", 0 },
     { SCMP_SYS(poll), "the loop", 0 },
     { SCMP_SYS(ppoll), "the loop", 0 },
-    { SCMP_SYS(clock_gettime), "time", 0 },
+    { SCMP_SYS(clock_gettime), "time", 0 },         /* these where the vDSO can't */
+    { SCMP_SYS(gettimeofday), "time", 0 },
+    { SCMP_SYS(time), "time", 0 },
     { SCMP_SYS(write), "log, descriptors that wake the loop", 0 },
     { SCMP_SYS(writev), "log", 0 },
     { SCMP_SYS(getpid), "log", 0 },

@@ -39,8 +39,6 @@ const SandboxCall vnc_policy[] = {
     { SCMP_SYS(prctl), "names of threads", 0 },
     { SCMP_SYS(clock_nanosleep), "updates are put off a few milliseconds", 0 },
     { SCMP_SYS(nanosleep), "updates are put off a few milliseconds", 0 },
-    { SCMP_SYS(gettimeofday), "time", 0 },
-    { SCMP_SYS(time), "time", 0 },
     { SCMP_SYS(getrusage), "random numbers of libgcrypt", 0 },
     { SCMP_SYS(times), "random numbers of libgcrypt", 0 },
     { SCMP_SYS(getrandom), "authentication", 0 },
