@@ -106,8 +106,9 @@ static void host_rtc_offset(Machine *m, int64_t delta)
 {
     Dm *dm = of(m);
 
-    dm->rtc_offset += delta;
-    dm->rtc_moved += delta;
+    /* From another process: any number, that may wrap. */
+    dm->rtc_offset = (int64_t)((uint64_t)dm->rtc_offset + (uint64_t)delta);
+    dm->rtc_moved = (int64_t)((uint64_t)dm->rtc_moved + (uint64_t)delta);
     control_event(dm, CTL_EVENT_TIMEOFFSET, (uint64_t)dm->rtc_moved, NULL);
 }
 

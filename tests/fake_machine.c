@@ -11,7 +11,7 @@ static int64_t fake_wall(Machine *m) { return fake(m)->wall; }
 /* As in the hypervisor: the domain's wall clock goes with the RTC. */
 static void fake_rtc_offset(Machine *m, int64_t delta)
 {
-    fake(m)->wall += delta;
+    fake(m)->wall = (int64_t)((uint64_t)fake(m)->wall + (uint64_t)delta);
 }
 
 static void fake_shutdown(Machine *m, ShutdownReason reason)
