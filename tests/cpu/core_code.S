@@ -174,6 +174,14 @@ snippet k_load, 64
     hlt
 end k_load
 
+snippet k_across, 64            /* over the end of RBX's page, which has been written and read */
+    mov [rbx], rcx
+    mov rax, [rbx]
+    mov rax, [rbx + 0xffc]
+    mov [rbx + 0xffa], rcx
+    hlt
+end k_across
+
 snippet k_load_twice, 64        /* [RBX], a page table entry at RSI changed, INVLPG, [RBX] again */
     mov rax, [rbx]
     mov [rsi], rdi
@@ -210,6 +218,33 @@ snippet k_sti_shadow, 64
     inc eax
     hlt
 end k_sti_shadow
+
+snippet k_popf_opens, 64        /* POPF of RAX, whose frame's page has been read */
+    push rax
+    push rax
+    pop rbx
+    popfq
+    inc ecx
+    inc ecx
+    hlt
+end k_popf_opens
+
+snippet k_smc_linked, 64        /* a jump that was taken often leads to code that has changed */
+    mov ecx, 6
+1:  jmp 2f
+3:  dec ecx
+    cmp ecx, 3
+    je 4f
+    test ecx, ecx
+    jnz 1b
+    hlt
+4:  mov byte ptr [rip + 2f + 1], 0x10
+    jmp 1b
+    .org k_smc_linked + 0x100
+2:  mov eax, 1
+    add edx, eax
+    jmp 3b
+end k_smc_linked
 
 snippet k_flags, 64             /* leaves the flags of an addition that carries and overflows */
     mov al, 0x80

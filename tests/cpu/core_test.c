@@ -308,6 +308,22 @@ Test(core, access_across_a_page_checks_both_before_it_stores)
     eq_hex(ram32(g, DATA + 0xffc), 0x55);
 }
 
+Test(core, access_across_a_page_finds_the_next_one_where_it_is)
+{
+    LOAD(g, k_across);
+    ram_put(g, PT_AT + ((DATA >> 12) + 1) * 8, 8, (DATA + 0x3000) | 3);
+    R(RBX) = DATA;
+    R(RCX) = 0x8877665544332211;
+    ram_put(g, DATA + 0xffc, 4, 0x55555555);
+    ram_put(g, DATA + 0x1000, 8, 0);
+    ram_put(g, DATA + 0x3000, 8, 0xaaaaaaaa);
+    run_done(g);
+    eq_hex(R(RAX), 0xaaaaaaaa55555555);
+    eq_hex(ram64(g, DATA + 0xff8), 0x6655443322110000);
+    eq_hex(ram64(g, DATA + 0x3000), 0xaaaa8877);
+    eq_hex(ram64(g, DATA + 0x1000), 0);
+}
+
 /* --- flags --- */
 Test(core, inc_keeps_carry_and_add_sets_all)
 {
@@ -360,6 +376,25 @@ Test(core, interrupt_waits_for_the_instruction_after_sti)
     g->irq_vector = 0x40;
     run_to_vector(g, 0x40);
     eq_hex(R(RAX), 1);
+}
+
+Test(core, popf_that_opens_takes_what_waits)
+{
+    LOAD(g, k_popf_opens);
+    g->irq = IRQ_EXTINT;
+    g->irq_vector = 0x40;
+    R(RAX) = 0x202;
+    R(RCX) = 0;
+    run_to_vector(g, 0x40);
+    eq_hex(R(RCX), 0);
+}
+
+Test(core, a_jump_taken_often_finds_code_that_changed)
+{
+    LOAD(g, k_smc_linked);
+    R(RDX) = 0;
+    run_done(g);
+    eq_hex(R(RDX), 3 * 1 + 3 * 0x10);
 }
 
 /* --- dirty log --- */

@@ -55,8 +55,16 @@ FAULTS = [
      'core/*'),
     ('translated x87 forgets the data pointer\'s segment', 'jit/x87.c',
      'copy16(x, &c->fpu.fds, &c->seg[i->seg].selector);', '', '@(oracle|random)/*'),
-    ('an old x87 instruction pointer on the slow way', 'jit/xlat.c',
-     '        x87_store_pending(x, x->x87_before[n]);\n', '', '@(oracle|random)/*'),
+    ('translated flags made again from a register that has changed', 'jit/flags.c',
+     '    x->flags &= ~(unsigned)FLAGS_AGAIN;\n    if', '    if', 'random/*'),
+    ('translated accesses may cross the page', 'jit/memory.c',
+     'opd_reg(SCRATCH_A), (int32_t)(4096 - size));', 'opd_reg(SCRATCH_A), (int32_t)4096);',
+     '@(core|sys_long|sys_prot|oracle|random)/*'),
+    ('translated 16-bit accesses may cross the limit', 'jit/memory.c',
+     '(int32_t)(0x10000 - size));', '(int32_t)0x10000);', '@(core|sys_real)/*'),
+    ('translated code jumps to killed code', 'jit/cache.c',
+     '        e_patch(l->site, l->stub);\n    }\n    b->links = NULL;',
+     '    }\n    b->links = NULL;', 'core/*'),
 ]
 
 

@@ -293,6 +293,15 @@ snippet c16_limit, 16
     hlt
 end c16_limit
 
+snippet c16_limit_read_before, 16       /* DS ends within a page that has been read */
+    mov ax, 0x1001
+    mov ds, ax
+    mov ax, [0xfff0]
+    mov bx, 0xffff
+    mov ax, [bx]
+    hlt
+end c16_limit_read_before
+
 snippet c16_to_prot, 16         /* real -> protected -> real, with a 4 GiB DS left behind */
     mov eax, cr0
     or al, 1

@@ -69,6 +69,14 @@ Test(sys_real, word_across_the_limit_is_gp_without_error_code)
     eq_hex(ram16(g, 0x10000 + R(RSP)), 3);
 }
 
+Test(sys_real, word_across_the_limit_is_gp_within_a_page_too)
+{
+    guest_real(g);
+    LOAD(g, c16_limit_read_before);
+    run_to_vector(g, 13);
+    eq_hex(ram16(g, 0x10000 + R(RSP)), 11);
+}
+
 Test(sys_real, idt_limit_counts_in_real_mode)
 {
     guest_real(g);
