@@ -257,7 +257,10 @@ Test(qcow2, what_we_can_not_do_is_refused_in_one_line)
     for (unsigned i = 0; i < 3; i++) {
         g_autofree char *message = NULL;
 
-        cr_assert_eq(images_run(dir, "qemu-img create -f qcow2 %s a.qcow2 1M", options[i]), 0);
+        /* For LUKS it measures its own CPU time, which fails now and then. */
+        cr_assert_eq(images_run(dir, "for n in 1 2 3 4 5 6 7 8 9; do "
+                                "qemu-img create -f qcow2 %s a.qcow2 1M && break; done",
+                                options[i]), 0);
         cr_assert_null(images_open(dir, false, &message, "qcow2:a.qcow2", NULL));
         cr_assert(strstr(message, says[i]), "%s", message);
         cr_assert(!strchr(message, '\n'));
