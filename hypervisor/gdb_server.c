@@ -23,6 +23,7 @@
 #include "hypervisor/platform_glue.h"
 
 #define SEND_TIMEOUT_MS 5000    /* a peer that takes nothing for so long is dropped */
+#define SEND_SLICE_MS 100       /* so often it looks whether the domain ends */
 #define PARK_POLL_MS 20
 #define INPUT_ROUNDS 64
 
@@ -62,10 +63,11 @@ void gdb_server_notify(Domain *d)
 /* In one piece: what goes with its acknowledgement need not wait for that of TCP. */
 static void flush(GdbServer *g)
 {
+    gint64 limit = g_get_monotonic_time() + SEND_TIMEOUT_MS * 1000;
     const char *bytes = g->out->str;
     size_t len = g->out->len;
 
-    while (len && !g->broken) {
+    while (len && !g->broken && !g->d->dying) {
         ssize_t n = write(g->client, bytes, len);
 
         if (n > 0) {
@@ -74,7 +76,8 @@ static void flush(GdbServer *g)
         } else if (n < 0 && errno == EAGAIN) {
             struct pollfd p = { g->client, POLLOUT, 0 };
 
-            g->broken = poll(&p, 1, SEND_TIMEOUT_MS) <= 0 && errno != EINTR;
+            poll(&p, 1, SEND_SLICE_MS);
+            g->broken = g_get_monotonic_time() > limit;
         } else if (n == 0 || errno != EINTR) {
             g->broken = true;
         }

@@ -722,6 +722,8 @@ static bool packet(GdbSession *s)
 
 bool gdb_session_input(GdbSession *s, const uint8_t *bytes, size_t len)
 {
+    bool resent = false;        /* once for all that came together: a peer may send nothing but NAKs */
+
     for (size_t i = 0; i < len; i++) {
         switch (gdb_reader_byte(&s->reader, bytes[i])) {
         case GDB_INTERRUPT:
@@ -742,8 +744,9 @@ bool gdb_session_input(GdbSession *s, const uint8_t *bytes, size_t len)
             s->target->send(s->opaque, "-", 1);
             break;
         case GDB_NAK:
-            if (s->last->len && !s->no_ack) {
+            if (s->last->len && !s->no_ack && !resent) {
                 s->target->send(s->opaque, s->last->str, s->last->len);
+                resent = true;
             }
             break;
         case GDB_NOTHING:

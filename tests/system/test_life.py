@@ -21,7 +21,9 @@ class Actions(Case):
 
     def start(self, name, code, **keys):
         disk = self.host.medium(name + '.img', code)
-        d = self.host.create(name, disk=[f'file:{disk},hda,w'], memory=32, vncdisplay=120, **keys)
+        # Some are gone in a tenth of a second: boot_menu gives time to attach the serial port.
+        d = self.host.create(name, disk=[f'file:{disk},hda,w'], memory=32, vncdisplay=120,
+                             boot_menu=1, **keys)
         self.addCleanup(lambda: self.host.xm('destroy', name))
         self.addCleanup(d.close)
         return d

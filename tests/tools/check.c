@@ -397,6 +397,20 @@ Test(check, a_forward_that_is_none_is_named_with_its_place)
     cr_expect_null(r.d->vif[0].hostfwd[1]);
 }
 
+Test(check, a_forward_of_a_card_that_is_none_is_one_error)
+{
+    static const HostFacts here = { .default_name = "t", .check_host = true };
+    static const char *const wrong[] = { "tcp:2222", "tcp:2222-:22", "", "tcp" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autofree char *text = g_strdup_printf("name='a'\nvif=['type=ioemu, hostfwd=%s']\n", wrong[i]);
+        Result r = check(text, &here);
+
+        cr_expect_eq(r.messages->errors, 1, "%s", wrong[i]);
+        result_free(&r);
+    }
+}
+
 Test(check, eight_cards_of_mixed_models_have_lasting_macs_and_free_jumpers)
 {
     const char *text = "name='a'\nvif=['model=ne2k_isa', '', 'model=ne2k_pci', 'model=ne2k_isa', '', "

@@ -538,6 +538,7 @@ static void add_forward(GPtrArray *forwards, const char *value, SourcePos pos, M
 
     if (fault) {
         BAD(pos, "hostfwd '%s': %s; write for example tcp:127.0.0.1:2222-:22", value, fault);
+        return;
     }
     g_ptr_array_add(forwards, g_strdup(value));
 }

@@ -87,8 +87,8 @@ void host_cd_free(HostCd *cd)
 void host_cd_lock(HostCd *cd, bool locked)
 {
     if (ioctl(cd->fd, CDROM_LOCKDOOR, locked ? 1 : 0) < 0) {
-        g_info("%s: the door can't be %s (%s)", cd->path, locked ? "locked" : "unlocked",
-               g_strerror(errno));
+        g_debug("%s: the door can't be %s (%s)", cd->path, locked ? "locked" : "unlocked",
+                g_strerror(errno));
     }
 }
 

@@ -35,6 +35,8 @@ static bool emit_if(Xlat *x, const Insn *i)
     if (i->opcode == 0xfb) {
         e_alu_imm(e, 4, 7, opd_abs(&cpu_priv(x->c)->irq_wait), 0);
         slow_if(x, CC_NE);
+        e_alu_imm(e, 4, 7, opd_abs((const void *)&x->c->poll), 0);  /* one may just have come */
+        slow_if(x, CC_NE);
         e_alu_imm(e, 4, 1, opd_abs(&x->c->rflags), RF_IF);
     } else {
         e_alu_imm(e, 4, 4, opd_abs(&x->c->rflags), ~RF_IF);
