@@ -5,6 +5,7 @@
  * the guest programs, as the lines' real polarity is known only to its ACPI tables.  An edge that
  * comes while the pin is masked is lost, as on the chip.
  */
+#include <string.h>
 #include "hypervisor/hvm/ioapic.h"
 
 #include "include/pc_layout.h"
@@ -25,7 +26,16 @@ struct Ioapic {
     uint8_t select, id;
     uint64_t wires;
     uint64_t rte[IOAPIC_PINS];
+    uint8_t again[IOAPIC_PINS]; /* EOIs in a row that found the wire still asserted */
+    uint64_t resting;           /* pins that wait for rest */
+    Timer rest;
 };
+
+/* A level that stays asserted comes again at once after its EOI. On a PC the message takes its time, in
+ * which the interrupted code gets on; a driver whose handler leaves the clearing to that code (Linux's
+ * 8139cp) depends on it. So a pin that has come so often in a row rests. */
+#define AGAIN_MAX 100
+#define REST_NS (100 * NS_PER_US)
 
 static ApicMessage message(uint64_t rte)
 {
@@ -66,7 +76,7 @@ static void try_level(Ioapic *a, unsigned pin)
 {
     uint64_t rte = a->rte[pin];
 
-    if ((a->wires >> pin & 1) && is_level(rte) && !(rte & (RTE_MASKED | RTE_REMOTE_IRR))) {
+    if ((a->wires & ~a->resting) >> pin & 1 && is_level(rte) && !(rte & (RTE_MASKED | RTE_REMOTE_IRR))) {
         deliver(a, pin);
     }
 }
@@ -81,6 +91,8 @@ void ioapic_set_gsi(Ioapic *a, unsigned pin, bool level)
     bit = 1ULL << pin;
     a->wires = level ? before | bit : before & ~bit;
     if (!level) {
+        a->again[pin] = 0;
+        a->resting &= ~bit;
         return;
     }
     if (is_level(a->rte[pin])) {
@@ -97,11 +109,24 @@ void ioapic_retry(Ioapic *a)
     }
 }
 
+static void rested(void *opaque)
+{
+    Ioapic *a = opaque;
+
+    a->resting = 0;
+    ioapic_retry(a);
+}
+
 void ioapic_eoi(Ioapic *a, uint8_t vector)
 {
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
         if ((a->rte[pin] & RTE_REMOTE_IRR) && (a->rte[pin] & 0xff) == vector) {
             a->rte[pin] &= ~(uint64_t)RTE_REMOTE_IRR;
+            if ((a->wires >> pin & 1) && ++a->again[pin] >= AGAIN_MAX) {
+                a->again[pin] = 0;
+                a->resting |= 1ULL << pin;
+                timer_at(&a->rest, vm_now(&a->dev) + REST_NS);
+            }
             try_level(a, pin);
         }
     }
@@ -185,6 +210,9 @@ static const IoOps mmio_ops = { .read = mmio_read, .write = mmio_write, .widths 
 
 static bool ioapic_init(Device *dev, GError **error)
 {
+    Ioapic *a = (Ioapic *)dev;
+
+    timer_init(&a->rest, &dev->machine->timers, rested, a);
     return io_claim(dev, IO_MMIO, PC_IOAPIC_BASE, MMIO_LEN, &mmio_ops, error);
 }
 
@@ -193,6 +221,9 @@ static void ioapic_reset(Device *dev)
     Ioapic *a = (Ioapic *)dev;
 
     a->select = a->id = 0;
+    memset(a->again, 0, sizeof a->again);
+    a->resting = 0;
+    timer_cancel(&a->rest);
     for (unsigned i = 0; i < IOAPIC_PINS; i++) {
         a->rte[i] = RTE_MASKED;
     }
@@ -203,10 +234,21 @@ static bool ioapic_loaded(Device *dev, GError **error)
     Ioapic *a = (Ioapic *)dev;
 
     (void)error;
+    memset(a->again, 0, sizeof a->again);
+    a->resting = 0;             /* a pin at rest comes at once */
     for (unsigned i = 0; i < IOAPIC_PINS; i++) {
         a->rte[i] &= RTE_WRITABLE | RTE_REMOTE_IRR;
     }
     return true;
+}
+
+static void ioapic_finish(Device *dev)
+{
+    Ioapic *a = (Ioapic *)dev;
+
+    if (a->rest.queue) {
+        timer_cancel(&a->rest);
+    }
 }
 
 static const ConfigField ioapic_config[] = {
@@ -225,5 +267,5 @@ static const StateField ioapic_state[] = {
 const DeviceClass ioapic_class = {
     .name = "ioapic", .summary = "I/O APIC with 48 pins", .size = sizeof(Ioapic), .version = 1,
     .config = ioapic_config, .state = ioapic_state, .init = ioapic_init, .reset = ioapic_reset,
-    .loaded = ioapic_loaded,
+    .loaded = ioapic_loaded, .finish = ioapic_finish,
 };

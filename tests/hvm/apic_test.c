@@ -330,6 +330,26 @@ Test(apic, level_pin_repeats_after_eoi_until_released)
     cr_assert_not(rig_rte(r, gsi) & 1 << 14);
 }
 
+Test(apic, level_that_nobody_clears_leaves_time_for_the_code_it_interrupts)
+{
+    unsigned times = 0;
+
+    rig_set_rte(r, 20, 0x8062);
+    platform_set_gsi(r->p, 20, true);
+    while (platform_irq_pending(r->p, 0) && times < 1000) {
+        cr_assert_eq(platform_irq_ack(r->p, 0), 0x62);
+        rig_set_apic(r, 0, EOI, 0);
+        times++;
+    }
+    cr_assert_eq(times, 100);
+    fake_advance(r->f, NS_PER_MS);
+    cr_assert_eq(platform_irq_ack(r->p, 0), 0x62, "it comes again");
+    rig_set_apic(r, 0, EOI, 0);
+    platform_set_gsi(r->p, 20, false);
+    platform_set_gsi(r->p, 20, true);
+    cr_assert(platform_irq_pending(r->p, 0));
+}
+
 Test(apic, level_pin_masked_while_asserted_fires_when_unmasked)
 {
     rig_set_rte(r, 20, 0x18062);
