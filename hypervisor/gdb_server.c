@@ -67,7 +67,7 @@ static void flush(GdbServer *g)
     const char *bytes = g->out->str;
     size_t len = g->out->len;
 
-    while (len && !g->broken && !g->d->dying) {
+    while (len && !g->broken) {
         ssize_t n = write(g->client, bytes, len);
 
         if (n > 0) {
@@ -76,8 +76,8 @@ static void flush(GdbServer *g)
         } else if (n < 0 && errno == EAGAIN) {
             struct pollfd p = { g->client, POLLOUT, 0 };
 
-            poll(&p, 1, SEND_SLICE_MS);
-            g->broken = g_get_monotonic_time() > limit;
+            g->broken = g->d->dying || g_get_monotonic_time() > limit;
+            poll(&p, 1, g->broken ? 0 : SEND_SLICE_MS);
         } else if (n == 0 || errno != EINTR) {
             g->broken = true;
         }

@@ -438,8 +438,8 @@ void media_tray(Domain *d, const char *dev, unsigned flags)
         if (open != was_open) {
             node = g_strdup_printf("/local/domain/%u/device/vbd/%u/eject", d->id, disk->vdev);
             store_put(d->xend->store, node, open ? "eject" : "");
-            g_debug("domain %s (%u): the guest %s the tray of %s", d->name, d->id,
-                    open ? "opened" : "closed", dev);
+            g_info("domain %s (%u): the guest %s the tray of %s", d->name, d->id,
+                   open ? "opened" : "closed", dev);
         }
         if (d->cd[i]) {
             host_tray(d, i, open, was_open, flags & CTL_TRAY_LOCKED);
