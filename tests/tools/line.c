@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -164,6 +165,30 @@ Test(line, a_terminal_shows_the_past_to_everybody_who_comes)
     run_for(50);
     EXPECT(listen_in(&r), "");         /* no echo of the terminal's own */
     rig_free(&r);
+}
+
+/* A guest that dies at once: its last words are read after the line has gone. */
+Test(line, the_last_words_wait_for_their_reader)
+{
+    Rig r = rig_new((LineConfig){ .kind = LINE_PTY });
+    int late, early = open(line_tty(r.line), O_RDWR | O_NOCTTY | O_NONBLOCK);
+    struct pollfd p;
+
+    cr_assert(early >= 0);
+    say(&r, "hello", 5);
+    run_for(200);                               /* the terminal has settled */
+    EXPECT(take(early), "hello");
+    late = open(line_tty(r.line), O_RDWR | O_NOCTTY | O_NONBLOCK);
+    close(early);
+    say(&r, "last words", 10);
+    rig_free(&r);
+    run_for(10);
+    EXPECT(take(late), "last words");
+    run_for(1500);
+    p = (struct pollfd){ late, POLLIN, 0 };
+    poll(&p, 1, 0);
+    cr_expect(p.revents & POLLHUP, "the terminal hangs up when all is read");
+    close(late);
 }
 
 Test(line, a_file_and_the_log_get_everything)

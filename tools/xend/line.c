@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -29,6 +30,8 @@
 #define INPUTS_MS 200               /* a host port's modem inputs are looked at */
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 16000
+#define PARTING_MS 20
+#define PARTING_LOOKS 50            /* a second for whoever still reads when the line goes */
 
 typedef struct End {
     Line *line;
@@ -622,6 +625,76 @@ Line *line_new(int sock, const LineConfig *config, const char *what, ConsoleLog 
     return l;
 }
 
+/*
+ * What a reader has not read yet when its line goes: closing a pseudo terminal's master throws it
+ * away, and with it the last words of a guest that died.  So the descriptor outlives the line, for as
+ * long as somebody reads, and PARTING_LOOKS at most.
+ */
+typedef struct Parting {
+    int fd, slave;                  /* slave: -1 for a socket */
+    GByteArray *waiting;
+    unsigned looks, empty;
+} Parting;
+
+static gboolean parting_look(gpointer opaque)
+{
+    Parting *p = opaque;
+    int unread = 0;
+
+    if (p->waiting->len) {
+        ssize_t n = write(p->fd, p->waiting->data, p->waiting->len);
+
+        if (n > 0) {
+            g_byte_array_remove_range(p->waiting, 0, n);
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            g_byte_array_set_size(p->waiting, 0);
+        }
+    }
+    if (p->slave >= 0) {
+        ioctl(p->slave, FIONREAD, &unread);
+    }
+    /* twice: between the two ends there is a queue that FIONREAD does not count */
+    p->empty = p->waiting->len || unread ? 0 : p->empty + 1;
+    if (p->empty < 2 && ++p->looks < PARTING_LOOKS) {
+        return G_SOURCE_CONTINUE;
+    }
+    close(p->fd);
+    if (p->slave >= 0) {
+        close(p->slave);
+    }
+    g_byte_array_free(p->waiting, TRUE);
+    g_free(p);
+    return G_SOURCE_REMOVE;
+}
+
+/* fd and what waits for it are the parting's now. */
+static void part(End *e, int slave)
+{
+    Parting *p = g_new0(Parting, 1);
+
+    *p = (Parting){ .fd = e->fd, .slave = slave, .waiting = e->waiting };
+    e->waiting = g_byte_array_new();
+    e->fd = -1;
+    g_timeout_add(PARTING_MS, parting_look, p);
+}
+
+static void part_from_terminal(Line *l)
+{
+    int slave;
+
+    if (!l->pty.name || !somebody_there(l)) {
+        return;
+    }
+    if (!l->terminal.live) {        /* it has come just now */
+        end_replay(&l->terminal);
+    }
+    slave = open(l->pty.name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (slave >= 0) {
+        part(&l->terminal, slave);
+        l->pty.master = -1;
+    }
+}
+
 void line_free(Line *l)
 {
     if (!l) {
@@ -648,6 +721,10 @@ void line_free(Line *l)
     if (l->connecting) {
         g_cancellable_cancel(l->connecting);
         g_clear_object(&l->connecting);
+    }
+    part_from_terminal(l);
+    if (l->peer.fd >= 0 && l->peer.waiting->len) {
+        part(&l->peer, -1);
     }
     end_stop(&l->terminal);
     end_stop(&l->peer);
