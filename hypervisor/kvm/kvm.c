@@ -21,7 +21,6 @@
 #include "hypervisor/kvm/kvm_internal.h"
 
 #define KICK_SIGNAL SIGUSR2
-#define MSR_HYPERCALL_PAGE 0x40000000u
 #define XEN_UNUSED_MSR 0x4ffffff0u      /* for KVM's own hypercall page: nobody asks for it */
 #define EFER_LMA (1u << 10)
 #define IO_LEN 4096
@@ -34,48 +33,6 @@ void kvm_set_fd(int fd)
 }
 
 /* --- engine --- */
-
-/* MSRs of the platform's policy exit to us; KVM does the others itself. */
-static bool filter_msrs(Engine *e)
-{
-    static const struct { uint32_t first, last; } ours[] = {
-        { 0x17, 0x17 }, { 0x1b, 0x1b }, { 0x2a, 0x2a }, { 0x34, 0x34 }, { 0x3a, 0x3b },
-        { 0x79, 0x79 }, { 0x8b, 0x8b }, { 0xcd, 0xce }, { 0xfe, 0xfe }, { 0x119, 0x119 },
-        { 0x11e, 0x11e }, { 0x140, 0x140 }, { 0x179, 0x17b }, { 0x198, 0x199 },
-        { 0x200, 0x276 }, { 0x278, 0x2ff }, { 0x400, 0x47f }, { 0x6e0, 0x6e0 },
-        { 0x40000000, 0x400001ff }, { KVM_TSC_AUX, KVM_TSC_AUX },
-        { 0xc0010000, 0xc0010fff }, { 0xc0011000, 0xc00110ff },
-    };
-    static const struct { uint32_t base, count; } window[] = {
-        { 0, 0x800 }, { 0x40000000, 0x200 }, { 0xc0000100, 8 }, { 0xc0010000, 0x1100 },
-    };
-    struct kvm_msr_filter f = { .flags = KVM_MSR_FILTER_DEFAULT_ALLOW };
-    uint8_t bits[G_N_ELEMENTS(window)][0x1100 / 8];
-    struct kvm_enable_cap cap = {
-        .cap = KVM_CAP_X86_USER_SPACE_MSR,
-        .args = { KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
-                  KVM_MSR_EXIT_REASON_FILTER },
-    };
-
-    memset(bits, 0xff, sizeof bits);
-    for (unsigned w = 0; w < G_N_ELEMENTS(window); w++) {
-        for (unsigned i = 0; i < G_N_ELEMENTS(ours); i++) {
-            for (uint32_t m = ours[i].first; m <= ours[i].last; m++) {
-                uint32_t n = m - window[w].base;
-
-                if (n < window[w].count) {
-                    bits[w][n >> 3] &= ~(1u << (n & 7));
-                }
-            }
-        }
-        f.ranges[w] = (struct kvm_msr_filter_range){
-            .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, .base = window[w].base,
-            .nmsrs = window[w].count, .bitmap = bits[w],
-        };
-    }
-    return ioctl(e->vm_fd, KVM_ENABLE_CAP, &cap) == 0 &&
-           ioctl(e->vm_fd, KVM_X86_SET_MSR_FILTER, &f) == 0;
-}
 
 static void try_xen_hypercalls(Engine *e)
 {
@@ -167,7 +124,7 @@ static bool open_vm(Engine *e, char **why)
     ioctl(e->vm_fd, KVM_SET_TSS_ADDR, (unsigned long)KVM_SCRATCH + 4096);
     slots = ioctl(e->dev_fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
     e->slot_limit = CLAMP(slots, 8, KVM_MAX_SLOTS);
-    if (!filter_msrs(e) || !kvm_memory_init(e)) {
+    if (!kvm_filter_msrs(e) || !kvm_memory_init(e)) {
         *why = g_strdup_printf("KVM refused the machine's set-up: %s", g_strerror(errno));
         return false;
     }
@@ -292,7 +249,7 @@ static EngineVcpu *kvm_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned api
 
     (void)apic_id;              /* CPUID tells it; KVM has no APIC of its own here */
     *ev = (EngineVcpu){ .e = e, .v = v, .id = id, .ring_prod = ring_prod, .ring_seen = ring_seen,
-                        .flags_stale = true };
+                        .flags_stale = true, .misc_enable = 1, .apic_on = true };
     ev->fd = e->nvcpus < KVM_MAX_VCPUS ? ioctl(e->vm_fd, KVM_CREATE_VCPU, (unsigned long)id) : -1;
     if (ev->fd < 0) {
         g_warning("kvm: vCPU %u: %s", id, g_strerror(errno));
@@ -381,7 +338,7 @@ static void exit_mmio(EngineVcpu *ev)
 }
 
 /* Where KVM keeps VMCALL to itself: OUT KVM_HYPERCALL_PORT, EAX; NOP takes its three bytes. */
-static void patch_hypercall_page(Engine *e, uint64_t gpa)
+void kvm_patch_hypercall_page(Engine *e, uint64_t gpa)
 {
     uint8_t *page;
 
@@ -399,33 +356,6 @@ static void patch_hypercall_page(Engine *e, uint64_t gpa)
             call[2] = 0x90;
         }
     }
-}
-
-static void exit_msr(EngineVcpu *ev, bool write)
-{
-    struct kvm_run *run = ev->run;
-    const EngineHost *host = ev->e->host;
-    uint64_t value = run->msr.data;
-    bool ok;
-
-    run->msr.error = 0;         /* the callback may look at the state after the instruction */
-    if (write) {
-        ok = host->msr_write(ev->v, run->msr.index, value);
-        if (!ok && run->msr.index == KVM_TSC_AUX && !(value >> 32)) {
-            kvm_set_msr(ev, KVM_TSC_AUX, value);
-            ok = true;
-        }
-        if (ok && run->msr.index == MSR_HYPERCALL_PAGE) {
-            patch_hypercall_page(ev->e, value & ~0xfffULL);
-        }
-    } else if (run->msr.index == KVM_TSC_AUX) {
-        run->msr.data = kvm_get_msr(ev, KVM_TSC_AUX);
-        ok = true;
-    } else {
-        ok = host->msr_read(ev->v, run->msr.index, &value);
-        run->msr.data = value;
-    }
-    run->msr.error = !ok;
 }
 
 /* Calls the hypervisor with the vCPU's registers; returns what it left in rax. */
@@ -501,7 +431,7 @@ static enum Outcome handle_exit(EngineVcpu *ev)
     case KVM_EXIT_X86_RDMSR:
     case KVM_EXIT_X86_WRMSR:
         ev->unfinished = true;
-        exit_msr(ev, run->exit_reason == KVM_EXIT_X86_WRMSR);
+        kvm_exit_msr(ev, run->exit_reason == KVM_EXIT_X86_WRMSR);
         return GO_ON;
     case KVM_EXIT_XEN:
         ev->unfinished = true;

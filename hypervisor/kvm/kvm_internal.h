@@ -6,6 +6,7 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include "hypervisor/engine.h"
+#include "hypervisor/kvm/kvm.h"
 
 #define KVM_MAX_SLOTS 4096
 #define KVM_MAX_LOGS 16
@@ -62,6 +63,8 @@ struct Engine {
     EngineVcpu *vcpu[KVM_MAX_VCPUS];
     unsigned nvcpus;
     KvmDebug debug;
+    uint32_t changed_leaf[KVM_CHANGED_LEAVES];
+    unsigned changed_leaves;        /* by the first vCPU's thread; atomic */
 };
 
 struct EngineVcpu {
@@ -78,6 +81,8 @@ struct EngineVcpu {
     bool unfinished;                /* an exit's instruction completes at the next KVM_RUN */
     bool flags_stale;               /* run->if_flag does not tell about the present state */
     bool cpuid_set;
+    bool apic_on;                   /* CPUID shows an APIC */
+    uint64_t misc_enable, debugctl; /* as the guest sees them */
     const uint32_t *ring_prod, *ring_seen;
     EngineVcpu *assist;             /* of Engine.assist; made at its first use */
     VcpuState *before, *after;      /* room for kvm_assist() */
@@ -107,11 +112,16 @@ void kvm_put_changes(EngineVcpu *ev, const VcpuState *s, const VcpuState *old);
 int64_t kvm_tsc_offset(EngineVcpu *ev);
 void kvm_read_caps(Engine *e);
 void kvm_set_cpuid(EngineVcpu *ev);
-#define KVM_TSC_AUX 0xc0000103u         /* the MSR */
 uint64_t kvm_get_msr(EngineVcpu *ev, uint32_t index);
 void kvm_set_msr(EngineVcpu *ev, uint32_t index, uint64_t value);
 void kvm_regs_to_gpr(const struct kvm_regs *r, uint64_t gpr[16]);
 void kvm_gpr_to_regs(const uint64_t gpr[16], struct kvm_regs *r);
+
+uint64_t kvm_apic_base(const EngineVcpu *ev);   /* what KVM is to take for it */
+
+/* kvm_msr.c */
+bool kvm_filter_msrs(Engine *e);
+void kvm_exit_msr(EngineVcpu *ev, bool write);
 
 /* kvm_io.c */
 void kvm_exit_io(EngineVcpu *ev);
@@ -147,6 +157,7 @@ enum Outcome kvm_enter(EngineVcpu *ev);
 bool kvm_take_stop(EngineVcpu *ev);         /* run() was asked to return; forgets it */
 bool kvm_would_wake(EngineVcpu *ev);        /* is there an interrupt for a halted vCPU? */
 void kvm_log(EngineVcpu *ev, const char *text);
+void kvm_patch_hypercall_page(Engine *e, uint64_t gpa);
 void kvm_vcpus_out(Engine *e);      /* returns when no vCPU runs guest code, and keeps it so */
 void kvm_vcpus_go(Engine *e);
 /* Lets the instruction of the last exit complete. */

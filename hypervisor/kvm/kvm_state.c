@@ -10,16 +10,15 @@
 #include <glib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-
-enum {
-    MSR_TSC = 0x10, MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176,
-    MSR_MISC_ENABLE = 0x1a0, MSR_DEBUGCTL = 0x1d9, MSR_PAT = 0x277, MSR_STAR = 0xc0000081,
-    MSR_LSTAR = 0xc0000082, MSR_CSTAR = 0xc0000083, MSR_SFMASK = 0xc0000084,
-    MSR_KERNEL_GS_BASE = 0xc0000102, MSR_TSC_AUX = 0xc0000103,
-};
+#include "lib/cpu_msrs.h"
 
 #define MAX_LEAVES 100
 #define TSC_FAR (1ULL << 40)
+#define APIC_PAGE 0xfee00000u
+#define APIC_BASE_EN (1u << 11)
+#define APIC_1D (1u << 9)
+#define OSXSAVE_1C (1u << 27)
+#define OSPKE_7C (1u << 4)
 #define XCR0_KNOWN 0x2e7u           /* x87 SSE AVX AVX-512 PKRU: all within 4096 bytes */
 
 static const struct {
@@ -35,11 +34,8 @@ static const struct {
     { MSR_SFMASK, offsetof(VcpuState, sfmask) },
     { MSR_KERNEL_GS_BASE, offsetof(VcpuState, kernel_gs_base) },
     { MSR_PAT, offsetof(VcpuState, pat) },
-    { MSR_MISC_ENABLE, offsetof(VcpuState, misc_enable) },
     { MSR_TSC_AUX, offsetof(VcpuState, tsc_aux) },
-    { MSR_DEBUGCTL, offsetof(VcpuState, debugctl) },
 };
-#define MSR_QUIET (G_N_ELEMENTS(msr_table) - 1)     /* Linux logs every write of this one */
 
 typedef struct MsrBuffer {
     struct kvm_msrs head;
@@ -90,6 +86,8 @@ static void get_msrs(EngineVcpu *ev, VcpuState *s)
 
         memcpy((uint8_t *)s + msr_table[i].offset, &value, 8);
     }
+    s->misc_enable = ev->misc_enable;
+    s->debugctl = ev->debugctl;
 }
 
 /* Those that differ from old; NULL: all. */
@@ -105,14 +103,16 @@ static void set_msrs(EngineVcpu *ev, const VcpuState *s, const VcpuState *old)
         if (old) {
             memcpy(&was, (const uint8_t *)old + msr_table[i].offset, 8);
         }
-        if (!old && i == MSR_QUIET) {
-            was = kvm_get_msr(ev, msr_table[i].index);
-        }
-        if ((!old && i != MSR_QUIET) || was != value) {
+        if (!old || was != value) {
             entry[n++] = (struct kvm_msr_entry){ .index = msr_table[i].index, .data = value };
         }
     }
     msr_list(ev, KVM_SET_MSRS, entry, n);
+    ev->misc_enable = s->misc_enable;
+    if (ev->debugctl != s->debugctl) {      /* Linux logs every write of this one */
+        ev->debugctl = s->debugctl;
+        kvm_set_msr(ev, MSR_DEBUGCTL, s->debugctl);
+    }
 }
 
 void kvm_regs_to_gpr(const struct kvm_regs *r, uint64_t gpr[16])
@@ -350,6 +350,11 @@ void kvm_get_state(EngineVcpu *ev, VcpuState *s)
     get_fpu(ev, s);
 }
 
+uint64_t kvm_apic_base(const EngineVcpu *ev)
+{
+    return APIC_PAGE | (ev->apic_on ? APIC_BASE_EN : 0);
+}
+
 static void set_sregs(EngineVcpu *ev, const VcpuState *s)
 {
     struct kvm_sregs sr = { 0 };
@@ -370,6 +375,7 @@ static void set_sregs(EngineVcpu *ev, const VcpuState *s)
     sr.cr3 = s->cr3;
     sr.cr4 = s->cr4;
     sr.efer = s->efer;
+    sr.apic_base = kvm_apic_base(ev);
     memset(sr.interrupt_bitmap, 0, sizeof sr.interrupt_bitmap);
     if (ioctl(ev->fd, KVM_SET_SREGS, &sr) < 0) {
         g_warning("kvm: vCPU %u: system registers refused: %s", ev->id, g_strerror(errno));
@@ -497,6 +503,65 @@ static void add_basic(EngineVcpu *ev, CpuidBuffer *b, uint32_t leaf)
     }
 }
 
+/* 0x8000001D has a subleaf for each cache. */
+static void add_extended(EngineVcpu *ev, CpuidBuffer *b, uint32_t leaf)
+{
+    for (unsigned i = 0; i < (leaf == 0x8000001d ? 8 : 1); i++) {
+        add_leaf(ev, b, leaf, i, leaf == 0x8000001d);
+    }
+}
+
+/* The entry but for what KVM keeps up to date: OSXSAVE, APIC; OSPKE; the size for the present XCR0. */
+static struct kvm_cpuid_entry2 fixed_part(const struct kvm_cpuid_entry2 *entry)
+{
+    struct kvm_cpuid_entry2 f = *entry;
+
+    if (f.function == 1) {
+        f.ecx &= ~OSXSAVE_1C;
+        f.edx &= ~APIC_1D;
+    } else if (f.function == 7) {
+        f.ecx &= ~OSPKE_7C;
+    } else if (f.function == 0xd) {
+        f.ebx = 0;
+    }
+    return f;
+}
+
+static void note_changes(EngineVcpu *ev, const CpuidBuffer *told)
+{
+    g_autofree CpuidBuffer *kept = g_new0(CpuidBuffer, 1);
+    g_autoptr(GString) text = g_string_new("kvm: this host's KVM has CPUID answers of its own, "
+                                           "whatever the config says: leaf");
+    Engine *e = ev->e;
+
+    kept->head.nent = MAX_LEAVES;
+    if (ev->id || ioctl(ev->fd, KVM_GET_CPUID2, kept) < 0) {
+        return;
+    }
+    for (unsigned i = 0; i < kept->head.nent && i < told->head.nent; i++) {
+        struct kvm_cpuid_entry2 a = fixed_part(&told->entry[i]), b = fixed_part(&kept->entry[i]);
+        unsigned n = e->changed_leaves;
+
+        if (memcmp(&a, &b, sizeof a) && n < KVM_CHANGED_LEAVES &&
+            !(n && e->changed_leaf[n - 1] == a.function)) {
+            e->changed_leaf[n] = a.function;
+            __atomic_store_n(&e->changed_leaves, n + 1, __ATOMIC_RELEASE);
+            g_string_append_printf(text, "%s 0x%x", n ? "," : "", a.function);
+        }
+    }
+    if (e->changed_leaves) {
+        kvm_log(ev, text->str);
+    }
+}
+
+unsigned kvm_changed_leaves(const Engine *e, uint32_t leaf[KVM_CHANGED_LEAVES])
+{
+    unsigned n = __atomic_load_n(&e->changed_leaves, __ATOMIC_ACQUIRE);
+
+    memcpy(leaf, e->changed_leaf, n * sizeof *leaf);
+    return n;
+}
+
 /* KVM keeps OSXSAVE and the sizes of leaf 0xD up to date by itself. */
 void kvm_set_cpuid(EngineVcpu *ev)
 {
@@ -507,6 +572,8 @@ void kvm_set_cpuid(EngineVcpu *ev)
         return;
     }
     ev->cpuid_set = true;
+    ev->e->host->cpuid(ev->v, 1, 0, out);
+    ev->apic_on = out[3] & APIC_1D;
     ev->e->host->cpuid(ev->v, 0, 0, out);
     for (uint32_t leaf = 0; leaf <= MIN(out[0], 0x20); leaf++) {
         add_basic(ev, b, leaf);
@@ -522,9 +589,11 @@ void kvm_set_cpuid(EngineVcpu *ev)
     }
     ev->e->host->cpuid(ev->v, 0x80000000, 0, out);
     for (uint32_t leaf = 0x80000000; leaf <= MIN(out[0], 0x80000020); leaf++) {
-        add_leaf(ev, b, leaf, 0, false);
+        add_extended(ev, b, leaf);
     }
     if (ioctl(ev->fd, KVM_SET_CPUID2, b) < 0) {
         g_warning("kvm: vCPU %u: CPUID refused: %s", ev->id, g_strerror(errno));
+    } else {
+        note_changes(ev, b);
     }
 }

@@ -9,18 +9,7 @@
 #include "hypervisor/soft/cpu.h"
 #include "hypervisor/soft/ops.h"
 #include "hypervisor/soft/sys.h"
-
-enum { MSR_TSC = 0x10, MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
-       MSR_MISC_ENABLE = 0x1a0, MSR_DEBUGCTL = 0x1d9, MSR_PAT = 0x277 };
-#define MSR_EFER 0xc0000080u
-#define MSR_STAR 0xc0000081u
-#define MSR_LSTAR 0xc0000082u
-#define MSR_CSTAR 0xc0000083u
-#define MSR_SFMASK 0xc0000084u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
-#define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_TSC_AUX 0xc0000103u
+#include "lib/cpu_msrs.h"
 
 static void leaf(Cpu *c, uint32_t n, uint32_t sub, uint32_t out[4])
 {
@@ -284,33 +273,16 @@ OP(mov_dr_r)
 
 /* --- MSRs --- */
 
-static bool pat_valid(uint64_t v)
-{
-    for (unsigned n = 0; n < 64; n += 8) {
-        unsigned type = v >> n & 0xff;
-
-        if (type > 7 || type == 2 || type == 3)
-            return false;
-    }
-    return true;
-}
-
 static bool efer_write(Cpu *c, uint64_t v)
 {
-    uint64_t allowed = EFER_LMA, changed;
+    uint64_t changed;
     uint32_t ext[4];
 
     leaf(c, 0x80000001, 0, ext);
-    allowed |= ext[3] & 1u << 11 ? EFER_SCE : 0;
-    allowed |= ext[3] & 1u << 20 ? EFER_NXE : 0;
-    allowed |= ext[3] & 1u << 25 ? 0x4000 : 0;
-    allowed |= ext[3] & 1u << 29 ? EFER_LME | EFER_SCE : 0;
-    if (v & ~allowed)
+    if (!cpu_msr_efer_ok(ext[3], c->cr0 & CR0_PG, c->efer, v))
         return false;
     v = (v & ~(uint64_t)EFER_LMA) | (c->efer & EFER_LMA);
     changed = v ^ c->efer;
-    if ((changed & EFER_LME) && (c->cr0 & CR0_PG))
-        return false;
     c->efer = v;
     if (changed & EFER_NXE)
         tlb_flush_all(c);
@@ -336,21 +308,6 @@ static uint64_t *plain_msr(Cpu *c, uint32_t index)
     case MSR_KERNEL_GS_BASE: return &c->kernel_gs_base;
     case MSR_TSC_AUX: return &c->tsc_aux;
     default: return NULL;
-    }
-}
-
-static bool msr_value_ok(uint32_t index, uint64_t v)
-{
-    switch (index) {
-    case MSR_SYSENTER_ESP: case MSR_SYSENTER_EIP: case MSR_LSTAR: case MSR_CSTAR:
-    case MSR_FS_BASE: case MSR_GS_BASE: case MSR_KERNEL_GS_BASE:
-        return is_canonical(v);
-    case MSR_PAT:
-        return pat_valid(v);
-    case MSR_TSC_AUX: case MSR_SFMASK:
-        return !(v >> 32);
-    default:
-        return true;
     }
 }
 
@@ -384,7 +341,7 @@ OP(wrmsr)
         if (!efer_write(c, v))
             raise_gp0(c, i);
     } else if (msr) {
-        if (!msr_value_ok(index, v))
+        if (!cpu_msr_value_ok(index, v))
             raise_gp0(c, i);
         if (index != MSR_TSC_AUX || !c->host->msr_write(c->vcpu, index, v))
             *msr = v;

@@ -25,34 +25,54 @@ size_t bare_loader(uint8_t image[256])
     return 256;
 }
 
-static Domain *make(const void *image, size_t len, unsigned tsc_mode)
+static Options bare_options(void)
+{
+    return (Options){ .name = (char *)"bare", .domid = 3, .memory_mb = 16, .max_memory_mb = 16,
+                      .vcpus = 2, .vcpu_avail = UINT64_MAX, .cpu = CPU_SOFT, .hpet = true,
+                      .acpi = true, .apic = true, .control_fd = -1, .dm_fd = -1, .store_fd = -1,
+                      .console_fd = -1, .firmware_fd = -1, .kvm_fd = -1, .gdb_fd = -1,
+                      .log_fd = -1 };
+}
+
+static Domain *make(Options *o, const void *image, size_t len)
 {
     g_autoptr(GError) error = NULL;
-    Options o = { .tsc_mode = tsc_mode, .name = (char *)"bare", .domid = 3, .memory_mb = 16, .max_memory_mb = 16,
-                  .vcpus = 2, .vcpu_avail = UINT64_MAX, .cpu = CPU_SOFT, .hpet = true,
-                  .acpi = true, .apic = true, .control_fd = -1, .dm_fd = -1, .store_fd = -1,
-                  .console_fd = -1, .firmware_fd = -1, .kvm_fd = -1, .gdb_fd = -1, .log_fd = -1 };
     Domain *d;
 
-    o.loader_fd = memfd_create("loader", MFD_CLOEXEC);
-    if (write(o.loader_fd, image, len) != (ssize_t)len) {
+    o->loader_fd = memfd_create("loader", MFD_CLOEXEC);
+    if (write(o->loader_fd, image, len) != (ssize_t)len) {
         return NULL;
     }
-    d = domain_new(&o, &error);
-    close(o.loader_fd);
+    d = domain_new(o, &error);
+    close(o->loader_fd);
     return d;
 }
 
 Domain *bare_domain_with_loader(const void *image, size_t len)
 {
-    return make(image, len, 0);
+    Options o = bare_options();
+
+    return make(&o, image, len);
 }
 
 Domain *bare_domain_with_tsc_mode(unsigned mode)
 {
+    Options o = bare_options();
     uint8_t image[256];
 
-    return make(image, bare_loader(image), mode);
+    o.tsc_mode = mode;
+    return make(&o, image, bare_loader(image));
+}
+
+Domain *bare_domain_with_cpu(CpuChoice cpu, GArray *cpuid)
+{
+    Options o = bare_options();
+    uint8_t image[256];
+
+    o.cpu = cpu;
+    o.cpuid = cpuid;
+    o.pae = true;
+    return make(&o, image, bare_loader(image));
 }
 
 Domain *bare_domain(void)

@@ -11,6 +11,8 @@ Domain *bare_domain(void);
 /* The same with a loader image of the caller's; NULL when it was refused. */
 Domain *bare_domain_with_loader(const void *image, size_t len);
 Domain *bare_domain_with_tsc_mode(unsigned mode);
+/* cpuid: CpuidRule, the caller's, for as long as the domain lives; NULL: none. */
+Domain *bare_domain_with_cpu(CpuChoice cpu, GArray *cpuid);
 void bare_domain_free(Domain *d);
 /* A valid ELF32 loader; returns its length. */
 size_t bare_loader(uint8_t image[256]);
