@@ -44,27 +44,11 @@ int64_t domain_now(const Domain *d)
 
 /* --- log --- */
 
-static bool may_log(Domain *d)
-{
-    int64_t now = monotonic_ns();
-    int64_t fresh = (now - d->log_refill) * LOG_PER_SECOND / NS_PER_S;
-
-    if (fresh > 0) {
-        d->log_tokens = MIN(d->log_tokens + fresh, LOG_BURST);
-        d->log_refill = now;
-    }
-    if (d->log_tokens == 0) {
-        return false;
-    }
-    d->log_tokens--;
-    return true;
-}
-
 void domain_log(Domain *d, const char *format, ...)
 {
     va_list ap;
 
-    if (may_log(d)) {
+    if (log_limit_allows(&d->log_limit, monotonic_ns(), LOG_BURST, LOG_PER_SECOND)) {
         va_start(ap, format);
         g_logv(G_LOG_DOMAIN, G_LOG_LEVEL_INFO, format, ap);
         va_end(ap);
@@ -334,8 +318,6 @@ Domain *domain_new(const Options *opt, GError **error)
     d->timer_fd = d->stop_fd = d->shutdown_fd = -1;
     d->pauses = 1;
     d->time_stands = true;
-    d->log_tokens = LOG_BURST;
-    d->log_refill = monotonic_ns();
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
     pthread_mutex_init(&d->lock, &attr);

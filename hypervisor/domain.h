@@ -74,8 +74,7 @@ typedef struct Domain {
     uint32_t grant_frames;
     char console_line[256];         /* port 0xE9 and console_io, until the line's end */
     unsigned console_len;
-    uint64_t log_tokens;            /* guest-caused log lines still allowed */
-    int64_t log_refill;
+    LogLimit log_limit;             /* of guest-caused lines */
 
     Timer watchdog[2];              /* SCHEDOP_watchdog; armed: taken */
 

@@ -168,17 +168,7 @@ void io_busy(Device *dev, bool busy)
 
 /* 64 lines at once, then one a second: a guest can't fill a disk with our log. */
 #define LOG_BURST 64
-
-static bool log_allowed(Machine *m)
-{
-    uint64_t now = machine_now(m) / NS_PER_S;
-
-    if (now != m->log_last) {
-        m->log_tokens -= MIN(m->log_tokens, now - m->log_last);
-        m->log_last = now;
-    }
-    return m->log_tokens < LOG_BURST && ++m->log_tokens;
-}
+#define LOG_PER_SECOND 1
 
 void log_guest(Device *dev, const char *format, ...)
 {
@@ -186,7 +176,8 @@ void log_guest(Device *dev, const char *format, ...)
     g_autofree char *text = NULL;
     va_list ap;
 
-    if (!m->host->log || !log_allowed(m)) {
+    if (!m->host->log ||
+        !log_limit_allows(&m->log_limit, machine_now(m), LOG_BURST, LOG_PER_SECOND)) {
         return;
     }
     va_start(ap, format);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include "lib/io_map.h"
 #include "lib/irq.h"
+#include "lib/log_limit.h"
 #include "lib/timer.h"
 
 typedef struct Machine Machine;
@@ -58,7 +59,7 @@ struct Machine {
     TimerQueue timers;
     IrqLine isa_irq[16];        /* wired by the board */
     GPtrArray *devices;         /* Device*, in order of creation; owned */
-    uint64_t log_tokens, log_last;  /* rate limit */
+    LogLimit log_limit;
 };
 
 void machine_init(Machine *m, const MachineHost *host, void *opaque);

@@ -426,6 +426,24 @@ Test(pci, a_loaded_stream_cannot_change_read_only_fields)
     fake_machine_free(f);
 }
 
+Test(log, a_limit_gives_a_burst_and_then_its_rate)
+{
+    LogLimit l = { 0 };
+    unsigned n = 0;
+
+    for (int64_t ms = 5000; ms < 15000; ms++) {         /* ten seconds, four a second after ten */
+        n += log_limit_allows(&l, ms * 1000000, 10, 4);
+    }
+    cr_assert(n >= 10 + 39 && n <= 10 + 40, "%u", n);
+    cr_assert(log_limit_allows(&l, 60 * NS_PER_S, 10, 4));
+    cr_assert(log_limit_allows(&l, 1 * NS_PER_S, 10, 4), "a clock that was set back takes nothing");
+    n = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        n += log_limit_allows(&l, 1 * NS_PER_S, 10, 4);
+    }
+    cr_assert_eq(n, 8, "and gives nothing");
+}
+
 Test(log, a_guest_cannot_flood_it)
 {
     FakeMachine *f = fake_machine_new();

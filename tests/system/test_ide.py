@@ -4,8 +4,10 @@ and smartctl find."""
 import hashlib
 import os
 import random
+import re
 import shutil
 import subprocess
+import time
 
 from harness import Case, MEDIA, need, run, wait_for
 
@@ -82,6 +84,14 @@ class Tray(Case):
         self.assertIn('No medium', self.sh('dd if=/dev/sr1 of=/dev/null count=1 2>&1'))
         self.assertIn('status 0', self.sh('eject -t /dev/sr1; echo status $?'))
         self.assertIn(self.sum_b, self.md5(os.path.getsize(self.b)))
+
+    def test_tray_that_moves_all_the_time_fills_no_log(self):
+        count = lambda: len(re.findall('the guest (opened|closed) the tray', self.host.xend_log()))
+        before, start = count(), time.monotonic()
+        self.sh('for i in $(seq 25); do eject /dev/sr1; eject -t /dev/sr1; done', 100)
+        said = count() - before
+        self.assertGreater(said, 10)
+        self.assertLessEqual(said, 20 + time.monotonic() - start + 1, 'of 50')
 
     def test_insert_closes_an_open_tray(self):
         self.sh('eject /dev/sr1')
@@ -194,7 +204,6 @@ class HostDrive(Case):
         self.assertNotIn('eject', self.told())
         self.sh('eject /dev/sr1')
         wait_for('the tray', 10, lambda: 'eject' in self.told())
-        self.put(2)
         self.sees('No medium')
 
     def test_guest_closes_the_real_drive(self):
@@ -202,6 +211,33 @@ class HostDrive(Case):
         wait_for('the tray', 10, lambda: 'close' in self.told())
         self.put(4)
         self.sees(self.sum)
+
+    def test_tray_that_takes_its_time_holds_up_nobody(self):
+        open(self.status + '.slow', 'w').close()
+        before = self.told().count('eject')
+        self.sh('eject /dev/sr1')
+        for _ in range(3):
+            start = time.monotonic()
+            self.host.good('list')
+            self.assertLess(time.monotonic() - start, 3, 'xend answers')
+        self.assertEqual(self.told().count('eject'), before, 'while the tray moves')
+        wait_for('the tray', 20, lambda: self.told().count('eject') > before)
+        os.unlink(self.status + '.slow')
+        self.sh('eject -t /dev/sr1')
+        self.put(4)
+        self.sees(self.sum)
+
+    def test_drive_is_given_while_the_machine_runs(self):
+        self.host.good('cd-eject', '--force', 'hostcd', 'hdd')
+        self.sees('No medium')
+        self.host.good('block-configure', 'hostcd', 'phy:' + self.loop, 'hdd:cdrom', 'r')
+        self.sees(self.sum)
+
+    def test_disc_is_there_from_the_start(self):
+        d = self.host.create('second', memory=32, vncdisplay=181, disk=[f'phy:{self.loop},hdc:cdrom,r'], boot='d')
+        self.addCleanup(d.close)
+        wait_for('the word of the disc', 10, lambda: re.search(r'domain second .* has a disc', self.host.xend_log()))
+        self.host.good('destroy', 'second')
 
     def test_disc_taken_out_by_hand_is_missed(self):
         self.put(1)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <linux/major.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -341,6 +342,14 @@ static bool check_chain(const DiskConfig *d, Messages *messages)
     return ok;
 }
 
+bool disk_is_drive(const DiskConfig *d)
+{
+    struct stat st;
+
+    return d->cdrom && *d->path && stat(d->path, &st) == 0 && S_ISBLK(st.st_mode) &&
+           major(st.st_rdev) == SCSI_CDROM_MAJOR;
+}
+
 bool disk_has_medium(const DiskConfig *d)
 {
     int fd = *d->path ? open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
@@ -378,7 +387,7 @@ bool disk_check_image(const DiskConfig *d, Messages *messages)
             d->writable ? "change its permissions, or use mode r" : "change its permissions");
         return false;
     }
-    if (d->cdrom && S_ISBLK(st.st_mode) && !disk_has_medium(d)) {
+    if (disk_is_drive(d) || (d->cdrom && S_ISBLK(st.st_mode) && !disk_has_medium(d))) {
         return true;
     }
     if (!check_chain(d, messages)) {

@@ -134,6 +134,8 @@ void domain_config_free(DomainConfig *d);
 /* The parts, for tests and for commands that change devices. */
 bool disk_parse(DiskConfig *disk, const char *spec, SourcePos pos, Messages *messages);
 void disk_clear(DiskConfig *disk);
+/* A CD drive of this host, by its name: it is not opened, which may take as long as it spins up. */
+bool disk_is_drive(const DiskConfig *disk);
 /* A block device without a size is a drive without a disc. */
 bool disk_has_medium(const DiskConfig *disk);
 bool disk_check_image(const DiskConfig *disk, Messages *messages);

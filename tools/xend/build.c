@@ -274,7 +274,7 @@ static bool give_image(const Domain *d, const DiskConfig *disk, Command *c, GStr
 {
     DiskChain chain;
 
-    if (!*disk->path || (disk->cdrom && !disk_has_medium(disk))) {
+    if (!*disk->path || disk_is_drive(disk) || (disk->cdrom && !disk_has_medium(disk))) {
         g_string_append(option, ",fd=-1");
         return true;
     }

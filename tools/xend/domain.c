@@ -299,9 +299,10 @@ static bool vifs_busy(const Domain *d)
     return false;
 }
 
-static void check_ready(Domain *d)
+void domain_check_ready(Domain *d)
 {
-    if (d->state != DOMAIN_BUILDING || !d->hv_ready || !d->dm_ready || vifs_busy(d)) {
+    if (d->state != DOMAIN_BUILDING || !d->hv_ready || !d->dm_ready || vifs_busy(d) ||
+        media_busy(d)) {
         return;
     }
     if (d->timer) {
@@ -443,7 +444,7 @@ void domain_vif_changed(Domain *d, unsigned vif, const char *failure)
         g_warning("domain %s (%u): vif %u: %s", d->name, d->id, vif, failure);
     }
     if (d->state == DOMAIN_BUILDING) {
-        check_ready(d);
+        domain_check_ready(d);
     } else if (d->state == DOMAIN_DYING && d->vifs_down && !living(d)) {
         finish_death(d);
     }
@@ -766,7 +767,7 @@ void domain_hv_event(void *opaque, const CtlMsg *msg, const char *body)
     case CTL_EVENT_READY:
         d->hv_ready = true;
         pin_start(d);
-        check_ready(d);
+        domain_check_ready(d);
         break;
     case CTL_EVENT_ENGINE:
         g_free(d->engine);
@@ -836,7 +837,7 @@ void domain_dm_event(void *opaque, const CtlMsg *msg, const char *body)
         media_start(d);
         node = g_strdup_printf("/local/domain/0/device-model/%u/state", d->id);
         store_put(d->xend->store, node, "running");
-        check_ready(d);
+        domain_check_ready(d);
         break;
     case CTL_EVENT_FAILED:
         if (d->state == DOMAIN_BUILDING) {

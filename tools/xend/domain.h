@@ -6,17 +6,20 @@
 #ifndef GH_XEND_DOMAIN_H
 #define GH_XEND_DOMAIN_H
 
+#include "lib/log_limit.h"
 #include "tools/common/domain_config.h"
 #include "tools/common/paths.h"
 #include "tools/common/xend_config.h"
 #include "tools/xend/console.h"
 #include "tools/xend/control.h"
+#include "tools/xend/host_cd.h"
 #include "tools/xend/line.h"
 #include "tools/xend/monitor.h"
 #include "tools/xend/rpc.h"
 #include "tools/xend/store_wire.h"
 #include "tools/xend/vif.h"
 
+typedef struct DomainCd DomainCd;
 typedef struct Xend Xend;
 struct Xend {
     Paths *paths;
@@ -28,6 +31,7 @@ struct Xend {
     GPtrArray *domains;         /* Domain*, by rising id */
     GPtrArray *segments;        /* Segment*; NULL: none yet */
     unsigned next_domid;
+    HostCds host_cds;
     GString *dmesg;
     char *self_uuid;            /* of Domain-0 */
     int64_t started;            /* seconds since 1970 */
@@ -48,7 +52,6 @@ enum { SHUTDOWN_POWEROFF = 0, SHUTDOWN_REBOOT = 1, SHUTDOWN_SUSPEND = 2, SHUTDOW
 typedef enum ChildKind { CHILD_HYPERVISOR, CHILD_DM, CHILD_UI, CHILD_SDL, CHILD_SOUND,
                          CHILD_NET, CHILD_USB } ChildKind;
 
-typedef struct DomainCd DomainCd;
 typedef struct Child {
     Domain *domain;
     ChildKind kind;
@@ -98,6 +101,7 @@ struct Domain {
     CtlInfo info;               /* the latest */
     bool ejected[MAX_DISKS];    /* the guest has opened the tray */
     DomainCd *cd[MAX_DISKS];    /* a CD drive of this host behind it; media.c's */
+    LogLimit log_limit;         /* of lines that the guest causes */
 };
 
 /* domain.c */
@@ -106,6 +110,7 @@ void domain_create(Xend *x, Config *vars, RpcCall *call);
 Domain *domain_find(Xend *x, const char *name_or_id);
 Domain *domain_by_id(Xend *x, unsigned id);
 void domain_unpause(Domain *d);
+void domain_check_ready(Domain *d);     /* something that its start waits for has come */
 void domain_teardown(Domain *d);
 void domain_shutdown_event(Domain *d, unsigned reason);
 /* Asks the guest: "poweroff", "reboot", "halt". */

@@ -21,6 +21,8 @@
 #include "tools/xend/network.h"
 #include "tools/xend/segment.h"
 
+#define DRIVES_SECONDS 3        /* for CD drives to unlock their doors, at the end */
+
 enum { EXIT_NOT_RUNNING = 3, EXIT_USAGE = 2 };
 
 static void help(void)
@@ -237,6 +239,7 @@ static int serve(Paths *paths, bool foreground, int ready)
     }
     x.loop = g_main_loop_new(NULL, FALSE);
     x.domains = g_ptr_array_new();
+    host_cds_init(&x.host_cds);
     x.dmesg = g_string_new(NULL);
     xend_dmesg(&x, "Guesthouse %s, hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64",
                GUESTHOUSE_VERSION);
@@ -259,6 +262,7 @@ static int serve(Paths *paths, bool foreground, int ready)
     }
     g_main_loop_run(x.loop);
     g_info("ends");
+    host_cds_wait(&x.host_cds, DRIVES_SECONDS);
     rpc_server_free(x.rpc);
     unlink(paths->rpc_socket);
     store_server_free(x.store_server);

@@ -12,6 +12,10 @@
 #include "tools/xend/host_cd.h"
 #include "tools/xend/nbd_server.h"
 
+#define LOG_BURST 20
+#define LOG_PER_SECOND 1
+#define PATIENCE_SECONDS 20     /* for a drive that spins up */
+
 /* One request to qemu-dm for another medium. */
 typedef struct Change {
     RpcCall *call;              /* NULL: nobody waits */
@@ -19,8 +23,27 @@ typedef struct Change {
     unsigned domid, index;      /* of the drive */
     DiskConfig medium;          /* owned: uname, type, path */
     bool only_out;              /* the disc lies on an open tray: the config keeps it */
-    void (*then)(Domain *d, unsigned index);    /* after success; may be NULL */
+    int disc;                   /* of a CD drive of this host, its thread's; -1: none */
+    /* At the end, while the domain is there; why: it went wrong.  May be NULL. */
+    void (*then)(Domain *d, unsigned index, const char *why);
 } Change;
+
+/* A CD drive of this host. */
+struct DomainCd {
+    Xend *xend;
+    unsigned domid, index;
+    HostCd *host;
+    RpcCall *call;              /* waits for the first disc; NULL: nobody */
+    bool inside;                /* the domain has a disc of it */
+    bool settled;               /* what was in it at first has been put in */
+    guint patience;
+};
+
+/* A guest moves its tray, and that of the host's drive, as often as it likes. */
+static bool may_log(Domain *d)
+{
+    return log_limit_allows(&d->log_limit, g_get_monotonic_time() * 1000, LOG_BURST, LOG_PER_SECOND);
+}
 
 static const char *text_param(const Value *params, unsigned i)
 {
@@ -82,7 +105,7 @@ static void tell_store(Domain *d, const DiskConfig *disk)
     }
 }
 
-static void watch_host_cd(Domain *d, unsigned index);
+static void watch_host_cd(Domain *d, unsigned index, RpcCall *call);
 
 static void adopt(Domain *d, Change *c)
 {
@@ -101,7 +124,7 @@ static void adopt(Domain *d, Change *c)
     d->ejected[c->index] = false;
     tell_store(d, disk);
     remember(d, c->index);
-    watch_host_cd(d, c->index);
+    watch_host_cd(d, c->index, disk_is_drive(disk) ? g_steal_pointer(&c->call) : NULL);
 }
 
 /* --- requests to qemu-dm ---------------------------------------------------------------------- */
@@ -112,13 +135,11 @@ static void changed(void *opaque, int error, const CtlMsg *msg, const char *body
     Domain *d = domain_by_id(c->xend, c->domid);
 
     (void)msg;
-    if (!error && d) {
-        if (!c->only_out) {
-            adopt(d, c);
-        }
-        if (c->then) {
-            c->then(d, c->index);
-        }
+    if (!error && d && !c->only_out) {
+        adopt(d, c);
+    }
+    if (d && c->then) {
+        c->then(d, c->index, !error ? NULL : *body ? body : g_strerror(error));
     }
     if (c->call && error) {
         rpc_fault(c->call, FAULT_ERROR, "%s: %s%s", *c->medium.path ? "change of medium" : "eject",
@@ -126,7 +147,7 @@ static void changed(void *opaque, int error, const CtlMsg *msg, const char *body
                   error == EACCES ? "; it knows of the wish now, and --force does not ask it" : "");
     } else if (c->call) {
         rpc_reply(c->call, value_int(0));
-    } else if (error) {
+    } else if (error && error != ECONNRESET) {
         g_warning("%s: %s", c->medium.path, *body ? body : g_strerror(error));
     }
     medium_clear(&c->medium);
@@ -167,10 +188,14 @@ static void send_change(Domain *d, Change *c, bool force)
 {
     g_autoptr(GString) body = g_string_new(d->config->disk[c->index].dev);
     g_autofree char *error = NULL;
+    HostCd *from = c->disc >= 0 ? d->cd[c->index]->host : NULL;
     int fds[FDPASS_MAX];
     unsigned n = 0;
 
-    if (*c->medium.path && disk_has_medium(&c->medium)) {
+    if (from) {
+        g_string_append(body, " raw");
+        fds[n++] = c->disc;
+    } else if (*c->medium.path && !disk_is_drive(&c->medium) && disk_has_medium(&c->medium)) {
         g_string_append_c(body, ' ');
         n = open_layers(d, &c->medium, fds, body, &error);
         if (!n) {
@@ -181,7 +206,11 @@ static void send_change(Domain *d, Change *c, bool force)
     control_request_fds(d->dm, CTL_CHANGE_MEDIUM, c->medium.writable ? 0 : CTL_MEDIUM_READ_ONLY,
                         force ? CTL_MEDIUM_FORCE : 0, body->str, fds, n, changed, c);
     for (unsigned i = 0; i < n; i++) {
-        close(fds[i]);
+        if (from) {
+            host_cd_return(from, fds[i]);
+        } else {
+            close(fds[i]);
+        }
     }
 }
 
@@ -193,6 +222,7 @@ static Change *change_new(Domain *d, unsigned index, RpcCall *call)
     c->xend = d->xend;
     c->domid = d->id;
     c->index = index;
+    c->disc = -1;
     return c;
 }
 
@@ -330,62 +360,140 @@ void api_block_detach(Xend *x, Domain *d, RpcCall *call, const Value *params)
 
 /* --- this host's CD drives -------------------------------------------------------------------- */
 
-struct DomainCd {
-    Xend *xend;
-    unsigned domid, index;
-    HostCd *host;
-};
+/* What its start or a command waits for has happened; why: it went wrong. */
+static void settle(Domain *d, unsigned index, const char *why)
+{
+    DomainCd *cd = d->cd[index];
+    RpcCall *call = g_steal_pointer(&cd->call);
 
-static void host_disc(void *opaque, bool present)
+    if (cd->patience) {
+        g_source_remove(cd->patience);
+        cd->patience = 0;
+    }
+    if (call && why) {
+        rpc_fault(call, FAULT_ERROR, "%s", why);
+    } else if (call) {
+        rpc_reply(call, value_int(0));
+    }
+    if (!cd->settled) {
+        cd->settled = true;
+        domain_check_ready(d);
+    }
+}
+
+static gboolean tired(gpointer opaque)
 {
     const DomainCd *cd = opaque;
     Domain *d = domain_by_id(cd->xend, cd->domid);
+
+    d->cd[cd->index]->patience = 0;
+    domain_note(d, "%s does not say what is in it; its drive is empty until it does",
+                d->config->disk[cd->index].path);
+    settle(d, cd->index, NULL);
+    return G_SOURCE_REMOVE;
+}
+
+static void disc_in(Domain *d, unsigned index, const char *why)
+{
+    if (d->cd[index]) {
+        d->cd[index]->inside = !why;
+        settle(d, index, why);
+    }
+}
+
+static void disc_out(Domain *d, unsigned index, const char *why)
+{
+    if (d->cd[index]) {
+        d->cd[index]->inside &= why != NULL;
+        settle(d, index, why);
+    }
+}
+
+static void host_disc(void *opaque, int fd, const char *failure)
+{
+    DomainCd *cd = opaque;
+    Domain *d = domain_by_id(cd->xend, cd->domid);
+    const DiskConfig *disk = &d->config->disk[cd->index];
     Change *c;
 
-    if (!d || d->state != DOMAIN_ALIVE) {
+    if (failure && may_log(d)) {
+        g_warning("domain %s (%u): %s", d->name, d->id, failure);
+    }
+    if (d->state != DOMAIN_ALIVE && d->state != DOMAIN_BUILDING) {
+        if (fd >= 0) {
+            host_cd_return(cd->host, fd);
+        }
         return;
     }
-    g_info("domain %s (%u): %s %s", d->name, d->id, d->config->disk[cd->index].path,
-           present ? "has another disc" : "is empty");
+    if (fd < 0 && !cd->inside) {
+        settle(d, cd->index, failure);
+        return;
+    }
+    if (may_log(d)) {
+        g_info("domain %s (%u): %s %s", d->name, d->id, disk->path,
+               fd < 0 ? "is empty" : cd->inside ? "has another disc" : "has a disc");
+    }
     c = change_new(d, cd->index, NULL);
     c->only_out = true;
-    c->medium = d->config->disk[cd->index];
-    c->medium.uname = c->medium.type = c->medium.dev = NULL;
-    c->medium.path = g_strdup(present ? c->medium.path : "");
+    c->disc = fd;
+    c->medium.path = g_strdup(fd >= 0 ? disk->path : "");
+    c->then = fd >= 0 ? disc_in : disc_out;
     send_change(d, c, true);
 }
 
 static void free_cd(Domain *d, unsigned index)
 {
-    if (d->cd[index]) {
-        host_cd_free(d->cd[index]->host);
-        g_free(d->cd[index]);
-        d->cd[index] = NULL;
+    DomainCd *cd = g_steal_pointer(&d->cd[index]);
+
+    if (!cd) {
+        return;
     }
+    if (cd->patience) {
+        g_source_remove(cd->patience);
+    }
+    if (cd->call) {
+        rpc_fault(cd->call, FAULT_ERROR, "the drive got another medium, or its domain ended");
+    }
+    host_cd_free(cd->host);
+    g_free(cd);
 }
 
-static void watch_host_cd(Domain *d, unsigned index)
+/* call: answered when it is known what is in the drive; may be NULL. */
+static void watch_host_cd(Domain *d, unsigned index, RpcCall *call)
 {
     const DiskConfig *disk = &d->config->disk[index];
     DomainCd *cd;
 
     free_cd(d, index);
-    if (!disk->cdrom || g_strcmp0(disk->type, "phy") || !*disk->path) {
+    if (!disk_is_drive(disk)) {
         return;
     }
     cd = g_new0(DomainCd, 1);
-    *cd = (DomainCd){ d->xend, d->id, index, NULL };
-    cd->host = host_cd_new(disk->path, disk_has_medium(disk), host_disc, cd);
+    *cd = (DomainCd){ .xend = d->xend, .domid = d->id, .index = index, .call = call };
     d->cd[index] = cd;
-    if (!cd->host) {
+    cd->host = host_cd_new(&d->xend->host_cds, disk, host_disc, cd);
+    if (cd->host) {
+        cd->patience = g_timeout_add_seconds(PATIENCE_SECONDS, tired, cd);
+    } else {
+        g_warning("domain %s (%u): no thread for %s", d->name, d->id, disk->path);
         free_cd(d, index);
     }
+}
+
+bool media_busy(const Domain *d)
+{
+    for (unsigned i = 0; i < d->config->disks; i++) {
+        if (d->cd[i] && !d->cd[i]->settled) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void media_start(Domain *d)
 {
     for (unsigned i = 0; i < d->config->disks; i++) {
-        watch_host_cd(d, i);
+        watch_host_cd(d, i, NULL);
     }
 }
 
@@ -398,9 +506,10 @@ void media_stop(Domain *d)
 
 /* --- the guest's side of the tray ------------------------------------------------------------- */
 
-static void open_host_tray(Domain *d, unsigned index)
+static void open_host_tray(Domain *d, unsigned index, const char *why)
 {
-    if (d->cd[index]) {
+    if (d->cd[index] && !why) {
+        d->cd[index]->inside = false;
         host_cd_move_tray(d->cd[index]->host, true);
     }
 }
@@ -438,8 +547,10 @@ void media_tray(Domain *d, const char *dev, unsigned flags)
         if (open != was_open) {
             node = g_strdup_printf("/local/domain/%u/device/vbd/%u/eject", d->id, disk->vdev);
             store_put(d->xend->store, node, open ? "eject" : "");
-            g_info("domain %s (%u): the guest %s the tray of %s", d->name, d->id,
-                   open ? "opened" : "closed", dev);
+            if (may_log(d)) {
+                g_info("domain %s (%u): the guest %s the tray of %s", d->name, d->id,
+                       open ? "opened" : "closed", dev);
+            }
         }
         if (d->cd[i]) {
             host_tray(d, i, open, was_open, flags & CTL_TRAY_LOCKED);

@@ -16,6 +16,7 @@ void api_block_attach(Xend *x, Domain *d, RpcCall *call, const Value *params);
 void api_block_detach(Xend *x, Domain *d, RpcCall *call, const Value *params);
 
 void media_start(Domain *d);        /* watches this host's drives; once qemu-dm answers */
+bool media_busy(const Domain *d);   /* a drive has yet to say what is in it */
 void media_stop(Domain *d);
 /* qemu-dm's CTL_EVENT_TRAY */
 void media_tray(Domain *d, const char *dev, unsigned flags);
