@@ -34,6 +34,8 @@ static bool has_base(const Xlat *x, unsigned seg)
 {
     if (seg == SEG_NONE)
         return false;
+    if (seg == SEG_CS && !(x->b->mode & MODE_64))   /* flat, but nobody may write there */
+        return true;
     return seg == SEG_FS || seg == SEG_GS || !(x->b->mode & (MODE_FLAT | MODE_64));
 }
 

@@ -94,6 +94,28 @@ static void e_vex(Emit *e, const Insn *i, unsigned reg, unsigned vvvv, Operand r
 
 static bool at_home(unsigned g) { return host_reg[g] != IN_MEMORY; }
 
+/* VZEROUPPER and VZEROALL are about registers 0 to 7 only outside 64-bit mode. */
+static void emit_zero(Xlat *x, const Insn *i)
+{
+    Emit *e = &x->e;
+
+    if (x->in_64) {
+        e_vex(e, i, 0, 0, opd_reg(0));
+        return;
+    }
+    for (unsigned n = 0; n < 8; n++) {
+        e8(e, 0xc5);
+        if (i->vex & VEX_L) {                       /* vpxor xmmN, xmmN, xmmN */
+            e8(e, 0x81 | (~n & 15) << 3);
+            e8(e, 0xef);
+        } else {                                    /* vmovdqa xmmN, xmmN */
+            e8(e, 0xf9);
+            e8(e, 0x6f);
+        }
+        e8(e, 0xc0 | n << 3 | n);
+    }
+}
+
 bool vex_emit(Xlat *x, const Insn *i)
 {
     const VexRow *row = vex_row(i);
@@ -116,7 +138,7 @@ bool vex_emit(Xlat *x, const Insn *i)
     if (!general)
         vector_ensure(x, true);
     if (!v.operands) {
-        e_vex(e, i, 0, 0, opd_reg(0));
+        emit_zero(x, i);
         return true;
     }
     if (i->rm == REG_MEM)
