@@ -49,7 +49,7 @@ cover:
 # Do the CPU tests see errors?  Minutes.
 # 10^8 instructions of random programs, translated and interpreted; ten times the usual trials.
 check-cpu: $(B)/tests/cpu
-	GH_RANDOM_ROUNDS=200 GH_ORACLE_ROUNDS=10 $< --timeout 7200
+	GH_RANDOM_ROUNDS=200 GH_FUZZ_ROUNDS=100 GH_ORACLE_ROUNDS=10 $< --timeout 7200
 
 check-planted: $(B)/tests/cpu
 	@tests/cpu/planted.py --build $(B)

@@ -36,6 +36,8 @@ static void host_io_read(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
 static void host_io_write(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
 {
     host_io(v, port, size, value, true);
+    if (of(v)->on_out)
+        of(v)->on_out(of(v), port);
 }
 
 static uint32_t host_io_string(Vcpu *v, uint16_t port, unsigned size, bool write, uint64_t gpa,

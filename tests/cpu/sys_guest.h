@@ -31,7 +31,8 @@ enum { DONE = 0x80 };          /* the one vector whose gate is open to ring 3 */
 enum { F_CF = 1, F_ZF = 0x40, F_TF = 0x100, F_IF = 0x200, F_NT = 0x4000, F_RF = 0x10000,
        F_VM = 0x20000, F_AC = 0x40000, F_VIF = 0x80000, F_VIP = 0x100000 };
 
-typedef struct Guest {
+typedef struct Guest Guest;
+struct Guest {
     uint8_t *ram, *types, *code_pages;
     GuestMemory mem;
     EngineHost host;
@@ -47,7 +48,9 @@ typedef struct Guest {
     bool hypercall_long;
     uint32_t ring_prod, ring_seen;
     bool wide_idt;                /* mode of the IDT: 16-byte gates */
-} Guest;
+    void (*on_out)(Guest *g, uint16_t port);     /* called for each write to a port, if set */
+    void *context;              /* on_out's */
+};
 
 Guest *guest_new(void);
 void guest_free(Guest *g);
