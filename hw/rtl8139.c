@@ -13,6 +13,7 @@
 
 #define IO_SIZE 256
 #define PCI_CLOCK_HZ 33000000
+#define RX_HEADER 4             /* status and length, before a frame in the ring */
 #define RX_CRC 4                /* the ring and the length include the FCS */
 #define RX_MAX 4096             /* longest frame the receiver takes */
 #define RX_RING_PAD 16
@@ -44,15 +45,7 @@ enum { PM_CAP = 0x50, PM_PMC = PM_CAP + 2, PM_CSR = PM_CAP + 4, PM_STATE = 3 };
 
 void rtl8139_update_irq(Rtl8139 *s)
 {
-    bool level = (s->isr & s->imr) != 0;
-
-    if (level) {
-        io_busy(&s->pci.dev, true);
-    }
-    pci_set_irq(&s->pci, level);
-    if (!level) {
-        io_busy(&s->pci.dev, false);
-    }
+    pci_set_irq(&s->pci, (s->isr & s->imr) != 0);
 }
 
 static void rtl8139_raise(Rtl8139 *s, uint16_t bits)
@@ -181,17 +174,20 @@ static void look_again(void *opaque)
     }
 }
 
-static void ring_put(Rtl8139 *s, const void *data, uint32_t len)
+/*
+ * A frame lies in one piece behind its header, past the ring's end if the driver has said that there is
+ * room (WRAP); else what doesn't fit goes on at the begin.
+ */
+static void ring_put(Rtl8139 *s, const uint8_t *data, uint32_t len)
 {
     uint32_t size = ring_size(s), at = s->cbr & (size - 1);
-    bool run_over = (s->rcr & RCR_WRAP) && size < 65536;    /* the driver left room at the end */
+    bool run_over = (s->rcr & RCR_WRAP) && size < 65536;
     uint32_t first = run_over ? len : MIN(len, size - at);
 
     dma_write(s->pci.dev.machine, s->rbstart + at, data, first);
     if (first < len) {
-        dma_write(s->pci.dev.machine, s->rbstart, (const uint8_t *)data + first, len - first);
+        dma_write(s->pci.dev.machine, s->rbstart, data + first, len - first);
     }
-    s->cbr = (s->cbr + len) & 0xffff;
 }
 
 static void missed(Rtl8139 *s)
@@ -201,22 +197,21 @@ static void missed(Rtl8139 *s)
     rtl8139_raise(s, ISR_RXOVW);
 }
 
-/* The frame ends on a dword; with WRAP the next one starts at the ring's begin if this ran over. */
+/* The next frame's header is on a dword; with WRAP it comes where it would without. */
 static void receive_ring(Rtl8139 *s, const uint8_t *frame, uint32_t len, uint16_t status)
 {
-    uint32_t size = ring_size(s), start = s->cbr & (size - 1), total = len + RX_CRC;
-    uint8_t head[4] = { status, status >> 8, total, total >> 8 };
-    uint32_t crc = GUINT32_TO_LE(ether_fcs(frame, len)), next;
+    uint32_t total = len + RX_CRC, used = (RX_HEADER + total + 3) & ~3u;
+    uint32_t crc = GUINT32_TO_LE(ether_fcs(frame, len));
+    uint8_t copy[RX_HEADER + RX_MAX + RX_CRC] = { status, status >> 8, total, total >> 8 };
 
-    if (ring_free(s) < ((total + 4 + 3) & ~3u) + RX_RING_PAD) {
+    if (ring_free(s) < used + RX_RING_PAD) {
         missed(s);
         return;
     }
-    ring_put(s, head, 4);
-    ring_put(s, frame, len);
-    ring_put(s, &crc, RX_CRC);
-    next = start + ((total + 4 + 3) & ~3u);
-    s->cbr = next & (size - 1);
+    memcpy(copy + RX_HEADER, frame, len);
+    memcpy(copy + RX_HEADER + len, &crc, RX_CRC);
+    ring_put(s, copy, RX_HEADER + total);
+    s->cbr = (s->cbr + used) & (ring_size(s) - 1);
     s->cr &= ~CR_BUFE;
     rtl8139_raise(s, ISR_ROK);
 }
@@ -626,11 +621,13 @@ static void rtl8139_write(void *opaque, uint64_t offset, unsigned width, uint64_
     }
 }
 
-/* Waited for: what can lower the interrupt line (CR's reset, IMR, ISR), and the timer's base. */
+/*
+ * Waited for: what can lower the interrupt line (CR's reset, IMR), and the timer's base.  And ISR, at any
+ * time: an acknowledgement that comes late would take with it a frame that came after it.
+ */
 static const uint8_t rtl8139_post[IO_SIZE] = {
     [TSD0 ... TSD0 + 15] = IO_POST_YES, [TSAD0 ... RBSTART + 3] = IO_POST_QUIET,
-    [CAPR ... CAPR + 1] = IO_POST_YES, [ISR ... ISR + 1] = IO_POST_IDLE,
-    [TPPOLL] = IO_POST_YES,
+    [CAPR ... CAPR + 1] = IO_POST_YES, [TPPOLL] = IO_POST_YES,
 };
 
 static const IoOps rtl8139_ops = { .read = rtl8139_read, .write = rtl8139_write,

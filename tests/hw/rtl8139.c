@@ -188,6 +188,78 @@ static void start_cplus(Nic *n)
     fake_out32(n->f, IO + 0xe8, 0);
 }
 
+/* Before each frame: how far it is from the ring's end to where its header goes. */
+static void fill_ring(Nic *n, uint32_t size, uint32_t before_end)
+{
+    uint32_t at = 0;
+
+    while (at + 104 + 104 <= size - before_end) {
+        frame_to_guest(n, mac, 96, 1);  /* 104 with header and FCS */
+        at += 104;
+        fake_out16(n->f, IO + 0x38, at - 16);
+    }
+    frame_to_guest(n, mac, size - before_end - at - 8, 1);
+    fake_out16(n->f, IO + 0x38, size - before_end - 16);
+    cr_assert_eq(fake_in16(n->f, IO + 0x3a), size - before_end);
+}
+
+Test(rtl8139, a_frame_past_the_rings_end_lies_in_one_piece_when_wrap_is_set)
+{
+    for (uint32_t before_end = 4; before_end <= 96; before_end += 4) {
+        Nic n = nic_new();
+        uint32_t at = RING + 8192 - before_end, fcs;
+
+        start_ring(&n, 0x8a);           /* WRAP, APM, AB; 8 KiB */
+        fill_ring(&n, 8192, before_end);
+        memset(n.f->ram + RING, 0xee, 8);
+        frame_to_guest(&n, mac, 80, 0x42);
+        cr_assert_eq(n.f->ram[at + 2], 84);
+        for (unsigned i = 0; i < 6; i++) {
+            cr_assert_eq(n.f->ram[at + 4 + i], mac[i], "%u bytes before the end", before_end);
+        }
+        cr_assert_eq(n.f->ram[at + 4 + 79], 0x42);
+        fcs = GUINT32_TO_LE(ether_fcs(n.f->ram + at + 4, 80));
+        cr_assert_eq(memcmp(n.f->ram + at + 84, &fcs, 4), 0);
+        cr_assert_eq(n.f->ram[RING], 0xee, "nothing at the begin");
+        cr_assert_eq(fake_in16(n.f, IO + 0x3a), (8192 - before_end + 88) % 8192);
+        nic_free(&n);
+    }
+}
+
+Test(rtl8139, without_wrap_a_frame_goes_on_at_the_rings_begin)
+{
+    Nic n = nic_new();
+
+    start_ring(&n, 0x0a);
+    fill_ring(&n, 8192, 4);
+    frame_to_guest(&n, mac, 80, 0x42);
+    cr_assert_eq(n.f->ram[RING + 8192 - 2], 84);
+    cr_assert_eq(n.f->ram[RING], mac[0]);
+    cr_assert_eq(n.f->ram[RING + 79], 0x42);
+    nic_free(&n);
+}
+
+/* One that is served late would clear the bit of a frame that has come since the driver looked. */
+Test(rtl8139, acknowledging_an_interrupt_is_never_posted)
+{
+    Nic n = nic_new();
+    GPtrArray *ports = n.f->m.io.ranges[IO_PORT];
+    bool found = false;
+
+    for (unsigned i = 0; i < ports->len; i++) {
+        const IoRange *r = ports->pdata[i];
+
+        if (r->base == IO) {
+            found = true;
+            cr_assert_eq(r->ops->post[0x3e], IO_POST_NO);
+            cr_assert_eq(r->ops->post[0x3f], IO_POST_NO);
+            cr_assert_eq(r->ops->post[0xd9], IO_POST_YES);
+        }
+    }
+    cr_assert(found);
+    nic_free(&n);
+}
+
 Test(rtl8139, cplus_gathers_fragments)
 {
     Nic n = nic_new();
