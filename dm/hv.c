@@ -27,6 +27,7 @@
 #include "include/dm_proto.h"
 #include "lib/fd.h"
 #include "lib/fdpass.h"
+#include "lib/io_publish.h"
 
 #define MAX_BLOCKS 64
 #define BUFIOREQ_ATOMIC 2
@@ -55,7 +56,7 @@ struct Hv {
     uint32_t speaker_cons;      /* descriptions taken */
     bool speaker_awaited;
     HvBlock block[MAX_BLOCKS];
-    const IoRange *posted[DM_POSTED_RANGES];
+    IoPublisher publisher;
     uint8_t buf[DM_MSG_MAX];
 };
 
@@ -300,48 +301,19 @@ void hv_claim_range(Hv *hv, bool mmio, uint64_t first, uint64_t last, bool on)
     check(dm_op(hv, &op), "an I/O range");
 }
 
-/* Its slot, or a free one for a new range; NULL: none. */
-static DmPostedRange *posted_slot(Hv *hv, const IoRange *range)
+void hv_publish_from(Hv *hv, IoMap *map)
 {
-    unsigned free = DM_POSTED_RANGES;
-
-    for (unsigned i = 0; i < DM_POSTED_RANGES; i++) {
-        if (hv->posted[i] == range) {
-            return &hv->shared->posted[i];
-        }
-        if (!hv->posted[i] && free == DM_POSTED_RANGES) {
-            free = i;
-        }
-    }
-    if (free == DM_POSTED_RANGES) {
-        return NULL;
-    }
-    hv->posted[free] = range;
-    return &hv->shared->posted[free];
+    io_publisher_init(&hv->publisher, &hv->shared->ranges, map);
 }
 
 void hv_post_range(Hv *hv, const IoRange *range, bool on)
 {
-    DmPostedRange *p;
+    io_publisher_range(&hv->publisher, range, on);
+}
 
-    if (!range->ops->post || range->len > IO_POST_MAX || range->base > UINT32_MAX ||
-        !(p = posted_slot(hv, range))) {
-        return;
-    }
-    if (!on) {
-        __atomic_store_n(&p->len, 0, __ATOMIC_SEQ_CST);
-        hv->posted[p - hv->shared->posted] = NULL;
-        return;
-    }
-    __atomic_store_n(&p->busy, range->busy, __ATOMIC_SEQ_CST);
-    if (p->len == range->len && p->base == range->base) {
-        return;
-    }
-    memcpy(p->how, range->ops->post, range->len);
-    p->base = range->base;
-    p->mmio = range->space == IO_MMIO;
-    __atomic_store_n(&p->len, range->len, __ATOMIC_SEQ_CST);
-    hv->shared->posted_ranges = MAX(hv->shared->posted_ranges, p - hv->shared->posted + 1);
+void hv_publish(Hv *hv, bool over)
+{
+    io_publisher_flush(&hv->publisher, over);
 }
 
 void hv_claim_pci(Hv *hv, unsigned devfn, bool on)
@@ -389,6 +361,9 @@ static void post(Hv *hv, uint32_t op, uint32_t a, uint32_t b, uint64_t c)
 {
     DmPost *p = &hv->shared->post[hv->prod % DM_POSTS];
 
+    if (hv->publisher.map && hv->publisher.map->due) {
+        hv_publish(hv, false);
+    }
     while (hv->prod - __atomic_load_n(&hv->shared->post_cons, __ATOMIC_ACQUIRE) >= DM_POSTS) {
         doorbell(hv);
         if (!channel_alive(hv)) {

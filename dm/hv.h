@@ -40,7 +40,12 @@ void hv_request_end(Hv *hv);
 
 /* --- operations --- */
 void hv_claim_range(Hv *hv, bool mmio, uint64_t first, uint64_t last, bool on);
-/* A range with a post table (lib/io_map.h) comes, changes, or goes; only the first few are taken. */
+/* Which map's ranges hv_post_range() and hv_publish() are of; before them. */
+void hv_publish_from(Hv *hv, IoMap *map);
+/* A range with posted writes or peeks (lib/io_map.h) comes, changes, or goes. */
+void hv_post_range(Hv *hv, const IoRange *range, bool on);
+/* Shows the hypervisor what the changed devices' registers read as.  over: see lib/io_publish.h. */
+void hv_publish(Hv *hv, bool over);
 void hv_post_range(Hv *hv, const IoRange *range, bool on);
 void hv_claim_pci(Hv *hv, unsigned devfn, bool on);
 void hv_start(Hv *hv);                  /* enables the server: requests may come */

@@ -200,6 +200,7 @@ void ioreq_drain_buffered(Machine *m, PciBus *bus, buffered_iopage_t *ring)
         ioreq_execute(m, bus, &req);
     }
     if (done) {
+        io_map_publish(&m->io);
         __atomic_fetch_add(&ring->read_pointer, done, __ATOMIC_SEQ_CST);
     }
 }
@@ -231,6 +232,7 @@ static bool serve_slot(IoreqClient *c, unsigned vcpu)
     hv_request_begin(c->hv);
     ioreq_drain_buffered(c->m, c->bus, hv_buffered(c->hv));
     ioreq_execute(c->m, c->bus, &req);
+    io_map_publish(&c->m->io);
     hv_request_end(c->hv);
     __atomic_store_n(&slot->data, req.data, __ATOMIC_RELAXED);
     set_slot_state(slot, &req, STATE_IORESP_READY);
@@ -261,6 +263,7 @@ static gboolean ioreq_prepare(GSource *source, gint *timeout)
     IoreqClient *c = (IoreqClient *)source;
 
     *timeout = -1;
+    io_map_publish(&c->m->io);
     if (hv_request_seq(c->hv) != c->seen || (c->spin && monotonic_ns() < c->hot_until)) {
         return TRUE;
     }
@@ -318,6 +321,13 @@ static void range_busy(void *opaque, const IoRange *r)
     hv_post_range(c->hv, r, true);
 }
 
+static void publish(void *opaque)
+{
+    IoreqClient *c = opaque;
+
+    hv_publish(c->hv, true);
+}
+
 static void function_changed(void *opaque, unsigned devfn, bool present)
 {
     IoreqClient *c = opaque;
@@ -337,6 +347,8 @@ IoreqClient *ioreq_client_new(Hv *hv, Machine *m, PciBus *bus)
     c->tag = g_source_add_unix_fd(&c->source, hv_request_fd(hv), G_IO_IN);
     m->io.changed = range_changed;
     m->io.busy_changed = range_busy;
+    m->io.publish = publish;
+    hv_publish_from(hv, &m->io);
     m->io.opaque = c;
     bus->changed = function_changed;
     bus->opaque = c;
@@ -361,6 +373,7 @@ void ioreq_client_free(IoreqClient *c)
 {
     c->m->io.changed = NULL;
     c->m->io.busy_changed = NULL;
+    c->m->io.publish = NULL;
     c->bus->changed = NULL;
     g_source_destroy(&c->source);
     g_source_unref(&c->source);

@@ -8,7 +8,7 @@
 #include "hw/cirrus.h"
 
 enum { KEY = 0x12, KEY_MASK = 0x17, LOCKED = 0x0f, CHIP_ID = 0xb8 };
-enum { SEQ_CORE = 6, GFX_CORE = 9, CRTC_CORE = 0x19 };
+enum { SEQ_CORE = 6, GFX_CORE = 9, CRTC_CORE = VGA_CRTC_CORE };
 enum { CR22_LATCH = 0x22, CR24_TOGGLE = 0x24, CR26_ATTRIBUTE = 0x26, CR27_ID = 0x27 };
 
 static void set(Cirrus *c, uint8_t *reg, uint8_t value)
@@ -21,7 +21,7 @@ static void set(Cirrus *c, uint8_t *reg, uint8_t value)
 
 /* --- sequencer --------------------------------------------------------------------------------- */
 
-static uint8_t seq_read(Cirrus *c)
+static uint8_t seq_read(const Cirrus *c)
 {
     unsigned i = c->seq_index & 31;
 
@@ -29,8 +29,7 @@ static uint8_t seq_read(Cirrus *c)
         return c->seq[2];
     }
     if (i < SEQ_CORE) {
-        c->vga.seq_index = i;
-        return vga_port_read(&c->vga, 0x3c5);
+        return c->vga.seq[i];
     }
     if (i == SR6_UNLOCK) {
         return c->unlocked ? KEY : LOCKED;
@@ -139,9 +138,9 @@ void cirrus_gfx_write(Cirrus *c, unsigned i, uint8_t value)
     }
 }
 
-static uint8_t gfx_port_read(const Cirrus *c)
+static uint8_t gfx_port_read(const Cirrus *c, unsigned index)
 {
-    unsigned i = c->gfx_index & (CIRRUS_GFX - 1);
+    unsigned i = index & (CIRRUS_GFX - 1);
 
     if (i < 2 && !(c->gfx[GRB_MODE] & GRB_EXTENDED)) {
         return c->vga.gfx[i];
@@ -151,13 +150,12 @@ static uint8_t gfx_port_read(const Cirrus *c)
 
 /* --- CRTC -------------------------------------------------------------------------------------- */
 
-static uint8_t crtc_read(Cirrus *c, unsigned port)
+static uint8_t crtc_read(const Cirrus *c)
 {
     unsigned i = c->crtc_index & (CIRRUS_CRTC - 1);
 
     if (i < CRTC_CORE) {
-        c->vga.crtc_index = i;
-        return vga_port_read(&c->vga, port);
+        return c->vga.crtc[i];
     }
     switch (i) {
     case CR22_LATCH: return c->vga.latch >> (8 * (c->vga.gfx[4] & 3));
@@ -241,11 +239,14 @@ static void colour_write(Cirrus *c, uint8_t value)
 
 /* --- ports ------------------------------------------------------------------------------------- */
 
+static bool port_present(const Cirrus *c, unsigned port)
+{
+    return port < 0x3c0 ? !(c->vga.misc & 1) : port < 0x3d0 || (c->vga.misc & 1);
+}
+
 uint8_t cirrus_port_read(Cirrus *c, unsigned port)
 {
-    bool present = port < 0x3c0 ? !(c->vga.misc & 1) : port < 0x3d0 || (c->vga.misc & 1);
-
-    if (!present) {
+    if (!port_present(c, port)) {
         return 0xff;
     }
     if (port >= 0x3c7 && port <= 0x3c9) {
@@ -257,18 +258,16 @@ uint8_t cirrus_port_read(Cirrus *c, unsigned port)
     case 0x3c6: return mask_read(c);
     case 0x3c9: return colour_read(c);
     case 0x3ce: return c->gfx_index;
-    case 0x3cf: return gfx_port_read(c);
+    case 0x3cf: return gfx_port_read(c, c->gfx_index);
     case 0x3b4: case 0x3d4: return c->crtc_index;
-    case 0x3b5: case 0x3d5: return crtc_read(c, port);
+    case 0x3b5: case 0x3d5: return crtc_read(c);
     default: return vga_port_read(&c->vga, port);
     }
 }
 
 void cirrus_port_write(Cirrus *c, unsigned port, uint8_t value)
 {
-    bool present = port < 0x3c0 ? !(c->vga.misc & 1) : port < 0x3d0 || (c->vga.misc & 1);
-
-    if (!present) {
+    if (!port_present(c, port)) {
         return;
     }
     if (port >= 0x3c7 && port <= 0x3c9) {
@@ -315,7 +314,69 @@ static void colours_write(void *opaque, uint64_t offset, unsigned width, uint64_
     cirrus_port_write(opaque, 0x3c0 + offset, value);
 }
 
+/* The mask's register counts how often it is read, and counts from others. */
+static bool peek(Cirrus *c, unsigned port, uint8_t *value)
+{
+    switch (port) {
+    case 0x3c4: case 0x3ce: case 0x3b4: case 0x3d4:
+        *value = cirrus_port_read(c, port);
+        return port_present(c, port);
+    default:
+        return port != 0x3c6 && vga_port_peek(&c->vga, port, value);
+    }
+}
+
+static bool mono_peek(void *opaque, unsigned offset, uint8_t *value)
+{
+    return peek(opaque, 0x3b0 + offset, value);
+}
+
+static bool colours_peek(void *opaque, unsigned offset, uint8_t *value)
+{
+    return peek(opaque, 0x3c0 + offset, value);
+}
+
+static bool seq_peek(void *opaque, unsigned number, uint8_t *value)
+{
+    *value = ((const Cirrus *)opaque)->vga.seq[number];
+    return number != 2;             /* may be the card's own, of eight bits */
+}
+
+static bool gfx_peek(void *opaque, unsigned number, uint8_t *value)
+{
+    *value = gfx_port_read(opaque, number);
+    return true;
+}
+
+static bool crtc_mono_peek(void *opaque, unsigned number, uint8_t *value)
+{
+    const Cirrus *c = opaque;
+
+    *value = c->vga.crtc[number];
+    return port_present(c, 0x3b5);
+}
+
+static bool crtc_colour_peek(void *opaque, unsigned number, uint8_t *value)
+{
+    const Cirrus *c = opaque;
+
+    *value = c->vga.crtc[number];
+    return port_present(c, 0x3d5);
+}
+
+static const uint8_t mono_store[12] = { [4] = 0xff };
+static const uint8_t colour_store[32] = { [0x04] = 0xff, [0x0e] = 0xff, [0x14] = 0xff };
+static const IoPair mono_pairs[] = {
+    { 4, 5, CRTC_CORE, vga_crtc_store, crtc_mono_peek }, { 0 }
+};
+static const IoPair colour_pairs[] = {
+    { 0x04, 0x05, SEQ_CORE, vga_no_store, seq_peek }, { 0x0e, 0x0f, GFX_CORE, vga_no_store, gfx_peek },
+    { 0x14, 0x15, CRTC_CORE, vga_crtc_store, crtc_colour_peek }, { 0 }
+};
+
 const IoOps cirrus_mono_ops = { .read = mono_read, .write = mono_write, .widths = IO_8,
-                                 .post = vga_mono_post };
+                                 .post = vga_mono_post, .store = mono_store,
+                                 .peek = mono_peek, .pairs = mono_pairs };
 const IoOps cirrus_colour_ops = { .read = colours_read, .write = colours_write, .widths = IO_8,
-                                   .post = vga_colour_post };
+                                   .post = vga_colour_post, .store = colour_store,
+                                   .peek = colours_peek, .pairs = colour_pairs };

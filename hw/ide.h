@@ -280,8 +280,8 @@ void ide_master_finish(IdeMaster *m);
 void ide_master_reset(IdeMaster *m);
 void ide_master_run(IdeBus *bus);       /* moves what can be moved now */
 void ide_master_abandon(IdeBus *bus);   /* the transfer in flight was cancelled */
-uint64_t ide_master_read(IdeBus *bus, unsigned reg, unsigned width);
-void ide_master_write(IdeBus *bus, unsigned reg, unsigned width, uint64_t value);
+uint8_t ide_master_read(const IdeBus *bus, unsigned reg);       /* reg: 0-7 */
+void ide_master_write(IdeBus *bus, unsigned reg, uint8_t value);
 extern const StateField ide_master_state[];
 
 #endif

@@ -121,6 +121,7 @@ static void ata_flushed(void *opaque, int error)
 {
     IdeDrive *d = opaque;
 
+    io_changed(d->bus->dev);
     d->request = NULL;
     d->flushing = false;
     if (error)
@@ -173,6 +174,7 @@ static void ata_chunk_read(void *opaque, int error)
     const AtaCommand *c = ata_find(d->command);
     uint32_t sectors = d->filled / IDE_SECTOR;
 
+    io_changed(d->bus->dev);
     d->request = NULL;
     if (error && !d->single) {          /* the good sectors before the bad one are due */
         d->single = true;
@@ -214,6 +216,7 @@ static void ata_block_written(void *opaque, int error)
     IdeDrive *d = opaque;
     uint32_t sectors = MIN(d->drq_end / IDE_SECTOR, d->left);
 
+    io_changed(d->bus->dev);
     d->request = NULL;
     if (error) {
         ata_image_failed(d, d->lba, true);
@@ -313,6 +316,7 @@ static void ata_trim_next(void *opaque, int error)
     IdeDrive *d = opaque;
     uint64_t lba = 0, sectors = 0;
 
+    io_changed(d->bus->dev);
     d->request = NULL;
     if (error) {
         ide_fail(d, ERROR_ABRT, STATUS_DF);

@@ -155,6 +155,7 @@ static void atapi_chunk_read(void *opaque, int error)
     IdeDrive *d = opaque;
     uint32_t blocks = atapi_chunk_blocks(d);
 
+    io_changed(d->bus->dev);
     d->request = NULL;
     if (error) {
         atapi_disc_failed(d, error);

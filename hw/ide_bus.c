@@ -31,6 +31,7 @@ void ide_bus_update_irq(IdeBus *bus)
 
     if (level && !line->level)
         bus->master.status |= MASTER_INTERRUPT;
+    io_changed(bus->dev);
     irq_set(line, level);
 }
 
@@ -46,6 +47,7 @@ static void ide_phase(IdeDrive *d, IdePhase phase, uint8_t status)
 {
     d->phase = phase;
     d->status = status;
+    io_changed(d->bus->dev);
 }
 
 void ide_done(IdeDrive *d)
@@ -170,9 +172,9 @@ static uint32_t ide_data_out(IdeDrive *d, const void *buf, uint32_t len)
 
 /* --- registers --- */
 
-static uint8_t ide_register_read(IdeBus *bus, unsigned reg)
+static uint8_t ide_register_value(IdeBus *bus, unsigned reg)
 {
-    IdeDrive *d = ide_selected(bus);
+    const IdeDrive *d = ide_selected(bus);
     unsigned hob = bus->control & CONTROL_HOB ? 1 : 0;
 
     if (reg == REG_DEVICE && (ide_drive_present(&bus->drive[0]) ||
@@ -186,12 +188,37 @@ static uint8_t ide_register_read(IdeBus *bus, unsigned reg)
     case REG_LBA_LOW: return d->lba_low[hob];
     case REG_LBA_MID: return d->lba_mid[hob];
     case REG_LBA_HIGH: return d->lba_high[hob];
-    case REG_STATUS:
-        d->irq = false;
-        ide_bus_update_irq(bus);
-        return d->status;
+    case REG_STATUS: return d->status;
     default: return 0;
     }
+}
+
+static uint8_t ide_register_read(IdeBus *bus, unsigned reg)
+{
+    IdeDrive *d = ide_selected(bus);
+
+    if (reg == REG_STATUS && ide_drive_present(d)) {
+        d->irq = false;
+        ide_bus_update_irq(bus);
+    }
+    return ide_register_value(bus, reg);
+}
+
+/* Absent and busy drives and HOB let writes do other things than ide_command_store says. */
+static bool ide_command_peek(void *opaque, unsigned reg, uint8_t *value)
+{
+    IdeBus *bus = opaque;
+    const IdeDrive *d = ide_selected(bus);
+
+    *value = ide_register_value(bus, reg);
+    if (reg == REG_DATA || reg == REG_ERROR)        /* another register when written */
+        return false;
+    if (reg == REG_STATUS)
+        return !d->irq;
+    if (!ide_drive_present(d) && !(reg == REG_DEVICE && ide_drive_present(&bus->drive[!bus->selected])))
+        return false;
+    return !((bus->drive[0].status | bus->drive[1].status) & STATUS_BSY) &&
+           !(bus->control & (CONTROL_HOB | CONTROL_SRST));
 }
 
 static void ide_push(uint8_t pair[2], uint8_t value)
@@ -315,9 +342,19 @@ static uint32_t ide_command_write_many(void *opaque, uint64_t offset, unsigned w
     return done;
 }
 
+/* The selection waits if it changes: the interrupt is the selected drive's. */
+static const uint8_t ide_command_post[8] = {
+    [REG_FEATURE ... REG_LBA_HIGH] = IO_POST_QUIET, [REG_DEVICE] = IO_POST_STORE,
+};
+static const uint8_t ide_command_store[8] = {
+    [REG_FEATURE ... REG_LBA_HIGH] = 0xff,
+    [REG_DEVICE] = 0xff & ~(DEVICE_ONES | DEVICE_1),
+};
+
 const IoOps ide_command_ops = {
     .read = ide_command_read, .write = ide_command_port_write, .widths = IO_8 | IO_16 | IO_32,
     .read_many = ide_command_read_many, .write_many = ide_command_write_many,
+    .post = ide_command_post, .store = ide_command_store, .peek = ide_command_peek,
 };
 
 /* --- device control and alternate status --- */
@@ -329,6 +366,12 @@ static uint64_t ide_control_read(void *opaque, uint64_t offset, unsigned width)
     (void)offset;
     (void)width;
     return ide_drive_present(d) ? d->status : 0;
+}
+
+static bool ide_control_peek(void *opaque, unsigned offset, uint8_t *value)
+{
+    *value = ide_control_read(opaque, offset, 1);
+    return true;
 }
 
 static void ide_soft_reset(IdeBus *bus, bool begins)
@@ -360,7 +403,7 @@ static void ide_control_write(void *opaque, uint64_t offset, unsigned width, uin
 }
 
 const IoOps ide_control_ops = { .read = ide_control_read, .write = ide_control_write,
-                                .widths = IO_8 };
+                                .widths = IO_8, .peek = ide_control_peek };
 
 /* --- life --- */
 

@@ -173,6 +173,7 @@ static void ide_master_image_done(void *opaque, int error)
     IdeMaster *m = &d->bus->master;
     uint64_t bytes = m->bytes;
 
+    io_changed(d->bus->dev);
     d->request = NULL;
     if (d->phase != IDE_DMA_IN)
         g_array_set_size(m->spans, 0);
@@ -234,8 +235,10 @@ void ide_master_run(IdeBus *bus)
 
 /* --- registers --- */
 
-static uint8_t ide_master_byte(const IdeMaster *m, unsigned reg)
+uint8_t ide_master_read(const IdeBus *bus, unsigned reg)
 {
+    const IdeMaster *m = &bus->master;
+
     switch (reg) {
     case REG_COMMAND: return m->command;
     case REG_STATUS: return m->status | (m->active ? MASTER_ACTIVE : 0);
@@ -243,15 +246,6 @@ static uint8_t ide_master_byte(const IdeMaster *m, unsigned reg)
         return m->table >> (8 * (reg - REG_TABLE));
     default: return 0;
     }
-}
-
-uint64_t ide_master_read(IdeBus *bus, unsigned reg, unsigned width)
-{
-    uint64_t value = 0;
-
-    for (unsigned i = 0; i < width; i++)
-        value |= (uint64_t)ide_master_byte(&bus->master, reg + i) << (8 * i);
-    return value;
 }
 
 static void ide_master_command(IdeBus *bus, uint8_t value)
@@ -275,7 +269,7 @@ static void ide_master_command(IdeBus *bus, uint8_t value)
     }
 }
 
-static void ide_master_write_byte(IdeBus *bus, unsigned reg, uint8_t value)
+void ide_master_write(IdeBus *bus, unsigned reg, uint8_t value)
 {
     IdeMaster *m = &bus->master;
     unsigned shift;
@@ -294,12 +288,6 @@ static void ide_master_write_byte(IdeBus *bus, unsigned reg, uint8_t value)
         m->table &= ~3u;
         break;
     }
-}
-
-void ide_master_write(IdeBus *bus, unsigned reg, unsigned width, uint64_t value)
-{
-    for (unsigned i = 0; i < width; i++)
-        ide_master_write_byte(bus, reg + i, value >> (8 * i));
 }
 
 const StateField ide_master_state[] = {

@@ -62,20 +62,40 @@ static void piix_ide_config_written(PciDevice *pci, unsigned offset, unsigned le
 static uint64_t piix_ide_master_read(void *opaque, uint64_t offset, unsigned width)
 {
     PiixIde *p = opaque;
+    uint64_t value = 0;
 
-    return ide_master_read(&p->bus[offset >> 3 & 1], offset & 7, width);
+    for (unsigned i = 0; i < width; i++)
+        value |= (uint64_t)ide_master_read(&p->bus[(offset + i) >> 3 & 1], (offset + i) & 7) << (8 * i);
+    return value;
 }
 
 static void piix_ide_master_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
     PiixIde *p = opaque;
 
-    ide_master_write(&p->bus[offset >> 3 & 1], offset & 7, width, value);
+    for (unsigned i = 0; i < width; i++)
+        ide_master_write(&p->bus[(offset + i) >> 3 & 1], (offset + i) & 7, value >> (8 * i));
 }
 
-static const IoOps piix_ide_master_ops = { .read = piix_ide_master_read,
-                                           .write = piix_ide_master_write,
-                                           .widths = IO_8 | IO_16 | IO_32 };
+static bool piix_ide_master_peek(void *opaque, unsigned offset, uint8_t *value)
+{
+    *value = piix_ide_master_read(opaque, offset, 1);
+    return true;
+}
+
+/* Whoever starts or stops the engine waits: after a stop memory may be used again. */
+#define CHANNEL(command, status, table0, table) \
+    { command, 0, status, 0, table0, table, table, table, \
+      command, 0, status, 0, table0, table, table, table }
+static const uint8_t piix_ide_master_post[MASTER_PORTS] =
+    CHANNEL(IO_POST_STORE, IO_POST_YES, IO_POST_QUIET, IO_POST_QUIET);
+static const uint8_t piix_ide_master_store[MASTER_PORTS] = CHANNEL(0x08, 0, 0xfc, 0xff);
+#undef CHANNEL
+
+static const IoOps piix_ide_master_ops = {
+    .read = piix_ide_master_read, .write = piix_ide_master_write, .widths = IO_8 | IO_16 | IO_32,
+    .post = piix_ide_master_post, .store = piix_ide_master_store, .peek = piix_ide_master_peek,
+};
 
 static bool piix_ide_master_allowed(const IdeBus *bus)
 {
@@ -215,6 +235,7 @@ BlockDev *ide_change_medium(Device *ide, unsigned slot, BlockDev *medium, bool f
     }
     bool broken = piix_ide_break_read(d);
 
+    io_changed(ide);
     old = d->block;
     d->block = medium;
     d->cd.open &= !block_present(medium);       /* out of an open tray: it stays open */

@@ -97,6 +97,7 @@ static void uart_update_irq(Uart *u)
 {
     bool open = (u->mcr & MCR_OUT2) && !(u->mcr & MCR_LOOP);
 
+    io_changed(&u->dev);
     irq_set(&u->dev.machine->isa_irq[u->irq], open && interrupt_id(u) != IIR_NONE);
 }
 
@@ -400,6 +401,40 @@ static uint64_t uart_read(void *opaque, uint64_t offset, unsigned width)
     return value;
 }
 
+/* Reads of the others take something away: the character, the transmitter's interrupt, errors. */
+static bool uart_peek(void *opaque, unsigned offset, uint8_t *value)
+{
+    const Uart *u = opaque;
+    bool divisor = u->lcr & LCR_DLAB;
+
+    switch (offset) {
+    case RBR:
+        *value = u->divisor;
+        return divisor;
+    case IER:
+        *value = divisor ? u->divisor >> 8 : u->ier;
+        return true;
+    case IIR:
+        *value = interrupt_id(u) | (fifo_on(u) ? IIR_FIFO : 0);
+        return interrupt_id(u) != IIR_THRE;
+    case LCR:
+        *value = u->lcr;
+        return true;
+    case MCR:
+        *value = u->mcr;
+        return true;
+    case LSR:
+        *value = u->lsr | (fifo_on(u) && u->rx_break ? LSR_FIFO_ERROR : 0);
+        return !(u->lsr & LSR_ERRORS);
+    case MSR:
+        *value = u->msr;
+        return !(u->msr & 0x0f);
+    default:
+        *value = u->scr;
+        return true;
+    }
+}
+
 static void uart_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
     Uart *u = opaque;
@@ -450,11 +485,12 @@ static void uart_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
 }
 
 /* A character may lower the interrupt line only while that of the transmitter is enabled. */
+static const uint8_t uart_store[8] = { [SCR] = 0xff };
 static const uint8_t uart_post[8] = { [THR] = IO_POST_IDLE, [LCR] = IO_POST_YES, [SCR] = IO_POST_QUIET };
 
 /* A whole string of OUTs: what doesn't fit the FIFO at this moment is the guest's loss, as ever. */
 static const IoOps uart_ops = { .read = uart_read, .write = uart_write, .widths = IO_8,
-                                .post = uart_post };
+                                .post = uart_post, .store = uart_store, .peek = uart_peek };
 
 static void uart_reset(Device *dev)
 {

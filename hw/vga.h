@@ -124,6 +124,10 @@ extern const IoOps vga_colour_ops;          /* offset: from 3C0 */
 /* IoOps.post of the two: attribute controller, DAC, CRTC, and indexes alone say what is shown and not
  * how memory is reached; drawing fetches what waits. */
 extern const uint8_t vga_mono_post[12], vga_colour_post[32];
+/* What is published: IoOps.store of the CRTC's registers; none of a pair; the ports that are no pair's. */
+enum { VGA_CRTC_CORE = 0x19 };
+extern const uint8_t vga_crtc_store[VGA_CRTC_CORE], vga_no_store[IO_PAIR_MAX];
+bool vga_port_peek(Vga *v, unsigned port, uint8_t *value);
 uint8_t vga_port_read(Vga *v, unsigned port);
 void vga_port_write(Vga *v, unsigned port, uint8_t value);
 void vga_regs_reset(Vga *v);

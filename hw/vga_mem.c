@@ -227,4 +227,4 @@ static void window_write(void *opaque, uint64_t offset, unsigned width, uint64_t
 }
 
 const IoOps vga_window_ops = { .read = window_read, .write = window_write,
-                               .widths = IO_8 | IO_16 | IO_32 | IO_64 };
+                               .widths = IO_8 | IO_16 | IO_32 | IO_64, .apart = true };

@@ -233,12 +233,83 @@ static void port_op_write(void *opaque, uint64_t offset, unsigned width, uint64_
     vga_port_write(opaque, FIRST_PORT + offset, value);
 }
 
+/*
+ * What reads give that neither counts on nor tells of the beam.  Only index registers and the CRTC's
+ * data are posted; of the latter, those that are no more than kept.
+ */
+bool vga_port_peek(Vga *v, unsigned port, uint8_t *value)
+{
+    switch (port) {
+    case 0x3c0: case 0x3c1: case 0x3c2: case 0x3c3: case 0x3c4: case 0x3c6: case 0x3ca: case 0x3cc:
+    case 0x3ce: case 0x3b4: case 0x3d4:
+        *value = vga_port_read(v, port);
+        return port_present(v, port);
+    default:
+        return false;
+    }
+}
+
+static bool port_op_peek(void *opaque, unsigned offset, uint8_t *value)
+{
+    return vga_port_peek(opaque, FIRST_PORT + offset, value);
+}
+
+static bool colour_op_peek(void *opaque, unsigned offset, uint8_t *value)
+{
+    return vga_port_peek(opaque, COLOUR_PORT + offset, value);
+}
+
+static bool seq_peek(void *opaque, unsigned number, uint8_t *value)
+{
+    *value = ((Vga *)opaque)->seq[number];
+    return true;
+}
+
+static bool gfx_peek(void *opaque, unsigned number, uint8_t *value)
+{
+    *value = ((Vga *)opaque)->gfx[number];
+    return true;
+}
+
+static bool crtc_mono_peek(void *opaque, unsigned number, uint8_t *value)
+{
+    const Vga *v = opaque;
+
+    *value = v->crtc[number];
+    return port_present(v, 0x3b5);
+}
+
+static bool crtc_colour_peek(void *opaque, unsigned number, uint8_t *value)
+{
+    const Vga *v = opaque;
+
+    *value = v->crtc[number];
+    return port_present(v, 0x3d5);
+}
+
+/* Registers 0 to 7 may be protected. */
+const uint8_t vga_crtc_store[VGA_CRTC_CORE] = {
+    [0x08] = 0x7f, [0x09] = 0xff, [0x0a] = 0x3f, [0x0b] = 0x7f, [0x0c ... 0x13] = 0xff, [0x14] = 0x7f,
+    [0x15 ... 0x16] = 0xff, [0x17] = 0xef, [0x18] = 0xff,
+};
+const uint8_t vga_no_store[IO_PAIR_MAX] = { 0 };
+static const uint8_t mono_store[12] = { [4] = 0x1f };
+static const uint8_t colour_store[32] = { [0x04] = 0x07, [0x0e] = 0x0f, [0x14] = 0x1f };
+static const IoPair mono_pairs[] = {
+    { 4, 5, VGA_CRTC_CORE, vga_crtc_store, crtc_mono_peek }, { 0 }
+};
+static const IoPair colour_pairs[] = {
+    { 0x04, 0x05, 8, vga_no_store, seq_peek }, { 0x0e, 0x0f, 16, vga_no_store, gfx_peek },
+    { 0x14, 0x15, VGA_CRTC_CORE, vga_crtc_store, crtc_colour_peek }, { 0 }
+};
 const uint8_t vga_mono_post[12] = { [4 ... 5] = IO_POST_QUIET };
 const uint8_t vga_colour_post[32] = {
     [0x00] = IO_POST_QUIET, [0x04] = IO_POST_QUIET, [0x06 ... 0x09] = IO_POST_QUIET,
     [0x0e] = IO_POST_QUIET, [0x14 ... 0x15] = IO_POST_QUIET,
 };
 const IoOps vga_port_ops = { .read = port_op_read, .write = port_op_write, .widths = IO_8,
-                              .post = vga_mono_post };
+                              .post = vga_mono_post, .store = mono_store,
+                              .peek = port_op_peek, .pairs = mono_pairs };
 const IoOps vga_colour_ops = { .read = colour_op_read, .write = colour_op_write, .widths = IO_8,
-                                .post = vga_colour_post };
+                                .post = vga_colour_post, .store = colour_store,
+                                .peek = colour_op_peek, .pairs = colour_pairs };

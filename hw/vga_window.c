@@ -243,4 +243,4 @@ static void linear_write(void *opaque, uint64_t offset, unsigned width, uint64_t
 }
 
 const IoOps vga_linear_ops = { .read = linear_read, .write = linear_write,
-                               .widths = IO_8 | IO_16 | IO_32 | IO_64 };
+                               .widths = IO_8 | IO_16 | IO_32 | IO_64, .apart = true };

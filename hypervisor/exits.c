@@ -98,6 +98,9 @@ static void host_io_read(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
         *value = io_read(&d->machine.io, IO_PORT, port, size);
     } else if (owner == OWNER_CMOS) {
         *value = glue_cmos_read(d, d->cmos_index);
+    } else if (owner == OWNER_MODEL && ioreq_published(d, false, port, size, &req.data)) {
+        *value = req.data;
+        owner = OWNER_SINK;
     }
     req = port_request(d, owner, port, size, false);
     domain_unlock(d);
@@ -195,7 +198,8 @@ static void host_mmio_read(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value
     event_sync_callback(d);
     chip = glue_mmio_read(v, gpa, size, value);
     if (!chip) {
-        claimed = ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1);
+        claimed = ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1) &&
+                  !ioreq_published(d, true, gpa, size, value);
     }
     domain_unlock(d);
     if (claimed) {

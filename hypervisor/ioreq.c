@@ -390,6 +390,7 @@ static bool ring_add(Domain *d, const buf_ioreq_t *entry, uint64_t addr, uint64_
         more.data = data >> 32;
         put(q, q->ring_write++, &more);
     }
+    q->posted += slots;
     __atomic_store_n(&q->ring->write_pointer, q->ring_write, __ATOMIC_SEQ_CST);
     if (q->ring_write > RING_REWIND) {
         rewind_ring(q);
@@ -414,44 +415,33 @@ bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned 
     return true;
 }
 
-/* The strictest of the bytes that the access touches.  The table may change while we look. */
-static uint8_t post_rule(const Domain *d, bool mmio, uint64_t addr, unsigned size)
+/* The number of the last write that the device model has got. */
+static uint64_t consumed(const Ioreq *q)
 {
-    const DmShared *s = d->shared;
-    uint32_t n = MIN(__atomic_load_n(&s->posted_ranges, __ATOMIC_RELAXED), DM_POSTED_RANGES);
+    return q->posted - (q->ring_write - __atomic_load_n(&q->ring->read_pointer, __ATOMIC_ACQUIRE));
+}
 
-    for (uint32_t i = 0; i < n; i++) {
-        const DmPostedRange *r = &s->posted[i];
-        uint16_t len = MIN(__atomic_load_n(&r->len, __ATOMIC_ACQUIRE), sizeof r->how);
-        uint64_t offset = addr - __atomic_load_n(&r->base, __ATOMIC_RELAXED);
-        bool busy, quiet = true;
+bool ioreq_published(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t *value)
+{
+    Ioreq *q = &d->ioreq;
 
-        if (__atomic_load_n(&r->mmio, __ATOMIC_RELAXED) != mmio || offset >= len ||
-            size > len - offset) {
-            continue;
-        }
-        busy = __atomic_load_n(&r->busy, __ATOMIC_ACQUIRE);
-        for (unsigned k = 0; k < size; k++) {
-            uint8_t how = __atomic_load_n(&r->how[offset + k], __ATOMIC_RELAXED);
-
-            if ((how == DM_RANGE_IDLE && busy) || how == DM_RANGE_WAIT || how > DM_RANGE_IDLE) {
-                return DM_RANGE_WAIT;
-            }
-            quiet &= how == DM_RANGE_QUIET;
-        }
-        return quiet ? DM_RANGE_QUIET : DM_RANGE_POST;
-    }
-    return DM_RANGE_WAIT;
+    q->reader.table = &d->shared->ranges;
+    return io_reader_read(&q->reader, consumed(q), mmio, addr, size, value);
 }
 
 bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t data)
 {
+    Ioreq *q = &d->ioreq;
     buf_ioreq_t entry = ring_entry(mmio ? IOREQ_TYPE_COPY : IOREQ_TYPE_PIO, IOREQ_WRITE, size);
-    uint8_t rule = post_rule(d, mmio, addr, size);
+    uint64_t before = consumed(q);
+    uint8_t rule;
 
+    q->reader.table = &d->shared->ranges;
+    rule = io_reader_rule(&q->reader, before, mmio, addr, size, data);
     if (rule == DM_RANGE_WAIT || !ring_add(d, &entry, addr, data)) {
         return false;
     }
+    io_reader_posted(&q->reader, before, q->posted, mmio, addr, size, data);
     if (rule == DM_RANGE_POST) {
         ioreq_notify(d);
     }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <xen/hvm/ioreq.h>
+#include "lib/io_publish.h"
 
 #define IOREQ_SERVERS 8
 #define IOREQ_RANGES 256        /* of each kind, each server */
@@ -33,6 +34,8 @@ typedef struct Ioreq {
     ioreq_t *slots;             /* DM_MAX_VCPUS, shared with the device model */
     buffered_iopage_t *ring;
     uint32_t ring_write;        /* our own producer index */
+    uint64_t posted;            /* entries that were ever put into the ring */
+    IoReader reader;
     int pages_fd, request_fd;
     bool held;                  /* nothing is buffered: DM_MSG_HOLD */
     bool single_cpu;            /* spinning would keep the device model from running */
@@ -57,6 +60,8 @@ bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned 
 /* Device lock held: a write to a claimed range that the device model lets us post (dm_proto.h) goes
  * into the ring.  False: it must go through the slot. */
 bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t data);
+/* Device lock held: a read of registers whose values the device model has published.  False: ask it. */
+bool ioreq_published(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t *value);
 /* Something was published for the device model: it looks, or is woken. */
 void ioreq_notify(Domain *d);
 

@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DM_PROTO_VERSION 4
+#define DM_PROTO_VERSION 5
 #define DM_MAX_VCPUS 128
 
 /* --- posted operations, device model -> hypervisor --- */
@@ -38,20 +38,58 @@ typedef struct DmPost {
 #define DM_POSTS 256            /* power of two */
 
 /*
- * Ranges with writes that the guest need not wait for.  They go into the buffered ring; an address
- * that does not fit there sets the entry's pad bit and follows in the next entry's data.  how: for
- * each offset a DM_RANGE_*, the device model's to change at any time.
+ * Ranges of registers whose accesses need not all be waited for: lib/io_publish.h writes this table for
+ * the device model and reads it for the hypervisor.
+ *
+ * Writes: how says for each offset whether the guest waits (DM_RANGE_*).  Those it does not wait for go
+ * into the buffered ring; an address that does not fit there sets the entry's pad bit and follows in
+ * the next entry's data.
+ *
+ * Reads: a cell with DM_CELL_VALID holds what a read of this byte gives, and that the read changes
+ * nothing.  The hypervisor answers from it when every posted write that could change it has been
+ * consumed.  store: a posted write of this register changes these of its bits, and nothing else in any
+ * cell, if its other bits are what the register reads as; 0: it may change any cell of the group.
+ *
+ * A pair is an index register and the data register that shows the cell of that number; the data
+ * register's own cell, store and how are not looked at but for how.
+ *
+ * seq is odd while entries and cells change; a reader that finds it odd or moved asks the device model.
+ * Cells change before the answer, post, or consumed ring entry by which the guest could know of it.
  */
-enum { DM_RANGE_WAIT, DM_RANGE_POST, DM_RANGE_QUIET, DM_RANGE_IDLE };   /* IoPost, lib/io_map.h */
-typedef struct DmPostedRange {
-    uint32_t base;
-    uint16_t len;               /* 0: not in use; at most 256 */
-    uint8_t mmio;
-    uint8_t busy;               /* DM_RANGE_IDLE is DM_RANGE_WAIT */
-    uint8_t how[256];
-} DmPostedRange;
+enum { DM_RANGE_WAIT, DM_RANGE_POST, DM_RANGE_QUIET, DM_RANGE_IDLE, DM_RANGE_STORE };   /* IoPost */
+enum { DM_CELL_VALID = 0x100 };
+#define DM_RANGES 32
+#define DM_RANGE_BYTES 256
+#define DM_RANGE_PAIRS 3
+#define DM_PAIR_CELLS 32
+#define DM_GROUPS 64
 
-#define DM_POSTED_RANGES 24
+typedef struct DmPair {
+    uint8_t index, data;        /* offsets in the range; equal: not in use */
+    uint8_t count;              /* cells; at most DM_PAIR_CELLS */
+    uint8_t store[DM_PAIR_CELLS];
+    uint16_t cell[DM_PAIR_CELLS];
+} DmPair;
+
+typedef struct DmRange {
+    uint8_t busy;               /* DM_RANGE_IDLE is DM_RANGE_WAIT */
+    uint8_t group;              /* device; < DM_GROUPS */
+    uint8_t how[DM_RANGE_BYTES];
+    uint8_t store[DM_RANGE_BYTES];
+    uint16_t cell[DM_RANGE_BYTES];
+    DmPair pair[DM_RANGE_PAIRS];
+} DmRange;
+
+typedef struct DmRanges {
+    uint32_t seq;
+    uint32_t count;             /* how many of the following to look at */
+    struct {
+        uint32_t base;
+        uint16_t len;           /* 0: not in use; at most DM_RANGE_BYTES */
+        uint16_t mmio;
+    } where[DM_RANGES];
+    DmRange range[DM_RANGES];
+} DmRanges;
 
 /*
  * What drives the PC speaker (lib/speaker.h), oldest first.  The hypervisor never waits for room: it
@@ -91,8 +129,7 @@ typedef struct DmShared {
     int64_t time_offset;
     int64_t time_frozen;
     /* written by the device model */
-    _Alignas(64) uint32_t posted_ranges;    /* how many of the following to look at */
-    DmPostedRange posted[DM_POSTED_RANGES];
+    _Alignas(64) DmRanges ranges;
     /* 1: to be woken by the next change (exchanged with 0) */
     _Alignas(64) uint32_t speaker_waiting;
     /* written by the hypervisor */

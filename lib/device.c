@@ -106,6 +106,7 @@ bool device_init(Device *dev, GError **error)
     dev->ready = true;
     g_ptr_array_add(dev->machine->devices, dev);
     dev->cls->reset(dev);
+    io_changed(dev);
     return true;
 }
 
@@ -140,8 +141,15 @@ IoRange *io_reserve(Device *dev, IoSpace space, uint64_t len, const IoOps *ops)
 {
     IoRange *r = io_range_new(dev->cls->name, space, len, ops, dev);
 
+    r->family = &dev->family;
+    dev->family.publishes |= ops->peek || ops->pairs;
     g_ptr_array_add(dev->ranges, r);
     return r;
+}
+
+void io_changed(Device *dev)
+{
+    io_family_changed(&dev->machine->io, &dev->family);
 }
 
 bool io_claim(Device *dev, IoSpace space, uint64_t base, uint64_t len, const IoOps *ops,
@@ -322,6 +330,7 @@ bool machine_load(Machine *m, const uint8_t *data, size_t len, GError **error)
     for (guint i = 0; i < m->devices->len; i++) {
         Device *dev = m->devices->pdata[i];
 
+        io_changed(dev);
         if (dev->cls->loaded && !dev->cls->loaded(dev, error)) {
             g_prefix_error(error, "%s: ", dev->cls->name);
             for (p = before->data, end = p + before->len; p < end && next_record(&p, end, &r);) {

@@ -44,6 +44,7 @@ struct Device {
     unsigned instance;          /* among devices of its class */
     bool ready;                 /* init succeeded */
     GPtrArray *ranges;          /* IoRange* it claimed; freed with it */
+    IoFamily family;
 };
 
 /* Allocates with config defaults; device_set_*() may follow; device_init() runs cls->init and
@@ -69,6 +70,12 @@ IoRange *io_reserve(Device *dev, IoSpace space, uint64_t len, const IoOps *ops);
  * raised, after it was lowered.
  */
 void io_busy(Device *dev, bool busy);
+
+/*
+ * Something that IoOps.peek tells of has changed outside of an access to the device's registers: a
+ * timer, a transfer's end.  Before irq_set(), or at any other place of the same event.
+ */
+void io_changed(Device *dev);
 
 static inline int64_t vm_now(Device *dev) { return machine_now(dev->machine); }
 

@@ -132,6 +132,14 @@ static unsigned wider(const IoOps *ops, unsigned want)
     return want;
 }
 
+/* Before the handler: it may send an interrupt, and needs not leave the range there. */
+static void touch(IoMap *map, const IoRange *r)
+{
+    if (r && !r->ops->apart) {
+        io_family_changed(map, r->family);
+    }
+}
+
 static uint64_t range_read(const IoRange *r, uint64_t offset, unsigned width)
 {
     unsigned step = narrower(r->ops, width);
@@ -183,6 +191,7 @@ uint64_t io_read(IoMap *map, IoSpace space, uint64_t addr, unsigned width)
     uint64_t value = 0;
 
     if (r && addr - r->base + width <= r->len) {
+        touch(map, r);
         return range_read(r, addr - r->base, width);
     }
     if (width == 1) {
@@ -199,6 +208,7 @@ void io_write(IoMap *map, IoSpace space, uint64_t addr, unsigned width, uint64_t
     const IoRange *r = find(map, space, addr);
 
     if (r && addr - r->base + width <= r->len) {
+        touch(map, r);
         range_write(r, addr - r->base, width, value);
         return;
     }
@@ -212,6 +222,7 @@ void io_read_many(IoMap *map, uint64_t port, unsigned width, void *buf, uint32_t
     const IoRange *r = find(map, IO_PORT, port);
     uint32_t done = 0;
 
+    touch(map, r);
     if (r && r->ops->read_many && (r->ops->widths & width) && port - r->base + width <= r->len) {
         done = r->ops->read_many(r->opaque, port - r->base, width, buf, count);
     }
@@ -227,6 +238,7 @@ void io_write_many(IoMap *map, uint64_t port, unsigned width, const void *buf, u
     const IoRange *r = find(map, IO_PORT, port);
     uint32_t done = 0;
 
+    touch(map, r);
     if (r && r->ops->write_many && (r->ops->widths & width) && port - r->base + width <= r->len) {
         done = r->ops->write_many(r->opaque, port - r->base, width, buf, count);
     }

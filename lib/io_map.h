@@ -31,20 +31,52 @@ typedef struct IoOps {
      * is not waited for; it comes in its order before any later access to the same machine.
      */
     const uint8_t *post;
+    /*
+     * Optional, for ranges as short: registers that are answered for without the device (see
+     * io_publish.h).  peek gives what a read of the byte at this offset would give at this moment;
+     * false: that read would change something, or depends on its width, or on time.  Nothing but the
+     * device's own accesses changes it without io_changed() (lib/device.h).
+     */
+    bool (*peek)(void *opaque, unsigned offset, uint8_t *value);
+    /*
+     * Optional, for posted writes: the bits of each register that are mere storage.  A write whose
+     * other bits are as the register reads changes these bits of it, at most, of all that the device's
+     * peeks tell.  (0xff also for a register that peek never tells of, if it changes no other.)
+     */
+    const uint8_t *store;
+    const struct IoPair *pairs;     /* optional, of the same kind: up to the first with index == data */
+    bool apart;             /* accesses change nothing that the device's peeks tell: memory */
 } IoOps;
 
+/* An index register and the data register that shows the one it selects. */
+typedef struct IoPair {
+    uint8_t index, data;    /* offsets */
+    uint8_t count;          /* registers, up to IO_PAIR_MAX: the others are not told of */
+    const uint8_t *store;   /* as above, for each register */
+    bool (*peek)(void *opaque, unsigned number, uint8_t *value);
+} IoPair;
+
+#define IO_PAIR_MAX 32
 #define IO_POST_MAX 256
 typedef enum IoPost {
     IO_POST_NO,             /* the guest waits: a write that may lower an interrupt line must */
     IO_POST_YES,            /* not waited for */
     IO_POST_QUIET,          /* nor needed before the next access that is not quiet */
     IO_POST_IDLE,           /* IO_POST_YES while the range is not busy: see io_busy(), lib/device.h */
+    IO_POST_STORE,          /* IO_POST_QUIET if only bits of IoOps.store change, else IO_POST_NO */
 } IoPost;
+
+/* The ranges of one device. */
+typedef struct IoFamily {
+    bool publishes;         /* one of them has peeks */
+    bool changed;           /* what they tell may have */
+} IoFamily;
 
 typedef struct IoRange {
     const char *owner;      /* device's name, for messages */
     const IoOps *ops;
     void *opaque;
+    IoFamily *family;       /* may be NULL */
     uint64_t base, len;
     IoSpace space;
     bool mapped;
@@ -59,6 +91,9 @@ typedef struct IoMap {
     void (*changed)(void *opaque, const IoRange *range, bool mapped);
     /* Told when busy has changed for a mapped range with a post table; may be NULL. */
     void (*busy_changed)(void *opaque, const IoRange *range);
+    /* Called by io_map_publish() when due; may be NULL. */
+    void (*publish)(void *opaque);
+    bool due;                           /* some family has changed */
     void *opaque;
 } IoMap;
 
@@ -71,6 +106,22 @@ void io_range_free(IoMap *map, IoRange *range);
 bool io_map_add(IoMap *map, IoRange *range, uint64_t base, GError **error);
 void io_map_remove(IoMap *map, IoRange *range);
 bool io_map_has(const IoMap *map, IoSpace space, uint64_t addr);
+
+/* What the peeks of a family tell may have changed. */
+static inline void io_family_changed(IoMap *map, IoFamily *family)
+{
+    if (family && family->publishes) {
+        family->changed = map->due = true;
+    }
+}
+
+/* To be called before anybody can learn of a change in another way. */
+static inline void io_map_publish(IoMap *map)
+{
+    if (map->due && map->publish) {
+        map->publish(map->opaque);
+    }
+}
 
 /* width 1, 2, 4 (8 for MMIO). */
 uint64_t io_read(IoMap *map, IoSpace space, uint64_t addr, unsigned width);

@@ -40,6 +40,7 @@ void machine_reset(Machine *m)
         Device *dev = m->devices->pdata[i];
 
         dev->cls->reset(dev);
+        io_changed(dev);
     }
 }
 

@@ -129,6 +129,7 @@ void pci_bus_write(PciBus *bus, unsigned devfn, unsigned offset, unsigned width,
     if (!pci || pci->unplugged || offset + width > 256) {
         return;
     }
+    io_changed(&pci->dev);
     for (unsigned i = 0; i < width; i++) {
         uint8_t *c = &pci->config[offset + i], byte = value >> (8 * i);
         uint8_t mask = pci->wmask[offset + i];

@@ -193,14 +193,17 @@ Test(peer, speaker_wakes_the_device_model_once_for_each_time_it_asks)
 Test(peer, writes_are_posted_as_the_device_models_table_says)
 {
     Domain *d = bare_domain();
-    DmPostedRange *r = &d->shared->posted[1];
+    DmRanges *t = &d->shared->ranges;
+    DmRange *r = &t->range[1];
     uint16_t id;
 
     ioreq_server_create(d, 2, &id);
     ioreq_server_enable(d, id, true);
     cr_expect_not(ioreq_post(d, false, 0x300, 1, 7), "no table");
-    d->shared->posted_ranges = 2;
-    *r = (DmPostedRange){ .base = 0x300, .len = 8, .how = { DM_RANGE_POST, DM_RANGE_QUIET,
+    t->count = 2;
+    t->where[1].base = 0x300;
+    t->where[1].len = 8;
+    *r = (DmRange){ .how = { DM_RANGE_POST, DM_RANGE_QUIET,
         DM_RANGE_QUIET, DM_RANGE_WAIT, DM_RANGE_IDLE, DM_RANGE_IDLE, 77 } };
     cr_expect(ioreq_post(d, false, 0x300, 1, 7));
     cr_expect_eq(d->shared->request_seq, 1);
@@ -215,8 +218,8 @@ Test(peer, writes_are_posted_as_the_device_models_table_says)
     cr_expect(ioreq_post(d, false, 0x304, 2, 7));
     r->busy = 1;
     cr_expect_not(ioreq_post(d, false, 0x304, 2, 7));
-    r->len = 0xffff;
-    d->shared->posted_ranges = UINT32_MAX;
+    t->where[1].len = 0xffff;
+    t->count = UINT32_MAX;
     cr_expect_not(ioreq_post(d, false, 0x300 + 256, 1, 7));
     bare_domain_free(d);
 }
@@ -224,15 +227,17 @@ Test(peer, writes_are_posted_as_the_device_models_table_says)
 Test(peer, an_address_above_a_mebibyte_takes_two_entries)
 {
     Domain *d = bare_domain();
-    DmPostedRange *r = &d->shared->posted[0];
+    DmRanges *t = &d->shared->ranges;
     buffered_iopage_t *ring = d->ioreq.ring;
     uint16_t id;
 
     ioreq_server_create(d, 2, &id);
     ioreq_server_enable(d, id, true);
-    d->shared->posted_ranges = 1;
-    *r = (DmPostedRange){ .base = 0xf3001000, .len = 256, .mmio = 1 };
-    memset(r->how, DM_RANGE_POST, sizeof r->how);
+    t->count = 1;
+    t->where[0].base = 0xf3001000;
+    t->where[0].len = 256;
+    t->where[0].mmio = 1;
+    memset(t->range[0].how, DM_RANGE_POST, sizeof t->range[0].how);
     cr_expect(ioreq_post(d, true, 0xf3001010, 4, 0x12345678));
     cr_expect_eq(ring->write_pointer, 2);
     cr_expect_eq(ring->buf_ioreq[0].pad, 1);

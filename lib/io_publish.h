@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * io_publish.h - the table of registers between device model and hypervisor (DmRanges in
+ * include/dm_proto.h): which writes the guest waits for, and what reads give that need no device.
+ *
+ * A published value is never older than what a read by request would give: the device model changes
+ * the cells before it answers, before it posts an interrupt and before it says that ring entries are
+ * consumed; the hypervisor answers from a cell only when no posted write that may change it is still
+ * on its way, or knows what that write makes of it (IoOps.store).
+ */
+#ifndef GH_IO_PUBLISH_H
+#define GH_IO_PUBLISH_H
+
+#include "include/dm_proto.h"
+#include "lib/io_map.h"
+
+/* --- the device model's side; its main thread --- */
+
+typedef struct IoPublisher {
+    DmRanges *table;
+    IoMap *map;
+    const IoRange *range[DM_RANGES];    /* as in the table; NULL: free */
+} IoPublisher;
+
+void io_publisher_init(IoPublisher *p, DmRanges *table, IoMap *map);
+/* A range has been mapped, moved or unmapped, or its busy has changed. */
+void io_publisher_range(IoPublisher *p, const IoRange *range, bool on);
+/* Looks at the families that have changed.  over: they are not in the middle of it. */
+void io_publisher_flush(IoPublisher *p, bool over);
+
+/* --- the hypervisor's side; under one lock.  The table may be nonsense, and change at any time --- */
+
+#define IO_STORES 32
+
+typedef struct IoStore {        /* a posted write to mere storage */
+    uint8_t range, value, mask;
+    uint16_t cell;
+    uint64_t at;
+} IoStore;
+
+typedef struct IoReader {
+    const DmRanges *table;
+    uint64_t barrier[DM_GROUPS];        /* what has to be consumed before a group's cells are true */
+    IoStore store[IO_STORES];
+    unsigned stores;
+} IoReader;
+
+/*
+ * consumed: up to which posted write the device model has got, counted like at, which is the number of
+ * the write in question; addr, size: at most 8 bytes.
+ */
+/* DM_RANGE_WAIT, DM_RANGE_POST or DM_RANGE_QUIET. */
+uint8_t io_reader_rule(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr, unsigned size,
+                       uint64_t data);
+/* The write was posted. */
+void io_reader_posted(IoReader *r, uint64_t consumed, uint64_t at, bool mmio, uint64_t addr,
+                      unsigned size, uint64_t data);
+/* False: the device has to be asked. */
+bool io_reader_read(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr, unsigned size,
+                    uint64_t *value);
+
+#endif

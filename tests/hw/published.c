@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * published.c - what devices publish of their registers is what a read would give, and the read would
+ * change nothing: random accesses by way of lib/io_publish.h with a ring that is emptied late, beside
+ * the device itself.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+#include "hw/devices.h"
+#include "hw/uart.h"
+#include "lib/io_publish.h"
+#include "lib/pci.h"
+#include "tests/hw/ide_guest.h"
+#include "tests/hw/vga_guest.h"
+#include "ui/hub.h"
+
+#define QUEUE 64
+
+typedef struct Rig {
+    FakeMachine *f;
+    Device *dev;
+    DmRanges *table;
+    IoPublisher publisher;
+    IoReader reader;
+    FakePost queue[QUEUE];
+    uint64_t posted, consumed;
+    uint32_t seed;
+    unsigned answered, asked, waited, sent;
+    const uint8_t *favourites;  /* values that are written more often */
+    unsigned nfavourites;
+} Rig;
+
+static void flush(void *opaque)
+{
+    io_publisher_flush(opaque, true);
+}
+
+static void range_changed(void *opaque, const IoRange *r, bool mapped)
+{
+    io_publisher_range(opaque, r, mapped);
+}
+
+static void busy_changed(void *opaque, const IoRange *r)
+{
+    io_publisher_range(opaque, r, true);
+}
+
+static Rig *rig_new(FakeMachine *f, Device *dev)
+{
+    Rig *r = g_new0(Rig, 1);
+    IoMap *map = &f->m.io;
+
+    r->f = f;
+    r->dev = dev;
+    r->seed = 1;
+    r->table = g_new0(DmRanges, 1);
+    r->reader.table = r->table;
+    io_publisher_init(&r->publisher, r->table, map);
+    map->opaque = &r->publisher;
+    map->changed = range_changed;
+    map->busy_changed = busy_changed;
+    map->publish = flush;
+    for (guint i = 0; i < map->ranges[IO_PORT]->len; i++) {
+        io_publisher_range(&r->publisher, map->ranges[IO_PORT]->pdata[i], true);
+    }
+    io_map_publish(map);
+    return r;
+}
+
+static void rig_free(Rig *r)
+{
+    IoMap *map = &r->f->m.io;
+
+    map->changed = NULL;
+    map->busy_changed = NULL;
+    map->publish = NULL;
+    g_free(r->table);
+    g_free(r);
+}
+
+static uint32_t rnd(Rig *r, uint32_t below)
+{
+    r->seed = r->seed * 1664525u + 1013904223u;
+    return (uint32_t)((uint64_t)(r->seed ^ r->seed >> 15) * below >> 32);
+}
+
+static void drain(Rig *r)
+{
+    while (r->consumed < r->posted) {
+        FakePost p = r->queue[r->consumed % QUEUE];
+
+        io_write(&r->f->m.io, p.space, p.addr, p.width, p.value);
+        if (++r->consumed % 3 == 0) {           /* as when somebody looks in between */
+            io_map_publish(&r->f->m.io);
+        }
+    }
+    io_map_publish(&r->f->m.io);
+}
+
+static GByteArray *state(const Device *dev)
+{
+    GByteArray *a = g_byte_array_new();
+
+    state_save_fields(a, dev, dev->cls->state);
+    return a;
+}
+
+static void in(Rig *r, uint64_t port, unsigned width)
+{
+    uint64_t value = 0, real;
+    g_autoptr(GByteArray) before = NULL;
+    bool isa[16];
+
+    if (!io_reader_read(&r->reader, r->consumed, false, port, width, &value)) {
+        r->asked++;
+        drain(r);
+        io_read(&r->f->m.io, IO_PORT, port, width);
+        io_map_publish(&r->f->m.io);
+        return;
+    }
+    r->answered++;
+    drain(r);
+    before = r->answered % 32 == 0 ? state(r->dev) : NULL;
+    memcpy(isa, r->f->isa, sizeof isa);
+    real = io_read(&r->f->m.io, IO_PORT, port, width);
+    cr_assert_eq(value, real, "port %x of %u: published %x, reads as %x", (unsigned)port, width,
+                 (unsigned)value, (unsigned)real);
+    cr_assert(!memcmp(isa, r->f->isa, sizeof isa), "reading %x moves an interrupt", (unsigned)port);
+    if (before) {
+        g_autoptr(GByteArray) after = state(r->dev);
+
+        cr_assert(after->len == before->len && !memcmp(after->data, before->data, after->len),
+                  "reading %x changes the state", (unsigned)port);
+    }
+}
+
+static void out(Rig *r, uint64_t port, unsigned width, uint32_t value)
+{
+    uint64_t v = value & ((1ULL << (8 * width)) - 1);
+
+    if (r->posted - r->consumed == QUEUE ||
+        io_reader_rule(&r->reader, r->consumed, false, port, width, v) == DM_RANGE_WAIT) {
+        r->waited++;
+        drain(r);
+        io_write(&r->f->m.io, IO_PORT, port, width, v);
+        io_map_publish(&r->f->m.io);
+        return;
+    }
+    r->sent++;
+    r->queue[r->posted++ % QUEUE] = (FakePost){ IO_PORT, port, v, width };
+    io_reader_posted(&r->reader, r->consumed, r->posted, false, port, width, v);
+}
+
+/* Where to: a range that is in the table, in most cases. */
+static uint64_t port(Rig *r)
+{
+    const GPtrArray *ranges = r->f->m.io.ranges[IO_PORT];
+    const IoRange *range = ranges->len ? ranges->pdata[rnd(r, ranges->len)] : NULL;
+
+    return range ? range->base + rnd(r, range->len) : 0x1f0;
+}
+
+static uint32_t value(Rig *r)
+{
+    if (r->nfavourites && rnd(r, 4)) {
+        return r->favourites[rnd(r, r->nfavourites)];
+    }
+    return rnd(r, 2) ? rnd(r, 256) : rnd(r, UINT32_MAX);
+}
+
+static void step(Rig *r)
+{
+    static const uint8_t widths[] = { 1, 1, 1, 1, 1, 2, 4 };
+    unsigned width = widths[rnd(r, sizeof widths)];
+
+    switch (rnd(r, 16)) {
+    case 0 ... 7:
+        in(r, port(r), width);
+        break;
+    case 8 ... 12:
+        out(r, port(r), width, value(r));
+        break;
+    case 13:
+        drain(r);
+        break;
+    case 14:
+        g_main_context_iteration(NULL, FALSE);
+        io_map_publish(&r->f->m.io);
+        break;
+    default:
+        fake_advance(r->f, rnd(r, 300000));
+        io_map_publish(&r->f->m.io);
+    }
+}
+
+static void run(Rig *r, unsigned steps)
+{
+    for (unsigned i = 0; i < steps; i++) {
+        step(r);
+    }
+    cr_expect_gt(r->answered, steps / 20, "%u answered, %u asked, %u waited, %u sent", r->answered,
+                 r->asked, r->waited, r->sent);
+    cr_expect_gt(r->sent, steps / 200);
+}
+
+Test(published, ide_registers_are_never_stale, .timeout = 60)
+{
+    static const uint8_t commands[] = { 0xec, 0xc8, 0xca, 0x20, 0x30, 0xe7, 0x90, 0xa1, 0xa0, 0x08,
+                                        0xe0, 0xa0, 0xb0, 0xe0, 0xf0, 0x01, 0x09, 0x00, 0x04, 0x02 };
+    IdeGuest *g = ide_guest_new();
+    Rig *r = rig_new(g->f, g->ide);
+    const PciDevice *pci = (const PciDevice *)g->ide;
+
+    r->favourites = commands;
+    r->nfavourites = sizeof commands;
+    for (unsigned i = 0; i < 16; i++) {
+        ide_guest_prd(g, 0x1000, i, 0x10000 + i * 0x1000, 0x1000, i == 15);
+    }
+    for (unsigned i = 0; i < 400; i++) {
+        run(r, 200);
+        out(r, BM0 + 4 + 8 * (i & 1), 4, 0x1000);
+        if (i % 16 == 0) {              /* ports come and go */
+            drain(r);
+            pci_bus_write(&g->f->bus, pci->devfn, 4, 2, i & 16 ? 4 : 1);
+            io_map_publish(&g->f->m.io);
+            for (unsigned k = 0; k < 20; k++) {
+                in(r, 0x1f0 + rnd(r, 8), 1);
+            }
+            pci_bus_write(&g->f->bus, pci->devfn, 4, 2, 5);
+            io_map_publish(&g->f->m.io);
+        }
+    }
+    rig_free(r);
+    ide_guest_free(g);
+}
+
+static void vga_is_never_stale(const DeviceClass *cls)
+{
+    static const uint8_t values[] = { 0x0a, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f, 0x11, 0x07, 0x63, 0x66, 0x67, 2,
+                                      0x20, 0x12, 0x06 };
+    FakeMachine *f = fake_machine_new();
+    Display *display = display_new(NULL);
+    Device *dev = device_new(&f->m, cls);
+    Rig *r;
+
+    device_set_pointer(dev, "bus", &f->bus);
+    device_set_u64(dev, "devfn", 0x10);
+    device_set_pointer(dev, "display", display);
+    device_set_u64(dev, "vram_mib", 4);
+    cr_assert(device_init(dev, NULL));
+    r = rig_new(f, dev);
+    r->favourites = values;
+    r->nfavourites = sizeof values;
+    out(r, 0x3c2, 1, 0x67);
+    run(r, 40000);
+    rig_free(r);
+    fake_machine_free(f);
+    display_free(display);
+}
+
+Test(published, standard_vga_registers_are_never_stale, .timeout = 60)
+{
+    vga_is_never_stale(&stdvga_class);
+}
+
+Test(published, cirrus_registers_are_never_stale, .timeout = 60)
+{
+    vga_is_never_stale(&cirrus_class);
+}
+
+Test(published, serial_port_registers_are_never_stale, .timeout = 60)
+{
+    static const uint8_t values[] = { 0x0f, 0x0b, 0x1b, 0x03, 0x83, 0x01, 0xc1, 0x02 };
+    FakeMachine *f = fake_machine_new();
+    Device *dev = device_create(&f->m, &uart_class, NULL);
+    Rig *r = rig_new(f, dev);
+
+    r->favourites = values;
+    r->nfavourites = sizeof values;
+    run(r, 60000);
+    rig_free(r);
+    fake_machine_free(f);
+}
+
+/* A text console moves its cursor: no access has to wait but those that set up the mode. */
+Test(published, a_text_cursor_needs_no_round_trip)
+{
+    FakeMachine *f = fake_machine_new();
+    Display *display = display_new(NULL);
+    Device *dev = device_new(&f->m, &stdvga_class);
+    Rig *r;
+
+    device_set_pointer(dev, "bus", &f->bus);
+    device_set_u64(dev, "devfn", 0x10);
+    device_set_pointer(dev, "display", display);
+    cr_assert(device_init(dev, NULL));
+    r = rig_new(f, dev);
+    out(r, 0x3c2, 1, 0x67);
+    r->waited = 0;
+    for (unsigned i = 0; i < 5; i++) {
+        static const uint8_t shape[2] = { 0x0d, 0x2e };
+
+        for (unsigned k = 0; k < 2; k++) {
+            uint64_t now = 0;
+
+            out(r, 0x3d4, 1, 0x0a + k);
+            cr_assert(io_reader_read(&r->reader, r->consumed, false, 0x3d5, 1, &now));
+            cr_expect_eq(now, i ? shape[k] : 0, "the write that nobody has served yet");
+            out(r, 0x3d4, 2, (shape[k] << 8) | (0x0a + k));
+        }
+        out(r, 0x3d4, 1, 0x0e);
+        out(r, 0x3d5, 1, i);
+    }
+    cr_expect_eq(r->waited, 0);
+    cr_expect_eq(r->consumed, 0);
+    rig_free(r);
+    fake_machine_free(f);
+    display_free(display);
+}
+
+/* One DMA command as Linux's ata_bmdma gives it. */
+Test(published, a_disk_command_needs_four_round_trips)
+{
+    IdeGuest *g = ide_guest_new();
+    Rig *r = rig_new(g->f, g->ide);
+
+    ide_guest_prd(g, 0x1000, 0, 0x10000, 0x1000, true);
+    out(r, PRI + R_DEVICE, 1, 0xe0);
+    drain(r);
+    r->asked = r->waited = 0;
+    in(r, PRI + R_STATUS, 1);
+    out(r, PRI + R_DEVICE, 1, 0xe0);
+    in(r, PRI_CTL, 1);
+    in(r, PRI + R_STATUS, 1);
+    for (unsigned i = R_FEATURE; i <= R_HIGH; i++) {
+        out(r, PRI + i, 1, i == R_COUNT ? 8 : 0);
+    }
+    out(r, PRI + R_DEVICE, 1, 0xe0);
+    in(r, PRI + R_STATUS, 1);
+    out(r, BM0 + 4, 4, 0x1000);
+    in(r, BM0, 1);
+    out(r, BM0, 1, 8);
+    cr_expect_eq(r->waited + r->asked, 0);
+    out(r, PRI + R_COMMAND, 1, 0xc8);
+    in(r, PRI_CTL, 1);
+    in(r, BM0, 1);
+    out(r, BM0, 1, 9);
+    while (!g->f->isa[14]) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    io_map_publish(&g->f->m.io);
+    in(r, BM0 + 2, 1);
+    in(r, BM0, 1);
+    out(r, BM0, 1, 8);
+    in(r, PRI_CTL, 1);
+    in(r, PRI + R_STATUS, 1);
+    in(r, BM0 + 2, 1);
+    out(r, BM0 + 2, 1, 0x64);
+    cr_expect_eq(r->waited, 3, "the command, start and stop: %u", r->waited);
+    cr_expect_eq(r->asked, 1, "the status that takes the interrupt back: %u", r->asked);
+    cr_expect_not(g->f->isa[14]);
+    rig_free(r);
+    ide_guest_free(g);
+}
