@@ -45,7 +45,16 @@ enum { PM_CAP = 0x50, PM_PMC = PM_CAP + 2, PM_CSR = PM_CAP + 4, PM_STATE = 3 };
 
 void rtl8139_update_irq(Rtl8139 *s)
 {
-    pci_set_irq(&s->pci, (s->isr & s->imr) != 0);
+    bool level = (s->isr & s->imr) != 0;
+
+    io_changed(&s->pci.dev);
+    if (level) {
+        io_busy(&s->pci.dev, true);
+    }
+    pci_set_irq(&s->pci, level);
+    if (!level) {
+        io_busy(&s->pci.dev, false);
+    }
 }
 
 static void rtl8139_raise(Rtl8139 *s, uint16_t bits)
@@ -504,8 +513,12 @@ static uint64_t rtl8139_read(void *opaque, uint64_t offset, unsigned width)
 {
     Rtl8139 *s = opaque;
 
-    return read_dword(s, offset & ~3u) >> (8 * (offset & 3)) & (width == 4 ? ~0u
-                                                                : (1u << 8 * width) - 1);
+    uint64_t v = read_dword(s, offset & ~3u);
+
+    if ((offset & 3) + width > 4) {
+        v |= (uint64_t)read_dword(s, (offset & ~3u) + 4) << 32;
+    }
+    return v >> (8 * (offset & 3)) & ((1ull << 8 * width) - 1);
 }
 
 static void write_config(Rtl8139 *s, unsigned n, uint8_t value)
@@ -621,17 +634,32 @@ static void rtl8139_write(void *opaque, uint64_t offset, unsigned width, uint64_
     }
 }
 
+/* What drivers read for each interrupt and frame. */
+static bool rtl8139_peek(void *opaque, unsigned offset, uint8_t *value)
+{
+    switch (offset) {
+    case TSD0 ... TSD0 + 15: case CR ... ISR + 1: case MSR:
+        *value = rtl8139_read(opaque, offset, 1);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const uint8_t rtl8139_store[IO_SIZE] = { [IMR ... IMR + 1] = 0xff };
+
 /*
  * Waited for: what can lower the interrupt line (CR's reset, IMR), and the timer's base.  And ISR, at any
  * time: an acknowledgement that comes late would take with it a frame that came after it.
  */
 static const uint8_t rtl8139_post[IO_SIZE] = {
     [TSD0 ... TSD0 + 15] = IO_POST_YES, [TSAD0 ... RBSTART + 3] = IO_POST_QUIET,
-    [CAPR ... CAPR + 1] = IO_POST_YES, [TPPOLL] = IO_POST_YES,
+    [CAPR ... CAPR + 1] = IO_POST_YES, [IMR ... IMR + 1] = IO_POST_IDLE, [TPPOLL] = IO_POST_YES,
 };
 
 static const IoOps rtl8139_ops = { .read = rtl8139_read, .write = rtl8139_write,
-                                   .widths = IO_8 | IO_16 | IO_32, .post = rtl8139_post };
+                                   .widths = IO_8 | IO_16 | IO_32, .post = rtl8139_post,
+                                   .store = rtl8139_store, .peek = rtl8139_peek };
 
 /* --- the class --- */
 

@@ -313,10 +313,16 @@ static void send_rings(Rtl8139 *s)
     if (!(s->cr & CR_TE) || !(s->cpcr & CPCR_TX) || !pci_bus_master(&s->pci)) {
         return;
     }
+    if (s->port) {
+        net_burst_begin(s->port);
+    }
     while (more && budget && bytes < BYTE_BUDGET) {
         more = (s->thpds && send_descriptor(s, s->thpds, &s->tx_high_index, &bytes)) ||
                (s->tnpds && send_descriptor(s, s->tnpds, &s->tx_index, &bytes));
         budget--;
+    }
+    if (s->port) {
+        net_burst_end(s->port);
     }
     if (more) {
         timer_at(&s->tx_again, machine_now(s->pci.dev.machine) + PAUSE_NS);

@@ -3,15 +3,16 @@
  * net.c - a NIC's port: frames over a packet socket (dm-net, dm-switch), over a tap, or nothing at
  * all.  Frames that the NIC can't take yet wait in a bounded queue; when it is full the other end is
  * left alone, so its own buffer is the rest of the cable.  Frames that the guest may not send yet
- * (rate limit) wait in another one, which drops when it is full, as a slow wire's does.
+ * (rate limit), or that the other end has no room for, wait in others, which drop when they are full, as
+ * a slow wire's does.
  */
 #include "net/net.h"
 
 #include <errno.h>
 #include <glib-unix.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
+#include "lib/packets.h"
 #include "net/offload.h"
 #include "net/pcap.h"
 #include "net/rate.h"
@@ -20,6 +21,7 @@
 #define MAX_QUEUED 64
 #define MAX_PIECES 1024         /* one long segment may add so many to the queue */
 #define FRAMES_A_TURN 64
+#define SOCKET_FRAME_MAX 4608   /* longest frame that any card takes, and some */
 #define RETRY_MS 2              /* a card whose driver gives it room in memory tells nobody */
 #define MAX_HELD (512u << 10)   /* bytes that wait for the rate limit */
 
@@ -32,6 +34,10 @@ struct NetPort {
     NetClient client;
     GQueue *waiting;            /* GBytes*: received while the NIC had no room */
     guint source;               /* watches fd; 0 while the queue is full */
+    PacketIn *in;               /* of a socket, as the next three */
+    PacketOut *out;
+    guint room;                 /* waits until the other end takes frames again */
+    unsigned bursts;            /* begun and not ended */
     guint deliver;              /* idle source that empties the queue */
     guint retry;                /* timer that looks whether it can be */
     bool peer_gone;
@@ -40,7 +46,7 @@ struct NetPort {
     size_t held_bytes;
     guint release;              /* timer that lets them go */
     Pcap *dump;
-    uint8_t frame[NET_FRAME_MAX];
+    uint8_t frame[NET_FRAME_MAX];       /* of a tap */
 };
 
 typedef struct Held {
@@ -103,36 +109,58 @@ static void lose_peer(NetPort *p)
     }
 }
 
+/* False: nothing more for now, or ever. */
+static bool from_tap(NetPort *p, int fd)
+{
+    NetOffload offload;
+    ssize_t n = tap_read(fd, p->vnet, p->frame, sizeof p->frame, &offload);
+
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        lose_peer(p);
+    }
+    if (n > 0) {
+        net_offload_finish(&offload, p->frame, n, arrived, p);
+    }
+    return n >= 0;
+}
+
+static unsigned from_socket(NetPort *p, int fd, unsigned max)
+{
+    int n = packet_in_read(p->in, fd, max);
+
+    if (n < 0) {
+        lose_peer(p);
+    }
+    for (int i = 0; i < n && p->fd == fd; i++) {
+        uint8_t *frame;
+        size_t len = packet_in_get(p->in, i, &frame);
+
+        if (len) {
+            arrived(p, frame, len);
+        }
+    }
+    return MAX(n, 0);
+}
+
 static gboolean frames_ready(gint fd, GIOCondition condition, gpointer opaque)
 {
     NetPort *p = opaque;
+    unsigned queued = g_queue_get_length(p->waiting);
 
     (void)condition;
-    for (unsigned i = 0; i < FRAMES_A_TURN; i++) {
-        NetOffload offload = { 0 };
-        bool tap = p->kind == PORT_TAP;
-        ssize_t n;
-
-        if (g_queue_get_length(p->waiting) >= MAX_QUEUED) {
-            p->source = 0;
-            return G_SOURCE_REMOVE;
+    if (queued < MAX_QUEUED && p->kind == PORT_SOCKET) {
+        from_socket(p, fd, MIN(FRAMES_A_TURN, MAX_QUEUED - queued));
+    } else {
+        for (unsigned i = 0; i < FRAMES_A_TURN && g_queue_get_length(p->waiting) < MAX_QUEUED &&
+             p->fd == fd && from_tap(p, fd); i++) {
         }
-        n = tap ? tap_read(fd, p->vnet, p->frame, sizeof p->frame, &offload)
-            : recv(fd, p->frame, sizeof p->frame, MSG_DONTWAIT);
-        if ((n == 0 && !tap) || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-            p->source = 0;
-            lose_peer(p);
-            return G_SOURCE_REMOVE;
-        }
-        if (n < 0) {
-            break;
-        }
-        if (n > 0) {
-            net_offload_finish(&offload, p->frame, n, arrived, p);
-        }
-        if (p->fd != fd) {              /* the card's handler has replugged it */
-            return G_SOURCE_REMOVE;
-        }
+    }
+    if (p->fd != fd) {                  /* the card's handler has replugged it */
+        return G_SOURCE_REMOVE;
+    }
+    if (p->peer_gone || g_queue_get_length(p->waiting) >= MAX_QUEUED) {
+        p->source = 0;
+        return G_SOURCE_REMOVE;
     }
     return G_SOURCE_CONTINUE;
 }
@@ -179,13 +207,31 @@ void net_receive_ready(NetPort *p)
 
 /* --- from the NIC ---------------------------------------------------------------------------- */
 
-/* A full buffer, or an interface that is down, drops the frame, as a busy wire does. */
+static gboolean room_again(gint fd, GIOCondition condition, gpointer opaque)
+{
+    NetPort *p = opaque;
+
+    (void)condition;
+    if (packet_out_flush(p->out, fd)) {
+        return G_SOURCE_CONTINUE;
+    }
+    p->room = 0;
+    return G_SOURCE_REMOVE;
+}
+
+/* Whether the other end has gone shows when we read. */
+static void flush(NetPort *p)
+{
+    if (!p->room && !p->bursts && packet_out_flush(p->out, p->fd)) {
+        p->room = g_unix_fd_add(p->fd, G_IO_OUT, room_again, p);
+    }
+}
+
 static void to_socket(void *opaque, const uint8_t *frame, size_t len)
 {
     NetPort *p = opaque;
 
-    while (send(p->fd, frame, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR) {
-    }
+    packet_out_add(p->out, p->fd, frame, len);
 }
 
 static void to_tap(void *opaque, const uint8_t *frame, size_t len)
@@ -211,6 +257,9 @@ static void transmit(NetPort *p, const void *frame, size_t len, const NetOffload
         net_offload_finish(o, copy, len, p->kind == PORT_TAP ? to_tap : to_socket, p);
     } else {
         to_socket(p, frame, len);
+    }
+    if (p->kind == PORT_SOCKET) {
+        flush(p);
     }
 }
 
@@ -277,6 +326,18 @@ void net_send(NetPort *p, const void *frame, size_t len)
     net_send_offload(p, frame, len, &(NetOffload){ 0 });
 }
 
+void net_burst_begin(NetPort *p)
+{
+    p->bursts++;
+}
+
+void net_burst_end(NetPort *p)
+{
+    if (--p->bursts == 0 && p->kind == PORT_SOCKET && p->fd >= 0) {
+        flush(p);
+    }
+}
+
 void net_port_limit(NetPort *p, uint64_t bytes, uint32_t us)
 {
     rate_set(&p->rate, bytes, us, g_get_monotonic_time());
@@ -302,6 +363,10 @@ static NetPort *port_new(PortKind kind, int fd, GError **error)
     p->fd = fd;
     p->waiting = g_queue_new();
     p->held = g_queue_new();
+    if (kind == PORT_SOCKET) {
+        p->in = packet_in_new(SOCKET_FRAME_MAX);
+        p->out = packet_out_new(MAX_HELD);
+    }
     return p;
 }
 
@@ -347,6 +412,9 @@ static void drop_source(guint *id)
 static void unplug(NetPort *p)
 {
     drop_source(&p->source);
+    drop_source(&p->room);
+    g_clear_pointer(&p->in, packet_in_free);
+    g_clear_pointer(&p->out, packet_out_free);
     if (p->fd >= 0) {
         close(p->fd);
         p->fd = -1;
@@ -394,6 +462,8 @@ void net_port_replug(NetPort *p, NetPort *from)
     p->fd = from->fd;
     p->vnet = from->vnet;
     p->peer_gone = from->peer_gone;
+    p->in = g_steal_pointer(&from->in);
+    p->out = g_steal_pointer(&from->out);
     from->fd = -1;
     net_port_free(from);
     watch(p);

@@ -49,6 +49,9 @@ void net_client_of(const NetPort *p, NetClient *client);    /* who is attached: 
 void net_send(NetPort *p, const void *frame, size_t len);
 /* The same; what the other end can't take over is done here.  offload is checked against the frame. */
 void net_send_offload(NetPort *p, const void *frame, size_t len, const NetOffload *offload);
+/* Frames sent in between may go out together, at the latest at the end.  May nest; for short times. */
+void net_burst_begin(NetPort *p);
+void net_burst_end(NetPort *p);
 /* The NIC has room again: queued frames are delivered from the main loop. */
 void net_receive_ready(NetPort *p);
 bool net_link_up(const NetPort *p);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * net_user.c - libslirp in a poll loop.  Frames longer than the link allows are dropped; the guest
- * is one station on a /24 whose host is .2, name server .3, first lease .15.
+ * is one station on a /24 whose host is .2, name server .3, first lease .15.  While the guest's card
+ * has no room, nothing is read from the host's sockets: a lost frame costs TCP half a second.
  */
 #include "net/user/net_user.h"
 
@@ -14,10 +15,12 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "lib/packets.h"
 #include "net/user/policy.h"
 
-#define FRAME_MAX 65550
+#define FRAME_MAX 4608          /* longest frame of any card that a guest can have here */
 #define MAX_POLLS 4096
+#define MAX_WAITING (1u << 20)  /* bytes that the guest's card has no room for */
 
 typedef struct SlirpTimer {
     struct SlirpTimer *next;
@@ -29,11 +32,12 @@ typedef struct SlirpTimer {
 typedef struct NetUser {
     Slirp *slirp;
     int fd;
+    PacketIn *in;
+    PacketOut *out;
     bool gone;
     SlirpTimer *timers;
     struct pollfd polls[MAX_POLLS];
     unsigned npolls;
-    uint8_t frame[FRAME_MAX];
 } NetUser;
 
 static int64_t now_ns(void *opaque)
@@ -49,10 +53,7 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 {
     NetUser *u = opaque;
 
-    if (send(u->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN &&
-        errno != EINTR && errno != EMSGSIZE && errno != ENOBUFS) {
-        u->gone = true;
-    }
+    packet_out_add(u->out, u->fd, buf, len);
     return len;
 }
 
@@ -245,18 +246,36 @@ static uint32_t next_timeout(const NetUser *u)
 
 static void receive_frames(NetUser *u)
 {
-    for (unsigned i = 0; i < 64; i++) {
-        ssize_t n = recv(u->fd, u->frame, sizeof u->frame, MSG_DONTWAIT);
+    int n = packet_in_read(u->in, u->fd, PACKETS_A_READ);
 
-        if (n > 0) {
-            slirp_input(u->slirp, u->frame, n);
-        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-            u->gone = true;
-            return;
-        } else {
-            return;
+    u->gone |= n < 0;
+    for (int i = 0; i < n; i++) {
+        uint8_t *frame;
+        size_t len = packet_in_get(u->in, i, &frame);
+
+        if (len) {
+            slirp_input(u->slirp, frame, len);
         }
     }
+}
+
+/* One round: waits, and does what has come up. */
+static void turn(NetUser *u)
+{
+    bool full = packet_out_flush(u->out, u->fd);
+    uint32_t timeout = next_timeout(u);
+    int rc;
+
+    u->polls[0] = (struct pollfd){ .fd = u->fd, .events = POLLIN | (full ? POLLOUT : 0) };
+    u->npolls = 1;
+    slirp_pollfds_fill(u->slirp, &timeout, add_poll, u);
+    rc = poll(u->polls, full ? 1 : u->npolls, MIN(timeout, next_timeout(u)));
+    if (u->polls[0].revents & ~POLLOUT) {
+        receive_frames(u);
+    }
+    slirp_pollfds_poll(u->slirp, rc < 0, get_revents, u);
+    run_timers(u);
+    u->gone |= packet_out_gone(u->out);
 }
 
 bool net_user_run(const NetUserOptions *options, GError **error)
@@ -267,21 +286,14 @@ bool net_user_run(const NetUserOptions *options, GError **error)
     if (!start(u, options, error) || !net_user_restrict(options->tftp, error)) {
         return false;
     }
+    u->in = packet_in_new(FRAME_MAX);
+    u->out = packet_out_new(MAX_WAITING);
     while (!u->gone) {
-        uint32_t timeout = next_timeout(u);
-        int rc;
-
-        u->polls[0] = (struct pollfd){ .fd = u->fd, .events = POLLIN };
-        u->npolls = 1;
-        slirp_pollfds_fill(u->slirp, &timeout, add_poll, u);
-        rc = poll(u->polls, u->npolls, MIN(timeout, next_timeout(u)));
-        slirp_pollfds_poll(u->slirp, rc < 0, get_revents, u);
-        if (u->polls[0].revents) {
-            receive_frames(u);
-        }
-        run_timers(u);
+        turn(u);
     }
     slirp_cleanup(u->slirp);
+    packet_in_free(u->in);
+    packet_out_free(u->out);
     close(u->fd);
     return true;
 }

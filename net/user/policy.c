@@ -26,6 +26,8 @@ static const SandboxCall calls[] = {
     { SCMP_SYS(recvfrom), "data", 0 },
     { SCMP_SYS(sendmsg), "data", 0 },
     { SCMP_SYS(recvmsg), "data", 0 },
+    { SCMP_SYS(sendmmsg), "frames", 0 },
+    { SCMP_SYS(recvmmsg), "frames", 0 },
     { SCMP_SYS(read), "data", 0 },
     { SCMP_SYS(readv), "data", 0 },
     { SCMP_SYS(shutdown), "half-closed connections", 0 },

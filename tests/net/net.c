@@ -112,6 +112,60 @@ Test(net, a_closed_peer_takes_the_link_down_and_sends_go_nowhere)
     net_port_free(p);
 }
 
+/* A lost frame would cost the guest's TCP as much as a thousand others. */
+Test(net, frames_for_a_slow_peer_wait_bounded_and_in_order)
+{
+    Card c = { 0 };
+    int far;
+    NetPort *p = port_new(&c, &far);
+    unsigned taken = 0, got;
+    uint8_t frame[1500] = { 0 };
+
+    for (unsigned i = 0; i < 300; i++) {
+        memcpy(frame, &i, sizeof i);
+        net_send(p, frame, sizeof frame);
+    }
+    for (unsigned turn = 0; turn < 20; turn++) {
+        while (recv(far, frame, sizeof frame, MSG_DONTWAIT) == sizeof frame) {
+            memcpy(&got, frame, sizeof got);
+            cr_assert_eq(got, taken++);
+        }
+        pump();
+    }
+    cr_assert_eq(taken, 300);
+    for (unsigned i = 0; i < 10000; i++) {
+        net_send(p, frame, sizeof frame);
+    }
+    for (taken = 0; recv(far, frame, sizeof frame, MSG_DONTWAIT) > 0; taken++) {
+        pump();
+    }
+    cr_assert_lt(taken, 1000);
+    net_port_free(p);
+    close(far);
+}
+
+Test(net, a_burst_goes_out_at_its_end)
+{
+    Card c = { 0 };
+    int far;
+    NetPort *p = port_new(&c, &far);
+    char b[10];
+
+    net_burst_begin(p);
+    net_send(p, "one", 3);
+    net_burst_begin(p);
+    net_send(p, "three", 5);
+    net_burst_end(p);
+    cr_assert_lt(recv(far, b, sizeof b, MSG_DONTWAIT), 0);
+    net_burst_end(p);
+    cr_assert_eq(recv(far, b, sizeof b, MSG_DONTWAIT), 3);
+    cr_assert_eq(recv(far, b, sizeof b, MSG_DONTWAIT), 5);
+    net_send(p, "two", 3);
+    cr_assert_eq(recv(far, b, sizeof b, MSG_DONTWAIT), 3);
+    net_port_free(p);
+    close(far);
+}
+
 /* G1: absurd lengths end at the entry. */
 Test(net, too_long_and_empty_frames_are_dropped)
 {
