@@ -166,23 +166,26 @@ static void make_thunks(Cpu *c, Jit *j)
     Emit e = { j->rw, j->rx - j->rw };
     uint8_t *at;
 
+    j->leave = e.p;
+    registers_out(&e, c);
+    vectors_out(&e, c);
+    j->left = e.p;
+    frames_leave(&e, c);
+    e_alu_imm(&e, 8, 0, opd_reg(RSP), 8);
+    for (unsigned n = sizeof saved; n--;)
+        pop(&e, saved[n]);
+    e8(&e, 0xc3);
+    frames_thunks(&e, c, j);
+
     /* enter(cpu, code): six registers and the return address; 8 more align the stack. */
     j->enter = (void (*)(Cpu *, const void *))(uintptr_t)e_here(&e);
     for (unsigned n = 0; n < sizeof saved; n++)
         push(&e, saved[n]);
     e_alu_imm(&e, 8, 5, opd_reg(RSP), 8);
+    frames_enter(&e, c, j);
     e_mov(&e, SCRATCH_B, RSI);
     registers_in(&e, c);
     e_op(&e, 0, 0, 0, 0xff, 4, opd_reg(SCRATCH_B));     /* jmp r11 */
-
-    j->leave = e.p;
-    registers_out(&e, c);
-    vectors_out(&e, c);
-    j->left = e.p;
-    e_alu_imm(&e, 8, 0, opd_reg(RSP), 8);
-    for (unsigned n = sizeof saved; n--;)
-        pop(&e, saved[n]);
-    e8(&e, 0xc3);
 
     j->body = e.p;
     at = call_out(&e, c, &c->jit_call);

@@ -205,6 +205,12 @@ static inline uint8_t *e_jmp(Emit *e)
     e32(e, 0);
     return e->p - 4;
 }
+static inline uint8_t *e_call(Emit *e)
+{
+    e8(e, 0xe8);
+    e32(e, 0);
+    return e->p - 4;
+}
 static inline void e_patch(uint8_t *at, const uint8_t *target)
 {
     int32_t d = (int32_t)(target - (at + 4));
@@ -214,9 +220,7 @@ static inline void e_patch(uint8_t *at, const uint8_t *target)
 static inline void e_jmp_to(Emit *e, const uint8_t *target) { e_patch(e_jmp(e), target); }
 static inline void e_call_to(Emit *e, const uint8_t *target)
 {
-    e8(e, 0xe8);
-    e32(e, 0);
-    e_patch(e->p - 4, target);
+    e_patch(e_call(e), target);
 }
 /* call [address] */
 static inline void e_call_abs(Emit *e, const void *slot) { e_op(e, 0, 0, 0, 0xff, 2, opd_abs(slot)); }

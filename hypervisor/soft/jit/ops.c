@@ -755,12 +755,19 @@ static void push_next(Xlat *x, const Insn *i)
     rsp_add(x, -(int32_t)size);
 }
 
+static uint64_t return_address(const Xlat *x, const Insn *i)
+{
+    uint64_t next = x->b->rip + i->off + i->len;
+
+    return i->opsize == 8 ? next : i->opsize == 4 ? (uint32_t)next : (uint16_t)next;
+}
+
 static bool emit_call(Xlat *x, const Insn *i)
 {
     if (!stack_plain(x, i))
         return false;
     push_next(x, i);
-    edge_jmp(x, i->imm);
+    edge_call(x, i->imm, return_address(x, i));
     return true;
 }
 
@@ -797,7 +804,7 @@ static bool emit_ret(Xlat *x, const Insn *i)
     from = memory_stack(x, i, 4, 0, size, FOR_READ, &spare);
     load_zero_extended(x, size, from);
     rsp_add(x, (int32_t)size + (i->opcode == 0xc2 ? (uint16_t)i->imm : 0));
-    edge_indirect(x);
+    edge_return(x);
     return true;
 }
 
@@ -813,6 +820,8 @@ static bool emit_indirect(Xlat *x, const Insn *i, bool call)
         e_store(e, opd_abs(&x->c->jit_save), SCRATCH_A);
         push_next(x, i);
         e_load(e, SCRATCH_A, opd_abs(&x->c->jit_save));
+        edge_indirect_call(x, return_address(x, i));
+        return true;
     }
     edge_indirect(x);
     return true;

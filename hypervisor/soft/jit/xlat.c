@@ -32,11 +32,14 @@ static void poll(Xlat *x, JitLink *l)
     x->polls[x->poll_count++] = (Poll){ e_jcc(&x->e, CC_NE), l };
 }
 
-/* Unconditional from here; x->flags is what they are here. */
-static void edge(Xlat *x, uint64_t rip)
+enum EdgeKind { EDGE_JUMP, EDGE_CALL, EDGE_LANDING };
+
+/* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings are polled as
+ * branches backward are: a tree of calls may take for ever without one of these. */
+static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
 {
-    bool guarded = !same_page(x, rip);
-    bool back = rip <= x->b->rip + x->b->insn[x->n].off;
+    bool guarded = kind == EDGE_LANDING || !same_page(x, rip);
+    bool back = kind == EDGE_LANDING || rip <= x->b->rip + x->b->insn[x->n].off;
     Emit *e = &x->e;
     JitLink *l;
 
@@ -50,16 +53,33 @@ static void edge(Xlat *x, uint64_t rip)
         e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&l->tag));
         x->polls[x->poll_count++] = (Poll){ e_jcc(e, CC_NE), l };
     }
+    if (kind == EDGE_CALL) {
+        flags_leave_host(x);
+        frame_push(x, next);
+    }
     if (!(x->flags & FLAGS_MEM))
         flags_to_host(x);
     l->flags = x->flags & (FLAGS_HOST | FLAGS_MEM);
-    l->site = e_jmp(e);
+    l->site = kind == EDGE_CALL ? e_call(e) : e_jmp(e);
 }
 
 void edge_jmp(Xlat *x, uint64_t rip)
 {
-    edge(x, rip);
+    edge(x, rip, EDGE_JUMP, 0);
     x->ended = true;
+}
+
+static void landing(Xlat *x, uint64_t next)
+{
+    frame_land(x);
+    edge(x, next, EDGE_LANDING, 0);
+    x->ended = true;
+}
+
+void edge_call(Xlat *x, uint64_t rip, uint64_t next)
+{
+    edge(x, rip, EDGE_CALL, next);
+    landing(x, next);
 }
 
 void edge_jcc(Xlat *x, unsigned cond, const Insn *i)
@@ -73,13 +93,14 @@ void edge_jcc(Xlat *x, unsigned cond, const Insn *i)
     } else {
         uint8_t *skip = e_jcc(&x->e, cond ^ 1);
         unsigned flags = x->flags;
-        edge(x, rip);
+        edge(x, rip, EDGE_JUMP, 0);
         x->flags = flags;
         e_patch(skip, x->e.p);
     }
 }
 
-void edge_indirect(Xlat *x)
+/* The jump cache's entry for the RIP in scratch A, which Cpu.rip gets too, is at scratch B; or leaves. */
+static void find_jump(Xlat *x)
 {
     Emit *e = &x->e;
     Cpu *c = x->c;
@@ -103,8 +124,32 @@ void edge_indirect(Xlat *x)
     e_load32(e, SCRATCH_A, opd_mem(SCRATCH_A, 0));
     e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_abs(&c->ring_seen));
     e_patch(e_jcc(e, CC_NE), x->j->leave);
-    e_op(e, 0, 0, 0, 0xff, 4, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->code));
+}
+
+static void go_to_entry(Xlat *x, unsigned digit)
+{
+    e_op(&x->e, 0, 0, 0, 0xff, digit, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&x->c->jumps->code));
     x->ended = true;
+}
+
+void edge_indirect(Xlat *x)
+{
+    find_jump(x);
+    go_to_entry(x, 4);
+}
+
+void edge_indirect_call(Xlat *x, uint64_t next)
+{
+    find_jump(x);
+    frame_push(x, next);
+    go_to_entry(x, 2);
+    landing(x, next);
+}
+
+void edge_return(Xlat *x)
+{
+    frame_return(x);
+    edge_indirect(x);
 }
 
 /* --- behind the block --- */
@@ -257,7 +302,7 @@ bool jit_translate(Cpu *c, Block *b)
     if (!x.ended) {
         x.n = b->count - 1;
         x87_settle(&x);
-        edge(&x, rip_cut(c, b->rip + b->len));
+        edge(&x, rip_cut(c, b->rip + b->len), EDGE_JUMP, 0);
     }
     emit_slow(&x);
     emit_vector_in(&x);

@@ -53,6 +53,8 @@ struct Jit {
     uint8_t *vector_load;       /* they may be loaded: does it */
     uint8_t *x87_in;            /* as vector_in: loads the x87 state, or calls the body */
     uint8_t *x87_load;          /* it may be loaded: does it; the XMM registers are lost */
+    uint8_t *frames_drop;       /* called: all return frames but the lowest go; R10 is lost */
+    uint8_t *leave_by_lowest;
 };
 
 #define LINK_MAX (1u << 17)
@@ -196,7 +198,21 @@ bool atomic_emit_fence(Xlat *x, const Insn *i);
 bool jit_translate(Cpu *c, Block *b);
 void edge_jcc(Xlat *x, unsigned cond, const Insn *i);
 void edge_jmp(Xlat *x, uint64_t rip);
-void edge_indirect(Xlat *x);    /* to the RIP in scratch register A; flags in memory */
+void edge_call(Xlat *x, uint64_t rip, uint64_t next);
+/* To the RIP in scratch register A; flags in memory. */
+void edge_indirect(Xlat *x);
+void edge_indirect_call(Xlat *x, uint64_t next);
+void edge_return(Xlat *x);
+
+/* returns.c */
+void frames_thunks(Emit *e, Cpu *c, Jit *j);    /* after leave */
+void frames_enter(Emit *e, Cpu *c, const Jit *j);
+void frames_leave(Emit *e, Cpu *c);
+/* Before a host CALL, and behind it.  next is the guest's return address. */
+void frame_push(Xlat *x, uint64_t next);
+void frame_land(Xlat *x);
+/* To the guest's return address in scratch A if the topmost frame is for it; else goes on here. */
+void frame_return(Xlat *x);
 
 /* cache.c */
 /* Serializes the host after code was written. */
