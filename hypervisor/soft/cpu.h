@@ -188,6 +188,7 @@ struct EngineVcpu {
     const uint8_t *jit_left;    /* code that goes back to C when the registers are in Cpu */
     uint64_t jit_stack;         /* RSP under the return frames (jit/returns.c) */
     uint64_t jit_stack_low, jit_stack_floor;    /* with the lowest frame alone; no more from here */
+    uint64_t jit_hold[8];       /* of groups of accesses (jit/groups.c), within one block */
     uint32_t pauses;            /* PAUSEs since this thread last yielded */
     uint64_t jit_save;
     uint32_t ring_seen;         /* *code_ring_seen when translated code was entered */

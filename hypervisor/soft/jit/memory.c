@@ -170,8 +170,41 @@ static Operand by_register(Xlat *x, unsigned base, int32_t disp, unsigned size,
     return opd_index(base, SCRATCH_B, 0, disp);
 }
 
+/* An access that belongs to a group: only the first one looks. */
+static Operand by_group(Xlat *x, unsigned base, int32_t disp, unsigned *spare)
+{
+    const GroupPlan *g = &x->plan[x->n];
+    uint64_t *hold = &x->c->jit_hold[g->slot];
+    int32_t at = (int32_t)(uintptr_t)table(x);
+    Emit *e = &x->e;
+
+    *spare = SCRATCH_A;
+    if (g->role == GROUP_MEMBER) {
+        if (g->load)
+            e_load(e, SCRATCH_B, opd_abs(hold));
+        return opd_index(base, SCRATCH_B, 0, disp);
+    }
+    flags_leave_host(x);
+    e_lea(e, 8, SCRATCH_A, opd_mem(base, disp + g->below));
+    entry_offset(x, disp + g->below ? SCRATCH_A : base);
+    e_op(e, 8, 0, 0, 0x2b, SCRATCH_A, opd_mem(SCRATCH_B, at + (g->write ? TAG_WRITE : TAG_READ)));
+    e_alu_imm(e, 8, 7, opd_reg(SCRATCH_A), (int32_t)(4096 - g->span));
+    slow_if(x, CC_A);
+    e_load(e, SCRATCH_B, opd_mem(SCRATCH_B, at + ADDEND));
+    if (g->store)
+        e_store(e, opd_abs(hold), SCRATCH_B);
+    return opd_index(base, SCRATCH_B, 0, disp);
+}
+
+static bool in_group(const Xlat *x, bool stack)
+{
+    return x->plan[x->n].role != GROUP_NONE && x->plan[x->n].stack == stack;
+}
+
 Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare)
 {
+    if (in_group(x, false))
+        return by_group(x, host_reg[i->base], i->disp, spare);
     flags_leave_host(x);
     if (i->asize > 2 && i->base == REG_ZERO && i->index == REG_ZERO && !has_base(x, i->seg)) {
         uint64_t at = i->asize == 8 ? (uint64_t)(int64_t)i->disp : (uint32_t)i->disp;
@@ -213,6 +246,8 @@ Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsign
                      enum Access access, unsigned *spare)
 {
     (void)i;
+    if (in_group(x, true))
+        return by_group(x, host_reg[base], disp, spare);
     flags_leave_host(x);
     if (x->in_64)
         return by_register(x, host_reg[base], disp, size, access, spare);

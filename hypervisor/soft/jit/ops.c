@@ -784,11 +784,11 @@ static void rm_to_scratch(Xlat *x, const Insn *i)
 {
     unsigned spare;
 
+    flags_leave_host(x);
     if (i->rm == REG_MEM) {
         load_zero_extended(x, i->opsize, memory_operand(x, i, i->opsize, FOR_READ, &spare));
         return;
     }
-    flags_leave_host(x);
     load_zero_extended(x, i->opsize, in_memory(i->rm, 8) ? opd_abs(&x->c->gpr[i->rm])
                                                          : opd_reg(host_reg[i->rm]));
 }
@@ -995,13 +995,60 @@ bool op_emit(Xlat *x, const Insn *i)
     return form_of(i, &f) && emit_form(x, i, &f);
 }
 
+/* A form, and emitted as one. */
+static bool plain_form(const Xlat *x, const Insn *i, Form *f)
+{
+    unsigned op = i->opcode;
+
+    return op != 0x90 && !(op == 0xf7 && (i->modrm >> 3 & 7) >= 6) && !sse_known(i) && !x87_known(i) &&
+           !mmx_known(i) && body_of(x, i) != op_ud && body_of(x, i) != op_gp && form_of(i, f) &&
+           encodable(i, f);
+}
+
+bool op_memory_form(const Insn *i, uint8_t *size, bool *write)
+{
+    Form f;
+
+    if (i->rm != REG_MEM || !form_of(i, &f) || f.lock)
+        return false;
+    *size = f.rm_size;
+    *write = f.rm_out;
+    return true;
+}
+
+bool op_stays(const Xlat *x, const Insn *i)
+{
+    unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
+    Form f;
+
+    if (i->row || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+        return false;
+    switch (op) {
+    case 0x50 ... 0x5f: case 0x68: case 0x6a: case 0xc2: case 0xc3: case 0xc9: case 0xe8:
+        return stack_plain(x, i);
+    case 0x70 ... 0x7f: case 0x180 ... 0x18f: case 0xe9: case 0xeb: case 0x98: case 0x99:
+    case 0xb0 ... 0xbf: case 0x118 ... 0x11f:
+        return true;
+    case 0x8d: return i->opsize != 2;
+    case 0x90: return body_of(x, i) == op_nop;
+    case 0x1c8 ... 0x1cf: return i->opsize >= 4;
+    case 0xff:
+        if (digit == 2 || digit == 6)
+            return stack_plain(x, i);
+        if (digit == 4)
+            return true;
+        break;
+    }
+    return plain_form(x, i, &f);
+}
+
 FlagUse op_flag_use(const Xlat *x, const Insn *i)
 {
     FlagUse u = { .may_leave = true };
+    bool member = x->plan[i - x->b->insn].role == GROUP_MEMBER;
     unsigned op = i->opcode;
     Form f;
 
-    (void)x;
     if (i->row || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
         return u;
     if ((op >= 0x70 && op <= 0x7f) || (op >= 0x180 && op <= 0x18f)) {
@@ -1020,11 +1067,15 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i)
     }
     if (sse_known(i))
         return u;
+    if (member && ((op >= 0x50 && op <= 0x5f) || op == 0x68 || op == 0x6a)) {
+        u.may_leave = false;
+        return u;
+    }
     if (is_divide(i) || !form_of(i, &f))
         return u;
     u.reads = f.reads || f.flags == FL_PART;
     u.writes_all = f.flags == FL_ALL;
-    u.may_leave = i->rm == REG_MEM || !encodable(i, &f);
+    u.may_leave = (i->rm == REG_MEM && !member) || !encodable(i, &f);
     return u;
 }
 

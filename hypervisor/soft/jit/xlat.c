@@ -3,6 +3,7 @@
  * xlat.c - translates one block: its entries, its instructions in turn, the ways out of it, and
  * behind them what is seldom run: calls of bodies and stubs of jumps that aren't linked yet.
  */
+#include <string.h>
 #include "hypervisor/soft/jit/xlat.h"
 #include "hypervisor/soft/mmu.h"
 
@@ -167,6 +168,10 @@ static void emit_slow(Xlat *x)
         x->flags = x->done[n].before;
         x->again = x->done[n].again;
         flags_to_mem(x);
+        if (x->plan[n].open || x->plan[n].role == GROUP_FIRST) {
+            x->second[n] = e_jmp(e);
+            continue;
+        }
         e_imm(e, SCRATCH_A, (uintptr_t)x->b);
         e_imm(e, SCRATCH_B, (uintptr_t)i);
         e_call_to(e, x->j->body);
@@ -253,16 +258,92 @@ static void emit_call(Xlat *x, const Insn *i)
     x->x87 = false;
 }
 
+/* Back to what holds wherever a jump from the first translation may come in. */
+static void settle(Xlat *x)
+{
+    flags_to_mem(x);
+    x->flags = FLAGS_MEM;
+    x87_settle(x);
+    x->vec = 0;
+    x->x87 = false;
+    x->held[0] = x->held[1] = NO_REG;
+}
+
+static void translate_insn(Xlat *x)
+{
+    const Insn *i = &x->b->insn[x->n];
+
+    x->keep = false;
+    if (x->n + 1u == x->b->count || insn_is_branch(i))
+        x87_settle(x);                  /* the block may be left within i */
+    x->x87_before[x->n] = x->x87_pending;
+    flags_before_insn(x, i);
+    if (!op_emit(x, i))
+        emit_call(x, i);
+    flags_after_insn(x, i);
+    if (!x->keep)
+        x->held[0] = x->held[1] = NO_REG;
+    if (!x->ended) {
+        x->done[x->n].resume = x->e.p;
+        x->done[x->n].flags = (uint8_t)x->flags;
+        x->done[x->n].vec = x->vec;
+        x->done[x->n].x87 = x->x87;
+    }
+}
+
+/* What comes behind the last instruction. */
+static void finish(Xlat *x)
+{
+    if (!x->ended) {
+        x->n = x->b->count - 1;
+        x87_settle(x);
+        edge(x, rip_cut(x->c, x->b->rip + x->b->len), EDGE_JUMP, 0);
+    }
+    emit_slow(x);
+    emit_vector_in(x);
+    emit_x87_in(x);
+    emit_stubs(x);
+}
+
+/* From the first instruction on to which the first translation may go; without groups. */
+static void translate_again(Xlat *x)
+{
+    uint8_t *jumps[BLOCK_INSNS];
+    unsigned n = 0;
+
+    memcpy(jumps, x->second, sizeof jumps);
+    while (n < x->b->count && !jumps[n])
+        n++;
+    if (n == x->b->count)
+        return;
+    memset(x->plan, 0, sizeof x->plan);
+    memset(x->done, 0, sizeof x->done);
+    x->slow_count = x->vec_in_count = x->x87_in_count = x->poll_count = x->edge_count = 0;
+    x->flags = FLAGS_MEM;
+    x->x87_pending = X87_NOTHING_PENDING;
+    x->ended = false;
+    for (x->n = n; x->n < x->b->count && !x->ended; x->n++) {
+        if (jumps[x->n]) {
+            settle(x);
+            e_patch(jumps[x->n], x->e.p);
+        }
+        translate_insn(x);
+    }
+    finish(x);
+}
+
 bool jit_translate(Cpu *c, Block *b)
 {
     Jit *j = c->jit;
     Xlat x = { .e = { j->p, j->run }, .c = c, .j = j, .b = b,
                .in_64 = (b->mode & MODE_SIZE_MASK) == MODE_64 };
-    unsigned need = flags_first_need(&x);
     uint8_t *host, *mem;
+    unsigned need;
 
     x.held[0] = x.held[1] = NO_REG;
     x.x87_pending = X87_NOTHING_PENDING;
+    groups_plan(&x);
+    need = flags_first_need(&x);
     if (need == FLAGS_MEM) {
         host = x.e.p;
         x.flags = FLAGS_HOST;
@@ -279,35 +360,10 @@ bool jit_translate(Cpu *c, Block *b)
         x.flags = FLAGS_HOST;
         mem = host = x.e.p;
     }
-    for (x.n = 0; x.n < b->count && !x.ended; x.n++) {
-        const Insn *i = &b->insn[x.n];
-
-        x.keep = false;
-        if (x.n + 1u == b->count || insn_is_branch(i))
-            x87_settle(&x);             /* the block may be left within i */
-        x.x87_before[x.n] = x.x87_pending;
-        flags_before_insn(&x, i);
-        if (!op_emit(&x, i))
-            emit_call(&x, i);
-        flags_after_insn(&x, i);
-        if (!x.keep)
-            x.held[0] = x.held[1] = NO_REG;
-        if (!x.ended) {
-            x.done[x.n].resume = x.e.p;
-            x.done[x.n].flags = (uint8_t)x.flags;
-            x.done[x.n].vec = x.vec;
-            x.done[x.n].x87 = x.x87;
-        }
-    }
-    if (!x.ended) {
-        x.n = b->count - 1;
-        x87_settle(&x);
-        edge(&x, rip_cut(c, b->rip + b->len), EDGE_JUMP, 0);
-    }
-    emit_slow(&x);
-    emit_vector_in(&x);
-    emit_x87_in(&x);
-    emit_stubs(&x);
+    for (x.n = 0; x.n < b->count && !x.ended; x.n++)
+        translate_insn(&x);
+    finish(&x);
+    translate_again(&x);
     j->p = x.e.p;
     b->wants_host = need == FLAGS_HOST;
     b->code_mem = mem;

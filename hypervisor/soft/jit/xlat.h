@@ -71,6 +71,20 @@ enum { VEC_SSE = 1, VEC_AVX = 2 };
 typedef struct X87Pending { uint8_t insn, data; } X87Pending;
 #define X87_NOTHING_PENDING (X87Pending){ NO_REG, NO_REG }
 
+/* What groups.c says of an instruction. */
+enum GroupRole { GROUP_NONE, GROUP_FIRST, GROUP_MEMBER };
+#define HOLD_SLOTS 8
+typedef struct GroupPlan {
+    uint8_t role;               /* enum GroupRole */
+    bool open;                  /* a group goes on behind it */
+    bool stack;                 /* it is memory_stack()'s access, else memory_operand()'s */
+    bool write;                 /* the group has a write */
+    bool load, store;           /* a member's: what is kept isn't in scratch B; a first one's: keep it */
+    uint8_t slot;               /* Cpu.jit_hold[] */
+    uint16_t span;              /* bytes of the group */
+    int32_t below;              /* from the first one's address to the group's */
+} GroupPlan;
+
 typedef struct Poll { uint8_t *site; JitLink *link; } Poll;
 
 /* A way out, as long as its block is translated. */
@@ -93,6 +107,8 @@ typedef struct Xlat {
     bool ended;                 /* nothing falls through any more */
     uint8_t held[2];            /* guest registers whose values scratch A and B have, or NO_REG */
     bool keep;                  /* they still have them after this instruction */
+    GroupPlan plan[BLOCK_INSNS];        /* all GROUP_NONE in the second translation */
+    uint8_t *second[BLOCK_INSNS];       /* jumps to its instructions; NULL: none */
     SlowJump slow[BLOCK_INSNS * 6];
     unsigned slow_count;
     struct { uint8_t *resume; FlagsAgain again; uint8_t before, flags, vec; bool x87; } done[BLOCK_INSNS];
@@ -131,8 +147,8 @@ unsigned flags_first_need(const Xlat *x);
 void slow_if(Xlat *x, unsigned cond);
 /*
  * The memory operand of i, or of an address by hand, size bytes: checks that it may be read or
- * written without a look, else the whole instruction goes to its body.  Flags are in memory
- * afterwards and not in the host.  *spare is a scratch register that the operand doesn't use.
+ * written without a look, else the whole instruction goes to its body.  The host's flags are lost,
+ * the guest's are not (a group's member leaves them where they are).  *spare is a scratch register that the operand doesn't use.
  */
 enum Access { FOR_READ, FOR_READ_16, FOR_WRITE, FOR_WRITE_16, FOR_LOCK };  /* _16: aligned */
 Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare);
@@ -156,6 +172,13 @@ typedef struct FlagUse { bool reads, writes_all, may_leave; } FlagUse;
 FlagUse op_flag_use(const Xlat *x, const Insn *i);
 /* The guest registers that it may write: bits. */
 uint16_t op_writes(const Xlat *x, const Insn *i);
+/* It is emitted, and calls C only by slow_if(). */
+bool op_stays(const Xlat *x, const Insn *i);
+/* Its memory operand is accessed once, as memory_operand() does, and need not be aligned. */
+bool op_memory_form(const Insn *i, uint8_t *size, bool *write);
+
+/* groups.c: fills Xlat.plan */
+void groups_plan(Xlat *x);
 
 /* Is the stack pointer as wide as i's operand, and that the stack's usual width? */
 bool stack_plain(const Xlat *x, const Insn *i);
