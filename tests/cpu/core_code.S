@@ -246,6 +246,85 @@ snippet k_smc_linked, 64        /* a jump that was taken often leads to code tha
     jmp 3b
 end k_smc_linked
 
+snippet k_frames, 64            /* functions with frames, the stack 8 bytes further at each call */
+1:  mov rsp, rbx
+    call 2f
+    add rbx, 8
+    dec ecx
+    jnz 1b
+    hlt
+2:  push rbp
+    mov rbp, rsp
+    push r12
+    push qword ptr [rbp + 8]
+    sub rsp, 0x20
+    mov [rsp + 8], rcx
+    mov [rbp - 0x20], rbx
+    cmp ecx, 5
+    adc qword ptr [rsp + 8], 1
+    xor rsi, [rbp - 0x10]
+    mov r9, [rbp - 0x20]
+    add rdi, [rsp + 8]
+    lea rdx, [rsp + 0x10]
+    add rdi, r9
+    xor [rdx + 8], edi
+    call 3f
+    lea rsp, [rsp + 0x20]
+    pop rax
+    pop r12
+    pop rbp
+    ret
+3:  add rdi, [rsp + 0x20]
+    ret
+end k_frames
+
+snippet k_fields, 64            /* fields by RBX, until there is no page any more */
+1:  mov [rbx + 8], eax
+    inc dword ptr [rbx + 12]
+    add rbx, 4
+    cmp rdx, [rbx + 8]
+    adc rdx, [rbx]
+    mov [rbx - 4], rcx
+    mov rsi, [rbx + 0x20]
+    inc eax
+    loop 1b
+    hlt
+end k_fields
+
+snippet k_field_moves, 64       /* the page of a group goes between two accesses to it */
+    mov rax, [rbx]
+    mov [rsi], rdi
+    invlpg [rbx]
+    mov rdx, [rbx + 8]
+    hlt
+end k_field_moves
+
+snippet k_returns, 64           /* returns that aren't to where the call was */
+    mov ecx, 40
+1:  call 2f
+    ud2
+    call 3f
+    add rdx, 1
+    dec ecx
+    jnz 1b
+    mov ecx, 3000
+    call 4f
+    hlt
+2:  add qword ptr [rsp], 2      /* skips UD2 */
+    inc rax
+    ret
+3:  mov r10, [rsp]
+    mov [rsp + 8], r10          /* returns to there twice, the second time from here */
+    add rsp, 8
+    sub rsp, 8
+    ret
+4:  dec ecx                     /* 3000 deep */
+    jz 5f
+    call 4b
+5:  inc rbx
+    ret
+end k_returns
+
 snippet k_flags, 64             /* leaves the flags of an addition that carries and overflows */
     mov al, 0x80
     add al, 0x80

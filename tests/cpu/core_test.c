@@ -4,8 +4,10 @@
  * TLB, breakpoints, several vCPUs, dirty log, kicks.
  */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/sys_guest.h"
 
 static Guest *g;
@@ -191,6 +193,113 @@ Test(core, fault_in_rep_stosq_leaves_what_is_left_to_do)
     eq_hex(ram64(g, DATA + 0x1ff8), 0x1122334455667788ull);
     eq_hex(ram64(g, R(RSP)), 2);
     eq_hex(ram64(g, R(RSP) + 8), CODE);
+}
+
+/* --- translated code's short cuts: the interpreter is the oracle --- */
+extern const uint8_t k_frames[], k_frames_end[], k_fields[], k_fields_end[], k_field_moves[],
+    k_field_moves_end[], k_returns[], k_returns_end[];
+
+static void both_ways(const uint8_t *code, size_t len, void (*prepare)(void), int vector)
+{
+    VcpuState first = { 0 };
+    uint8_t *memory = malloc(4 * 4096);
+
+    for (unsigned way = 0; way < 2; way++) {
+        guest_free(g);
+        setup();
+        jit_set_warm(g->engine, way ? 1 : UINT16_MAX);
+        guest_code(g, CODE, code, len);
+        prepare();
+        if (vector < 0) {
+            run_done(g);
+        } else {
+            run_to_vector(g, vector);
+        }
+        if (!way) {
+            first = g->s;
+            memcpy(memory, g->ram + DATA, 4 * 4096);
+            continue;
+        }
+        for (unsigned r = 0; r < 16; r++) {
+            cr_expect_eq(R(r), first.gpr[r], "register %u: %llx, not %llx", r,
+                         (unsigned long long)R(r), (unsigned long long)first.gpr[r]);
+        }
+        eq_hex(g->s.rip, first.rip);
+        eq_hex(g->s.rflags, first.rflags);
+        eq_hex(g->s.cr2, first.cr2);
+        cr_expect(!memcmp(memory, g->ram + DATA, 4 * 4096));
+    }
+    free(memory);
+}
+
+static void prepare_frames(void)
+{
+    R(RBX) = DATA + 0x1000 - 0x80;
+    R(RCX) = 80;
+    R(12) = 0x1212121212121212ull;
+    R(RBP) = 0xb0b0;
+}
+
+Test(core, frames_across_a_page_boundary_are_as_anywhere)
+{
+    both_ways(k_frames, k_frames_end - k_frames, prepare_frames, -1);
+    eq_hex(R(12), 0x1212121212121212ull);
+    eq_hex(R(RBP), 0xb0b0);
+}
+
+static void prepare_fields(void)
+{
+    ram_put(g, PT_AT + ((DATA >> 12) + 2) * 8, 8, 0);
+    for (unsigned n = 0; n < 4096; n++) {
+        ram_put(g, DATA + n * 4, 4, n * 0x9e3779b1u);
+    }
+    R(RBX) = DATA + 0x1000 - 0x100;
+    R(RCX) = 100000;
+}
+
+Test(core, fields_at_the_end_of_memory_fault_one_by_one)
+{
+    both_ways(k_fields, k_fields_end - k_fields, prepare_fields, 14);
+    eq_hex(g->s.cr2, DATA + 0x2000);
+}
+
+static void prepare_fields_read_only(void)
+{
+    prepare_fields();
+    ram_put(g, PT_AT + ((DATA >> 12) + 1) * 8, 8, (DATA + 0x1000) | (PTE & ~2));
+    g->s.cr0 |= 1 << 16;
+}
+
+Test(core, fields_of_a_page_that_is_read_only_fault_at_the_first_write)
+{
+    both_ways(k_fields, k_fields_end - k_fields, prepare_fields_read_only, 14);
+    eq_hex(g->s.cr2 & ~7ull, DATA + 0x1000);
+}
+
+static void prepare_field_moves(void)
+{
+    ram_put(g, DATA + 8, 8, 0x1111);
+    ram_put(g, DATA + 0x1008, 8, 0x2222);
+    R(RBX) = DATA;
+    R(RSI) = PT_AT + (DATA >> 12) * 8;
+    R(RDI) = (DATA + 0x1000) | PTE;
+}
+
+Test(core, a_group_of_accesses_ends_where_its_page_may_change)
+{
+    both_ways(k_field_moves, k_field_moves_end - k_field_moves, prepare_field_moves, -1);
+    eq_hex(R(RDX), 0x2222);
+}
+
+static void prepare_returns(void)
+{
+    R(RSP) = DATA + 0x7000;
+}
+
+Test(core, returns_go_where_the_stack_says)
+{
+    both_ways(k_returns, k_returns_end - k_returns, prepare_returns, -1);
+    eq_hex(R(RBX), 3000);
 }
 
 /* --- TLB --- */

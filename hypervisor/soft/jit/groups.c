@@ -181,7 +181,8 @@ static bool keeps_scratch(const Insn *i)
     return (op < 0x40 && (op & 7) < 6) || (op >= 0x50 && op <= 0x5f) || op == 0x68 || op == 0x6a ||
            (op >= 0x70 && op <= 0x7f) || (op >= 0x180 && op <= 0x18f) || op == 0x81 || op == 0x83 ||
            op == 0x85 || op == 0x89 || op == 0x8b || op == 0xc7 ||
-           (op == 0x8d && i->asize == 8 && i->index == REG_ZERO && i->base < 16 && at_home(i->base)) || (op >= 0xb8 && op <= 0xbf) ||
+           (op == 0x8d && i->asize == 8 && i->index == REG_ZERO && i->base < 16 && at_home(i->base)) ||
+           (op >= 0xb8 && op <= 0xbf) ||
            (op == 0xff && digit < 2 && i->rm != REG_MEM);
 }
 

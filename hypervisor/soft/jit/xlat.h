@@ -79,7 +79,7 @@ typedef struct GroupPlan {
     bool open;                  /* a group goes on behind it */
     bool stack;                 /* it is memory_stack()'s access, else memory_operand()'s */
     bool write;                 /* the group has a write */
-    bool load, store;           /* a member's: what is kept isn't in scratch B; a first one's: keep it */
+    bool load, store;           /* what is kept comes from its slot; it goes there */
     uint8_t slot;               /* Cpu.jit_hold[] */
     uint16_t span;              /* bytes of the group */
     int32_t below;              /* from the first one's address to the group's */
@@ -148,7 +148,8 @@ void slow_if(Xlat *x, unsigned cond);
 /*
  * The memory operand of i, or of an address by hand, size bytes: checks that it may be read or
  * written without a look, else the whole instruction goes to its body.  The host's flags are lost,
- * the guest's are not (a group's member leaves them where they are).  *spare is a scratch register that the operand doesn't use.
+ * the guest's are not (a group's member leaves them where they are).  *spare is a scratch register
+ * that the operand doesn't use.
  */
 enum Access { FOR_READ, FOR_READ_16, FOR_WRITE, FOR_WRITE_16, FOR_LOCK };  /* _16: aligned */
 Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare);
