@@ -75,7 +75,7 @@ static bool access_of(const Xlat *x, const Insn *i, GroupAccess *a)
     a->reg = i->base;
     a->off = i->disp;
     return i->asize == width(x) && i->index == REG_ZERO && at_home(i->base) &&
-           i->seg != SEG_FS && i->seg != SEG_GS;
+           !memory_has_base(x, i->seg);
 }
 
 static void forget(Plan *p, unsigned r)

@@ -29,8 +29,7 @@ static TlbEntry *table(const Xlat *x)
     return x->b->mode & MODE_AC ? c->tlbs[TLB_SUPER_AC] : c->tlbs[TLB_SUPER];
 }
 
-/* Has the segment a base that must be added? */
-static bool has_base(const Xlat *x, unsigned seg)
+bool memory_has_base(const Xlat *x, unsigned seg)
 {
     if (seg == SEG_NONE)
         return false;
@@ -206,13 +205,13 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
     if (in_group(x, false))
         return by_group(x, host_reg[i->base], i->disp, spare);
     flags_leave_host(x);
-    if (i->asize > 2 && i->base == REG_ZERO && i->index == REG_ZERO && !has_base(x, i->seg)) {
+    if (i->asize > 2 && i->base == REG_ZERO && i->index == REG_ZERO && !memory_has_base(x, i->seg)) {
         uint64_t at = i->asize == 8 ? (uint64_t)(int64_t)i->disp : (uint32_t)i->disp;
 
         if ((at & 0xfff) + size <= 4096 && !(needs_alignment(access) && (at & (size - 1))))
             return known_address(x, at, size, access, spare);
     }
-    if (i->asize == 8 && !has_base(x, i->seg)) {
+    if (i->asize == 8 && !memory_has_base(x, i->seg)) {
         uint64_t at = x->b->rip + (uint64_t)(int64_t)i->disp;
 
         if (i->base == REG_RIP && (at & 0xfff) + size <= 4096 &&
@@ -222,7 +221,7 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
             return by_register(x, host_reg[i->base], i->disp, size, access, spare);
     }
     memory_address(x, i);
-    if (has_base(x, i->seg))
+    if (memory_has_base(x, i->seg))
         add_base(x, i->seg, i->asize == 2, size, access);
     entry_offset(x, SCRATCH_A);
     check(x, size, access);
@@ -254,7 +253,7 @@ Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsign
     e_lea(&x->e, 4, SCRATCH_A, opd_mem(host_reg[base], disp));
     if (!(x->b->mode & MODE_SS32))
         e_op(&x->e, 4, 0, 1, 0xb7, SCRATCH_A, opd_reg(SCRATCH_A));      /* movzx r10d, r10w */
-    if (has_base(x, SEG_SS))
+    if (memory_has_base(x, SEG_SS))
         add_base(x, SEG_SS, !(x->b->mode & MODE_SS32), size, access);
     entry_offset(x, SCRATCH_A);
     check(x, size, access);

@@ -156,6 +156,8 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
 /* At guest register base + disp in segment SS, as PUSH and POP do. */
 Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsigned size,
                      enum Access access, unsigned *spare);
+/* Must the segment's base be added, or its rights be looked at? */
+bool memory_has_base(const Xlat *x, unsigned seg);
 /* The address of i in scratch register A, cut to the address size, without the segment's base. */
 void memory_address(Xlat *x, const Insn *i);
 
