@@ -16,6 +16,11 @@
 #define SILENCE 36                      /* an operator that is silent is 0 or -1 */
 #define QUIET_ENOUGH (OPL3_RATE / 2)    /* samples of silence, then the chip may rest */
 #define ENVELOPE_END 0x1ff              /* an operator's attenuation when its note is over */
+#define STAGES 5
+#define RATES 64
+#define STEP_MAX 8
+#define VIBRATO_STEPS 8
+#define TREMOLO_STEPS 210
 
 enum { TIMER1 = 2, TIMER2 = 3, TIMER_CONTROL = 4, KEY_ON = 0xb0, RHYTHM = 0xbd, FOUR_OP = 0x104,
        NEW = 0x105 };
@@ -72,6 +77,52 @@ static void control_timers(Opl3 *o, uint8_t value)
     }
 }
 
+/* --- what is inside of the chip ------------------------------------------------------------------ */
+
+_Static_assert(G_N_ELEMENTS(((opl3_chip *)0)->slot) == OPL3_OPERATORS, "operators");
+
+static void remember(Opl3 *o)
+{
+    const opl3_chip *chip = &o->synth->chip;
+
+    for (unsigned i = 0; i < OPL3_OPERATORS; i++) {
+        const opl3_slot *s = &chip->slot[i];
+
+        o->op[i] = (Opl3Operator){ s->eg_rout, s->eg_gen, s->eg_rate, s->eg_inc, s->out, s->prout, s->fbmod,
+                                   s->pg_phase };
+    }
+    o->ticks = chip->timer;
+    o->vibrato = chip->vibpos;
+    o->tremolo = chip->tremolo;
+    o->tremolo_at = chip->tremolopos;
+    o->noise = chip->noise;
+}
+
+/* After the registers were written: their keys have begun notes. */
+static void recall(Opl3 *o)
+{
+    opl3_chip *chip = &o->synth->chip;
+
+    for (unsigned i = 0; i < OPL3_OPERATORS; i++) {
+        const Opl3Operator *op = &o->op[i];
+        opl3_slot *s = &chip->slot[i];
+
+        s->eg_rout = op->attenuation;
+        s->eg_gen = op->stage;
+        s->eg_rate = op->rate;
+        s->eg_inc = op->step;
+        s->out = (int16_t)op->out;
+        s->prout = (int16_t)op->before;
+        s->fbmod = (int16_t)op->feedback;
+        s->pg_phase = op->phase;
+    }
+    chip->timer = o->ticks;
+    chip->vibpos = o->vibrato;
+    chip->tremolo = o->tremolo;
+    chip->tremolopos = o->tremolo_at;
+    chip->noise = o->noise;
+}
+
 /* --- sound -------------------------------------------------------------------------------------- */
 
 static bool keys_down(const Opl3 *o)
@@ -98,6 +149,12 @@ static bool over(const Opl3 *o)
     return true;
 }
 
+static void run(Opl3 *o, bool on)
+{
+    o->sounds = on;
+    audio_voice_run(o->voice, on);
+}
+
 static uint32_t opl3_transfer(void *opaque, void *buf, uint32_t frames)
 {
     Opl3 *o = opaque;
@@ -114,18 +171,11 @@ static uint32_t opl3_transfer(void *opaque, void *buf, uint32_t frames)
         }
     }
     o->quiet = MIN(o->quiet, QUIET_ENOUGH);
+    remember(o);
     if (over(o)) {
-        audio_voice_run(o->voice, false);
+        run(o, false);
     }
     return frames;
-}
-
-static void run(Opl3 *o)
-{
-    if (keys_down(o)) {
-        o->quiet = 0;
-        audio_voice_run(o->voice, true);
-    }
 }
 
 /* --- registers ---------------------------------------------------------------------------------- */
@@ -157,7 +207,11 @@ void opl3_write(Opl3 *o, unsigned port, uint8_t value)
     audio_voice_sync(o->voice);         /* what was played until now was played as it was */
     o->reg[o->address] = value;
     OPL3_WriteReg(&o->synth->chip, o->address, value);
-    run(o);
+    remember(o);
+    if (keys_down(o)) {
+        o->quiet = 0;
+        run(o, true);
+    }
 }
 
 void opl3_volume(Opl3 *o, uint32_t left, uint32_t right)
@@ -177,6 +231,7 @@ void opl3_init(Opl3 *o, Device *dev, Audio *a)
     o->voice = audio_voice_new(a, dev->machine, &client, false);
     audio_voice_format(o->voice, &format);
     OPL3_Reset(&o->synth->chip, OPL3_RATE);
+    remember(o);
 }
 
 void opl3_finish(Opl3 *o)
@@ -187,25 +242,29 @@ void opl3_finish(Opl3 *o)
 
 void opl3_reset(Opl3 *o)
 {
-    audio_voice_run(o->voice, false);
+    run(o, false);
     memset(o->reg, 0, sizeof o->reg);
     o->address = 0;
     o->flags = 0;
     o->quiet = 0;
     o->timer_start[0] = o->timer_start[1] = 0;
     OPL3_Reset(&o->synth->chip, OPL3_RATE);
+    remember(o);
 }
 
 bool opl3_loaded(Opl3 *o, GError **error)
 {
     int64_t now = vm_now(o->dev);
+    Opl3 loaded;
 
     if (o->timer_start[0] > now || o->timer_start[1] > now || o->timer_start[0] < 0 ||
         o->timer_start[1] < 0 || (o->flags & ~(STATUS_TIMER1 | STATUS_TIMER1 >> 1))) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "a timer of the synthesizer is wrong");
         return false;
     }
-    audio_voice_run(o->voice, false);
+    loaded = *o;
+    audio_voice_run(o->voice, false);   /* asks for what was to be heard until now */
+    *o = loaded;
     OPL3_Reset(&o->synth->chip, OPL3_RATE);
     OPL3_WriteReg(&o->synth->chip, NEW, o->reg[NEW]);   /* the others mean what these two say */
     OPL3_WriteReg(&o->synth->chip, FOUR_OP, o->reg[FOUR_OP]);
@@ -214,12 +273,22 @@ bool opl3_loaded(Opl3 *o, GError **error)
             OPL3_WriteReg(&o->synth->chip, i, o->reg[i]);
         }
     }
-    run(o);
+    recall(o);
+    run(o, o->sounds);
     return true;
 }
 
+static const StateField operator_state[] = {
+    STATE_U16_MAX(Opl3Operator, attenuation, ENVELOPE_END), STATE_U8_MAX(Opl3Operator, stage, STAGES - 1),
+    STATE_U8_MAX(Opl3Operator, rate, RATES - 1), STATE_U8_MAX(Opl3Operator, step, STEP_MAX),
+    STATE_U16(Opl3Operator, out), STATE_U16(Opl3Operator, before), STATE_U16(Opl3Operator, feedback),
+    STATE_U32(Opl3Operator, phase), STATE_END
+};
+
 const StateField opl3_state[] = {
     STATE_BYTES(Opl3, reg), STATE_U16_MAX(Opl3, address, 511), STATE_U8(Opl3, flags),
-    STATE_I64(Opl3, timer_start[0]), STATE_I64(Opl3, timer_start[1]), STATE_U32(Opl3, quiet),
-    STATE_END
+    STATE_I64(Opl3, timer_start[0]), STATE_I64(Opl3, timer_start[1]), STATE_U32_MAX(Opl3, quiet, QUIET_ENOUGH),
+    STATE_BOOL(Opl3, sounds), STATE_STRUCT_ARRAY(Opl3, op, operator_state), STATE_U16(Opl3, ticks),
+    STATE_U8_MAX(Opl3, vibrato, VIBRATO_STEPS - 1), STATE_U8(Opl3, tremolo),
+    STATE_U8_MAX(Opl3, tremolo_at, TREMOLO_STEPS - 1), STATE_U32(Opl3, noise), STATE_END
 };

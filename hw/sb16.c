@@ -727,7 +727,7 @@ static const StateField sb16_state[] = {
 };
 
 const DeviceClass sb16_class = {
-    .name = "sb16", .summary = "Sound Blaster 16 sound card", .size = sizeof(Sb16), .version = 2,
+    .name = "sb16", .summary = "Sound Blaster 16 sound card", .size = sizeof(Sb16), .version = 3,
     .config = sb16_config, .state = sb16_state, .init = sb16_init, .reset = sb16_reset,
     .loaded = sb16_loaded, .finish = sb16_finish,
 };

@@ -51,8 +51,10 @@ lint() {
 }
 
 # The counts are from the TAP report: Criterion's own summary leaves out the skipped.
+# Tests that start a program start the one that was built with them.
 unit() { # SECONDS-PER-PROGRAM make's variables...
     local limit=$1 program name tap good bad skip planned status; shift
+    export DM_UI=$B/bin/dm-ui DM_SDL=$B/bin/dm-sdl DM_SOUND=$B/bin/dm-sound
     for program in $(make --no-print-directory "$@" list-tests); do
         name=${program##*/} tap=$logs/$name.tap
         [ -x "$program" ] || continue

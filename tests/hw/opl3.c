@@ -256,6 +256,53 @@ Test(opl3, state_keeps_the_note_and_the_timers)
     cr_assert_float_eq(sound_hz(r, 4800, 43200), hz, 0.1);
 }
 
+/* Saves, lets another note sound, and loads. */
+static void save_and_load(void)
+{
+    g_autoptr(GByteArray) saved = g_byte_array_new(), again = g_byte_array_new();
+
+    machine_save(&r->f->m, saved);
+    machine_reset(&r->f->m);
+    sine(0x300, 5, 0xf0, 0x00);
+    fake_advance(r->f, NS_PER_S / 10);
+    cr_assert(machine_load(&r->f->m, saved->data, saved->len, NULL));
+    machine_save(&r->f->m, again);
+    cr_assert(saved->len == again->len && !memcmp(saved->data, again->data, saved->len));
+    r->count = 0;
+}
+
+Test(opl3, loaded_note_goes_on_where_its_envelope_was)
+{
+    int before;
+
+    sine(0x244, 4, 0xf4, 0x05);         /* falls slowly from its attack on */
+    fm(0x20, 0x01), fm(0x23, 0x01);
+    fake_advance(r->f, 600 * NS_PER_MS);
+    before = peak(560, 600);
+    cr_assert_gt(peak(0, 40), before * 2);
+    save_and_load();
+    fake_advance(r->f, 100 * NS_PER_MS);
+    cr_assert_float_eq(db(before, peak(20, 60)), 0, 3, "%d, then %d", before, peak(20, 60));
+}
+
+Test(opl3, loaded_note_fades_out_as_it_did_after_its_key)
+{
+    int before, after;
+
+    sine(0x244, 4, 0xf0, 0x06);
+    fake_advance(r->f, 200 * NS_PER_MS);
+    fm(0xb0, 4 << 2 | 2);
+    r->count = 0;
+    fake_advance(r->f, 100 * NS_PER_MS);
+    before = peak(60, 100);
+    cr_assert_gt(before, 1000);
+    save_and_load();
+    fake_advance(r->f, 3 * NS_PER_S);
+    after = peak(20, 60);
+    cr_assert(after > before / 3 && after < before, "%d, then %d", before, after);
+    cr_assert_lt(peak(2500, 2900), 50);
+}
+
 Test(opl3, any_registers_are_survived)
 {
     uint32_t seed = 7;

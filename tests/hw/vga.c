@@ -296,7 +296,7 @@ Test(vga, screen_off_is_black_and_comes_back)
 }
 
 /* Any registers and any order: video memory is never left (the sanitizers watch), no crash. */
-Test(vga, random_registers_with_redraws_stay_inside_memory, .timeout = 60)
+Test(vga, random_registers_with_redraws_stay_inside_memory, .timeout = 180)
 {
     Guest *g = guest_new();
     GRand *r = g_rand_new_with_seed(4711);
