@@ -41,6 +41,9 @@ static inline void format_put64(uint8_t *p, uint64_t v)
     format_put32(p + 4, v);
 }
 
+/* What is wrong with an image, after prefix; false. */
+bool format_bad(GError **error, const char *prefix, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
 typedef struct Qcow2Header {
     uint32_t version, cluster_bits, l1_size, reftable_clusters, snapshots, refcount_order;
     uint32_t header_length;

@@ -16,9 +16,7 @@ enum { EXT_END = 0, EXT_BACKING_FORMAT = 0xe2792aca };
 #define CODE_W2RU 0x57327275u
 #define CODE_MACX 0x4d616358u
 
-static bool bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool bad(GError **error, const char *format, ...)
+bool format_bad(GError **error, const char *prefix, const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list ap;
@@ -26,9 +24,11 @@ static bool bad(GError **error, const char *format, ...)
     va_start(ap, format);
     text = g_strdup_vprintf(format, ap);
     va_end(ap);
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s", text);
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s%s", prefix, text);
     return false;
 }
+
+#define bad(error, ...) format_bad(error, "", __VA_ARGS__)
 
 /* The descriptor may be open for direct I/O: whole aligned sectors.  Zeros past the end. */
 static bool read_at(int fd, uint64_t offset, void *buf, size_t len, GError **error)

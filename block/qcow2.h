@@ -82,7 +82,14 @@ bool qcow2_dirty(const Qcow2 *q);
 void qcow2_l1_set(Qcow2 *q, uint32_t index, uint64_t entry);
 void qcow2_reftable_set(Qcow2 *q, uint32_t index, uint64_t entry);
 
-/* qcow2_refs.c; all with q->alloc held */
+/* qcow2_refs.c */
+typedef struct Qcow2Put {
+    unsigned at;                        /* byte of the header */
+    bool wide;                          /* 8 bytes, not 4 */
+    uint64_t value;
+} Qcow2Put;
+int qcow2_header_write(Qcow2 *q, const Qcow2Put *put, unsigned n);  /* into the file, flushed */
+/* all with q->alloc held */
 /* Up to want contiguous clusters; virgin: they read as zeros. */
 int qcow2_alloc(Qcow2 *q, uint64_t want, uint64_t *offset, uint64_t *got, bool *virgin);
 int qcow2_release(Qcow2 *q, uint64_t offset, uint64_t count);   /* nothing on disk names them */

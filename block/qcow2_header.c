@@ -7,19 +7,7 @@
 #include "block/format.h"
 #include "block/qcow2.h"
 
-static bool bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool bad(GError **error, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list ap;
-
-    va_start(ap, format);
-    text = g_strdup_vprintf(format, ap);
-    va_end(ap);
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "qcow2: %s", text);
-    return false;
-}
+#define bad(error, ...) format_bad(error, "qcow2: ", __VA_ARGS__)
 
 static bool check_features(const Qcow2Header *h, GError **error)
 {

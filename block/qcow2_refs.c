@@ -144,7 +144,7 @@ static int block_new_at(Qcow2 *q, uint64_t cluster)
     return 0;
 }
 
-static int header_reftable(Qcow2 *q, uint64_t offset, uint64_t clusters)
+int qcow2_header_write(Qcow2 *q, const Qcow2Put *put, unsigned n)
 {
     uint8_t *sector = file_buffer(BLOCK_SECTOR);
     int error;
@@ -153,13 +153,23 @@ static int header_reftable(Qcow2 *q, uint64_t offset, uint64_t clusters)
         return ENOMEM;
     }
     error = file_read(q->image->file, 0, sector, BLOCK_SECTOR);
-    if (!error) {
-        format_put64(sector + 48, offset);
-        format_put32(sector + 56, clusters);
-        error = file_write(q->image->file, 0, sector, BLOCK_SECTOR);
+    for (unsigned i = 0; i < n && !error; i++) {
+        if (put[i].wide) {
+            format_put64(sector + put[i].at, put[i].value);
+        } else {
+            format_put32(sector + put[i].at, put[i].value);
+        }
     }
+    error = error ? error : file_write(q->image->file, 0, sector, BLOCK_SECTOR);
     free(sector);
     return error ? error : file_flush(q->image->file);
+}
+
+static int header_reftable(Qcow2 *q, uint64_t offset, uint64_t clusters)
+{
+    const Qcow2Put put[] = { { 48, true, offset }, { 56, false, clusters } };
+
+    return qcow2_header_write(q, put, G_N_ELEMENTS(put));
 }
 
 /* The larger table with the blocks that describe it and themselves, right behind what the old

@@ -12,21 +12,9 @@
 
 static int write_header(Qcow2 *q, uint64_t size, uint32_t l1_size, uint64_t l1_offset)
 {
-    uint8_t *sector = file_buffer(BLOCK_SECTOR);
-    int error;
+    const Qcow2Put put[] = { { 24, true, size }, { 36, false, l1_size }, { 40, true, l1_offset } };
 
-    if (!sector) {
-        return ENOMEM;
-    }
-    error = file_read(q->image->file, 0, sector, BLOCK_SECTOR);
-    if (!error) {
-        format_put64(sector + 24, size);
-        format_put32(sector + 36, l1_size);
-        format_put64(sector + 40, l1_offset);
-        error = file_write(q->image->file, 0, sector, BLOCK_SECTOR);
-    }
-    free(sector);
-    return error ? error : file_flush(q->image->file);
+    return qcow2_header_write(q, put, G_N_ELEMENTS(put));
 }
 
 static int write_l1(Qcow2 *q, uint64_t offset, uint64_t clusters)

@@ -14,19 +14,7 @@
 
 enum { FOOTER_CHECKSUM = 64, HEADER_CHECKSUM = 36, HEADER_BYTES = 1024, FOOTER_BYTES = 512 };
 
-static bool bad(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-
-static bool bad(GError **error, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list ap;
-
-    va_start(ap, format);
-    text = g_strdup_vprintf(format, ap);
-    va_end(ap);
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "vhd: %s", text);
-    return false;
-}
+#define bad(error, ...) format_bad(error, "vhd: ", __VA_ARGS__)
 
 uint32_t vhd_checksum(const uint8_t *buf, unsigned len, unsigned field)
 {

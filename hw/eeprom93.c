@@ -114,6 +114,20 @@ void eeprom93_pins(Eeprom93 *e, bool select, bool clock, bool data_in)
     }
 }
 
+bool eeprom93_9346_write(Eeprom93 *e, uint8_t *cr, uint8_t value)
+{
+    bool program = (value & EE_MODE) == EE_PROGRAM, load = (value & EE_MODE) == EE_AUTOLOAD;
+
+    *cr = value & ~(load ? EE_DO | EE_MODE : EE_DO);
+    eeprom93_pins(e, program && (value & EE_CS), value & EE_SK, value & EE_DI);
+    return load;
+}
+
+uint8_t eeprom93_9346_read(const Eeprom93 *e, uint8_t cr)
+{
+    return cr | (e->data_out ? EE_DO : 0);
+}
+
 void eeprom93_reset(Eeprom93 *e)
 {
     e->in = e->out = 0;

@@ -32,8 +32,6 @@ enum { CNTR_CRC = 1, CNTR_MISSED = 2 };
 
 /* RTL8029AS, page 3 */
 enum { P3_9346CR = 1, P3_CONFIG0 = 3, P3_CONFIG2 = 5, P3_CONFIG3 = 6, P3_ID0 = 0xe, P3_ID1 = 0xf };
-enum { EE_DO = 1, EE_DI = 2, EE_SK = 4, EE_CS = 8, EE_MODE = 0xc0, EE_AUTOLOAD = 0x40,
-       EE_PROGRAM = 0x80, EE_CONFIG = 0xc0 };
 
 static void update_irq(Ne2000 *s)
 {
@@ -692,7 +690,7 @@ static uint8_t read_page3(const Ne2000 *s, unsigned reg)
         return 0xff;            /* the DP8390's test page */
     }
     switch (reg) {
-    case P3_9346CR: return s->cr9346 | (s->eeprom.data_out ? EE_DO : 0);
+    case P3_9346CR: return eeprom93_9346_read(&s->eeprom, s->cr9346);
     case P3_CONFIG0: return s->config[0];
     case P3_CONFIG2: return s->config[2];
     case P3_CONFIG3: return s->config[3];
@@ -821,13 +819,8 @@ static void autoload(Ne2000 *s)
 
 static void write_9346(Ne2000 *s, uint8_t value)
 {
-    bool program = (value & EE_MODE) == EE_PROGRAM;
-
-    s->cr9346 = value & ~EE_DO;
-    eeprom93_pins(&s->eeprom, program && (value & EE_CS), value & EE_SK, value & EE_DI);
-    if ((value & EE_MODE) == EE_AUTOLOAD) {
+    if (eeprom93_9346_write(&s->eeprom, &s->cr9346, value)) {
         autoload(s);
-        s->cr9346 &= ~EE_MODE;
     }
 }
 

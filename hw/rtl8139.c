@@ -27,8 +27,6 @@ enum { IDR0 = 0x00, MAR0 = 0x08, TSD0 = 0x10, TSAD0 = 0x20, RBSTART = 0x30, ERBC
        RDSAR = 0xe4, ETTHR = 0xec };
 enum { RCR_AAP = 1, RCR_APM = 2, RCR_AM = 4, RCR_AB = 8, RCR_WRAP = 0x80 };
 enum { RX_ROK = 1, RX_BAR = 0x2000, RX_PAM = 0x4000, RX_MAR = 0x8000 };
-enum { EE_DO = 1, EE_DI = 2, EE_SK = 4, EE_CS = 8, EE_MODE = 0xc0, EE_CONFIG = 0xc0,
-       EE_PROGRAM = 0x80, EE_AUTOLOAD = 0x40 };
 /* PCI power management: its capability's place, PMC, PMCSR with the power state */
 enum { PM_CAP = 0x50, PM_PMC = PM_CAP + 2, PM_CSR = PM_CAP + 4, PM_STATE = 3 };
 #define PMC_VALUE 0xf7c2        /* version 2, D1, D2, PME from all states */
@@ -86,13 +84,8 @@ static void autoload(Rtl8139 *s)
 
 static void write_9346(Rtl8139 *s, uint8_t value)
 {
-    bool program = (value & EE_MODE) == EE_PROGRAM;
-
-    s->cr9346 = value & ~EE_DO;
-    eeprom93_pins(&s->eeprom, program && (value & EE_CS), value & EE_SK, value & EE_DI);
-    if ((value & EE_MODE) == EE_AUTOLOAD) {
+    if (eeprom93_9346_write(&s->eeprom, &s->cr9346, value)) {
         autoload(s);
-        s->cr9346 &= ~EE_MODE;
     }
 }
 
@@ -487,7 +480,7 @@ static uint32_t read_dword(Rtl8139 *s, unsigned reg)
     case TCTR: return timer_count(s);
     case MPC: return s->mpc;
     case CR9346:
-        return (s->cr9346 | (s->eeprom.data_out ? EE_DO : 0)) | s->config[0] << 8 | s->config[1] << 16;
+        return eeprom93_9346_read(&s->eeprom, s->cr9346) | s->config[0] << 8 | s->config[1] << 16;
     case TIMERINT: return s->timer_int;
     case MSR:
         return (s->link_up ? 0 : 4) | 0x10 | s->config[3] << 8 | s->config[4] << 16;

@@ -2,17 +2,7 @@
 /*
  * core_code.S - guest code of core_test.c: 64-bit snippets, position-independent, HLT at the end.
  */
-    .intel_syntax noprefix
-    .section .rodata
-
-.macro snippet name, bits
-    .globl \name, \name\()_end
-    .code\bits
-\name:
-.endm
-.macro end name
-\name\()_end:
-.endm
+#include "tests/cpu/snippet.inc"
 
 snippet k_smc_next, 64          /* patches the immediate of the instruction after the store */
     mov ecx, 3

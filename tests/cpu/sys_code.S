@@ -6,17 +6,7 @@
  * data to the host, and use no address of their own but relative ones.  HLT (ring 0) or INT 80h
  * ends each.
  */
-    .intel_syntax noprefix
-    .section .rodata
-
-.macro snippet name, bits
-    .globl \name, \name\()_end
-    .code\bits
-\name:
-.endm
-.macro end name
-\name\()_end:
-.endm
+#include "tests/cpu/snippet.inc"
 
 /* --- protected mode --- */
 snippet c_load_ds, 32           /* selector in AX */

@@ -505,7 +505,7 @@ static void model(uint8_t *mem, const Order *o, const uint8_t *data, uint32_t da
     }
 }
 
-static uint32_t random_bits(unsigned *seed) { return rand_r(seed) ^ rand_r(seed) << 16; }
+static uint32_t random_bits(unsigned *seed) { return rand_r(seed) ^ (uint32_t)rand_r(seed) << 16; }
 
 static void random_memory(Guest *g, unsigned *seed)
 {

@@ -39,7 +39,11 @@ static void say(Peer *p, unsigned type, uint32_t id, int status, unsigned want, 
     UsbMsg m = { .type = type, .id = id, .status = status, .want = want, .len = len };
 
     memcpy(packet, &m, sizeof m);
-    memcpy(packet + sizeof m, data ? data : packet, len);
+    if (data) {
+        memcpy(packet + sizeof m, data, len);
+    } else {
+        memset(packet + sizeof m, 0x5a, len);
+    }
     cr_assert_eq(send(p->fd, packet, sizeof m + len, 0), (ssize_t)(sizeof m + len));
     turn();
 }

@@ -51,43 +51,7 @@ stop:
     hlt
     jmp     stop
 
-say:                            /* DS:SI */
-    lodsb
-    test    al, al
-    jz      1f
-    call    put
-    jmp     say
-1:  ret
-put:
-    push    dx
-    push    ax
-    mov     dx, 0x3fd
-1:  in      al, dx
-    test    al, 0x20
-    jz      1b
-    mov     dx, 0x3f8
-    pop     ax
-    out     dx, al
-    pop     dx
-    ret
-hex8:
-    push    ax
-    shr     al, 4
-    call    1f
-    pop     ax
-1:  and     al, 15
-    add     al, '0'
-    cmp     al, '9'
-    jbe     put
-    add     al, 'a' - '0' - 10
-    jmp     put
-hex32:                          /* EBP */
-    mov     cx, 4
-1:  rol     ebp, 8
-    mov     ax, bp
-    call    hex8
-    loop    1b
-    ret
+#include "serial.inc"
 
 msg_drive: .asciz "WRONG DRIVE\r\n"
 msg_fail: .asciz "FAILED "

@@ -96,7 +96,7 @@ ide_guest() {
 
 # A program of some sectors that boots from a floppy.
 floppy_program() { # NAME
-    [ "$out/$1.bin" -nt "$here/$1.S" ] && return
+    [ "$out/$1.bin" -nt "$here/$1.S" ] && [ "$out/$1.bin" -nt "$here/serial.inc" ] && return
     echo "  $1.bin"
     gcc -m32 -c -o "$work/$1.o" "$here/$1.S" &&
         ld -m elf_i386 -Ttext 0x7c00 --oformat binary -o "$out/$1.bin" "$work/$1.o"

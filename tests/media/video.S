@@ -78,50 +78,7 @@ stop:
     hlt
     jmp     stop
 
-say:                                /* DS:SI */
-    lodsb
-    test    al, al
-    jz      1f
-    call    put
-    jmp     say
-1:  ret
-put:
-    push    dx
-    push    ax
-    mov     dx, 0x3fd
-1:  in      al, dx
-    test    al, 0x20
-    jz      1b
-    mov     dx, 0x3f8
-    pop     ax
-    out     dx, al
-    pop     dx
-    ret
-hex16:                              /* AX */
-    xchg    al, ah
-    call    hex8
-    xchg    al, ah
-hex8:
-    push    ax
-    shr     al, 4
-    call    1f
-    pop     ax
-    push    ax
-    and     al, 15
-    call    1f
-    pop     ax
-    ret
-1:  cmp     al, 10
-    sbb     al, 0x69
-    das
-    jmp     put
-hex32:                              /* EBP */
-    mov     cx, 4
-1:  rol     ebp, 8
-    mov     ax, bp
-    call    hex8
-    loop    1b
-    ret
+#include "serial.inc"
 space:
     push    ax
     mov     al, ' '

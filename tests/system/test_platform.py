@@ -2,6 +2,7 @@
 """The clock over restarts, the sleep button, vCPUs on chosen processors."""
 import os
 import re
+import subprocess
 import time
 
 from harness import Case, MEDIA, need, wait_for
@@ -105,3 +106,50 @@ class Pins(Case):
                             (('0', 'x'), 'no processor')):
             r = self.host.xm('vcpu-pin', 'pins', *args)
             self.assertEqual((r.status, words in r.err), (1, True), r)
+
+
+class Hibernate(Case):
+    """Debian's kernel writes itself to its swap, sleeps in S4, and is there again after the next start."""
+    seconds, test_seconds = 200, 120
+
+    @classmethod
+    def prepare(cls):
+        need(GUEST)
+        cls.swap = cls.host.image('swap.img', mib=256)
+        subprocess.run(['mkswap', cls.swap], check=True, capture_output=True)
+        cls.config = dict(disk=[f'file:{cls.swap},hda,w', f'file:{GUEST},hdc:cdrom,r'], boot='d', memory=384,
+                          vncdisplay=189)
+        cls.domain = cls.host.create('sleeper', **cls.config)
+        cls.addClassCleanup(cls.domain.close)
+        cls.domain.serial.wait(READY, 120)
+        cls.domain.serial.wait('# $', 10)
+
+    def sh(self, line, seconds=30):
+        return self.domain.serial.command(line, seconds)
+
+    def test_firmware_offers_s4(self):
+        self.assertIn('[platform]', self.sh('cat /sys/power/disk'))
+
+    def test_sleep_ends_the_domain(self):
+        self.sh('MARK=kept; echo in memory >/tmp/mark')
+        self.assertIn('status 0', self.sh('swapon /dev/sda; echo status $?'))
+        self.domain.serial.type('echo disk >/sys/power/state\n')
+        self.domain.wait_gone(60)
+        self.domain.close()
+        self.assertRegex(self.host.log('hypervisor-sleeper.log') + self.host.xend_log(), 'poweroff')
+
+    def test_next_start_finds_what_it_was(self):
+        type(self).domain = self.host.create('sleeper', **self.config)
+        self.addClassCleanup(self.domain.close)
+        self.domain.serial.wait(READY, 120)
+        self.domain.serial.wait('# $', 10)
+        self.assertIn('none yet', self.sh('echo ${MARK:-none yet}'))
+        self.domain.serial.type('echo 8:0 >/sys/power/resume; echo back: $MARK\n')
+        self.domain.serial.wait('# $', 60)
+        self.assertIn('kept in memory', self.sh('echo $MARK $(cat /tmp/mark)'))
+
+    def test_devices_work_after_it(self):
+        self.assertIn('/dev/sda', self.sh('cat /proc/swaps'))
+        self.assertIn('status 0', self.sh('swapoff /dev/sda; echo status $?'))
+        self.assertIn('status 0', self.sh('dd if=/dev/zero of=/dev/sda bs=64k count=64 oflag=direct; echo status $?'))
+        self.assertIn('status 0', self.sh('dd if=/dev/sr0 of=/dev/null bs=64k count=64; echo status $?'))

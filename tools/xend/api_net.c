@@ -9,23 +9,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "tools/xend/api.h"
 
 #define DUMP_MAX (INT64_C(1) << 30)     /* bytes, unless the caller says otherwise */
-
-static const char *text_param(const Value *params, unsigned i)
-{
-    Value *v = i < value_len(params) ? value_item(params, i) : NULL;
-
-    return v && v->kind == VALUE_STR ? v->s : "";
-}
-
-static bool must_live(const Domain *d, RpcCall *call)
-{
-    if (d->state != DOMAIN_ALIVE) {
-        rpc_fault(call, FAULT_ERROR, "Domain '%s' does not run", d->name);
-    }
-    return d->state == DOMAIN_ALIVE;
-}
 
 typedef struct Pending {
     RpcCall *call;
@@ -158,10 +144,10 @@ void api_network_attach(Xend *x, Domain *d, RpcCall *call, const Value *params)
     Vif *v = NULL;
 
     (void)x;
-    if (!must_live(d, call)) {
+    if (!api_must_live(d, call)) {
         return;
     }
-    vif_parse(&wish, text_param(params, 1), (SourcePos){ 0 }, messages);
+    vif_parse(&wish, api_text(params, 1), (SourcePos){ 0 }, messages);
     for (unsigned i = 0; i < d->config->vifs && !messages->errors; i++) {
         card = &d->config->vif[i];
         if (d->vif[i].mode == VIF_NONE && !vif_busy(&d->vif[i]) && !v &&
@@ -200,7 +186,7 @@ void api_network_detach(Xend *x, Domain *d, RpcCall *call, const Value *params)
     Vif *v;
 
     (void)x;
-    if (!must_live(d, call) || !(v = find_vif(d, call, text_param(params, 1)))) {
+    if (!api_must_live(d, call) || !(v = find_vif(d, call, api_text(params, 1)))) {
         return;
     }
     if (v->mode == VIF_NONE) {
@@ -223,14 +209,14 @@ void api_network_detach(Xend *x, Domain *d, RpcCall *call, const Value *params)
 
 void api_vif_dump(Xend *x, Domain *d, RpcCall *call, const Value *params)
 {
-    const char *path = text_param(params, 2);
+    const char *path = api_text(params, 2);
     Value *limit = value_len(params) > 3 ? value_item(params, 3) : NULL;
     int64_t max = limit && limit->kind == VALUE_INT && limit->i > 0 ? limit->i : DUMP_MAX;
     int fd = -1;
     Vif *v;
 
     (void)x;
-    if (!must_live(d, call) || !(v = find_vif(d, call, text_param(params, 1)))) {
+    if (!api_must_live(d, call) || !(v = find_vif(d, call, api_text(params, 1)))) {
         return;
     }
     if (*path) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "lib/fdpass.h"
+#include "tools/xend/api.h"
 #include "tools/xend/host_cd.h"
 #include "tools/xend/nbd_server.h"
 
@@ -43,21 +44,6 @@ struct DomainCd {
 static bool may_log(Domain *d)
 {
     return log_limit_allows(&d->log_limit, g_get_monotonic_time() * 1000, LOG_BURST, LOG_PER_SECOND);
-}
-
-static const char *text_param(const Value *params, unsigned i)
-{
-    Value *v = i < value_len(params) ? value_item(params, i) : NULL;
-
-    return v && v->kind == VALUE_STR ? v->s : "";
-}
-
-static bool must_live(const Domain *d, RpcCall *call)
-{
-    if (d->state != DOMAIN_ALIVE) {
-        rpc_fault(call, FAULT_ERROR, "Domain '%s' does not run", d->name);
-    }
-    return d->state == DOMAIN_ALIVE;
 }
 
 static void medium_clear(DiskConfig *m)
@@ -298,11 +284,11 @@ static void change(Domain *d, RpcCall *call, unsigned index, const char *uname, 
 
 void api_change_medium(Xend *x, Domain *d, RpcCall *call, const Value *params)
 {
-    const char *dev = text_param(params, 1);
+    const char *dev = api_text(params, 1);
     unsigned index = 0;
 
     (void)x;
-    if (!must_live(d, call)) {
+    if (!api_must_live(d, call)) {
         return;
     }
     if (!find_drive(d, dev, &index)) {
@@ -310,17 +296,17 @@ void api_change_medium(Xend *x, Domain *d, RpcCall *call, const Value *params)
                   *dev ? " " : "", dev);
         return;
     }
-    change(d, call, index, text_param(params, 2), text_param(params, 3),
-           !strcmp(text_param(params, 4), "force"));
+    change(d, call, index, api_text(params, 2), api_text(params, 3),
+           !strcmp(api_text(params, 4), "force"));
 }
 
 void api_block_attach(Xend *x, Domain *d, RpcCall *call, const Value *params)
 {
-    const char *dev = text_param(params, 2);
+    const char *dev = api_text(params, 2);
     unsigned index = 0;
 
     (void)x;
-    if (!must_live(d, call)) {
+    if (!api_must_live(d, call)) {
         return;
     }
     if (find_drive(d, dev, &index) && *dev) {
@@ -329,7 +315,7 @@ void api_block_attach(Xend *x, Domain *d, RpcCall *call, const Value *params)
                       "block-configure", d->config->disk[index].vdev);
             return;
         }
-        change(d, call, index, text_param(params, 1), text_param(params, 3), true);
+        change(d, call, index, api_text(params, 1), api_text(params, 3), true);
     } else if (any_disk(d, dev)) {
         rpc_fault(call, FAULT_ERROR, "Device %s (vbd) is already connected", dev);
     } else {
@@ -341,15 +327,15 @@ void api_block_attach(Xend *x, Domain *d, RpcCall *call, const Value *params)
 
 void api_block_detach(Xend *x, Domain *d, RpcCall *call, const Value *params)
 {
-    const char *dev = text_param(params, 1);
+    const char *dev = api_text(params, 1);
     unsigned index = 0;
 
     (void)x;
-    if (!must_live(d, call)) {
+    if (!api_must_live(d, call)) {
         return;
     }
     if (find_drive(d, dev, &index) && *dev) {
-        change(d, call, index, "", "r", !strcmp(text_param(params, 2), "force"));
+        change(d, call, index, "", "r", !strcmp(api_text(params, 2), "force"));
     } else if (any_disk(d, dev)) {
         rpc_fault(call, FAULT_ERROR, "disk %s is on an IDE bus: it can't be taken out while the machine "
                   "runs", dev);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include "tools/common/cpuset.h"
+#include "tools/xend/api.h"
 
 static GPid hypervisor_pid(const Domain *d)
 {
@@ -88,16 +89,9 @@ static void remember(Domain *d)
     config_set(d->vars, "cpus", list, (SourcePos){ 0 });
 }
 
-static const char *text_param(const Value *params, unsigned i)
-{
-    Value *v = i < value_len(params) ? value_item(params, i) : NULL;
-
-    return v && v->kind == VALUE_STR ? v->s : "";
-}
-
 void api_vcpu_pin(Xend *x, Domain *d, RpcCall *call, const Value *params)
 {
-    const char *which = text_param(params, 1), *cpus = text_param(params, 2);
+    const char *which = api_text(params, 1), *cpus = api_text(params, 2);
     bool all = !strcmp(which, "all");
     g_autofree char *error = NULL;
     guint64 vcpu = 0;
