@@ -2,9 +2,8 @@
 /*
  * kvm.c - the KVM engine: guest code on the host's CPU through /dev/kvm (Linux' Documentation/virt/
  * kvm/api.rst), with no interrupt controller or timer of KVM's, as Xen's differ from them.
- * Interrupts go in by KVM_INTERRUPT.  Hypercalls come by KVM_CAP_XEN_HVM; where KVM lacks it, the
- * stubs of the guest's hypercall page are changed to an OUT to a port of ours, and guests that use
- * VMCALL without the page get no hypercalls.
+ * Interrupts go in by KVM_INTERRUPT.  Hypercalls come by KVM_CAP_XEN_HVM; where KVM lacks it,
+ * kvm_calls.c gets them.
  */
 #include "hypervisor/kvm/kvm.h"
 
@@ -22,7 +21,6 @@
 
 #define KICK_SIGNAL SIGUSR2
 #define XEN_UNUSED_MSR 0x4ffffff0u      /* for KVM's own hypercall page: nobody asks for it */
-#define EFER_LMA (1u << 10)
 #define IO_LEN 4096
 
 static int given_fd = -1;       /* before any engine or thread exists */
@@ -152,6 +150,7 @@ static Engine *kvm_create(const GuestMemory *mem, const EngineHost *host, char *
     try_xen_hypercalls(e);
     kvm_read_caps(e);
     kvm_assist_init(e);
+    e->caps.bare_hypercalls = e->xen_hcalls || e->assist;
     install_kick();
     return e;
 }
@@ -337,45 +336,6 @@ static void exit_mmio(EngineVcpu *ev)
     }
 }
 
-/* Where KVM keeps VMCALL to itself: OUT KVM_HYPERCALL_PORT, EAX; NOP takes its three bytes. */
-void kvm_patch_hypercall_page(Engine *e, uint64_t gpa)
-{
-    uint8_t *page;
-
-    if (e->xen_hcalls || (gpa & 0xfff) || gpa >= e->mem->size ||
-        e->mem->types[gpa >> 12] != MEM_RAM) {
-        return;
-    }
-    page = e->mem->base + gpa;
-    for (unsigned n = 0; n < 128; n++) {
-        uint8_t *call = page + 32 * n + 5;
-
-        if (call[-5] == 0xb8 && call[0] == 0x0f && call[1] == 0x01) {
-            call[0] = 0xe7;
-            call[1] = KVM_HYPERCALL_PORT;
-            call[2] = 0x90;
-        }
-    }
-}
-
-/* Calls the hypervisor with the vCPU's registers; returns what it left in rax. */
-static uint64_t hypercall(EngineVcpu *ev)
-{
-    struct kvm_regs r;
-    struct kvm_sregs sr;
-    uint64_t gpr[16];
-
-    if (ioctl(ev->fd, KVM_GET_REGS, &r) < 0 || ioctl(ev->fd, KVM_GET_SREGS, &sr) < 0) {
-        return -ENOSYS;
-    }
-    kvm_regs_to_gpr(&r, gpr);
-    ev->e->host->hypercall(ev->v, gpr, (sr.efer & EFER_LMA) && sr.cs.l, sr.ss.dpl);
-    ioctl(ev->fd, KVM_GET_REGS, &r);
-    kvm_gpr_to_regs(gpr, &r);
-    ioctl(ev->fd, KVM_SET_REGS, &r);
-    return gpr[0];
-}
-
 static void sync_cr8(EngineVcpu *ev, uint64_t before)
 {
     if (ev->run->cr8 != before && ev->e->host->cr8_write) {
@@ -416,10 +376,9 @@ static enum Outcome handle_exit(EngineVcpu *ev)
     switch (run->exit_reason) {
     case KVM_EXIT_IO:
         ev->unfinished = true;
-        if (!ev->e->xen_hcalls && run->io.port == KVM_HYPERCALL_PORT && run->io.size == 4 &&
-            run->io.direction == KVM_EXIT_IO_OUT && ev->e->host->hypercall) {
+        if (kvm_is_call_port(ev, run)) {
             kvm_finish_exit(ev);
-            hypercall(ev);
+            kvm_hypercall(ev);
             return GO_ON;
         }
         kvm_exit_io(ev);
@@ -436,7 +395,7 @@ static enum Outcome handle_exit(EngineVcpu *ev)
     case KVM_EXIT_XEN:
         ev->unfinished = true;
         if (run->xen.type == KVM_EXIT_XEN_HCALL) {
-            run->xen.u.hcall.result = hypercall(ev);
+            run->xen.u.hcall.result = kvm_hypercall(ev);
         }
         return GO_ON;
     case KVM_EXIT_HLT:
@@ -604,7 +563,7 @@ static enum VcpuStop kvm_run_vcpu(EngineVcpu *ev)
         if (!inject(ev)) {
             return stopped(ev, VCPU_STOP_HALTED);
         }
-        out = kvm_enter(ev);
+        out = ev->watch_slices ? kvm_watch(ev) : kvm_enter(ev);
         if (ev->hit.point) {
             return stopped(ev, VCPU_STOP_DEBUG);
         }

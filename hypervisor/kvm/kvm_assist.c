@@ -120,16 +120,30 @@ static void give_back(EngineVcpu *ev)
     kvm_put_changes(ev, ev->after, ev->before);
 }
 
-enum Outcome kvm_assist_step(EngineVcpu *ev, bool meant)
+bool kvm_assist_begin(EngineVcpu *ev)
 {
-    enum VcpuStop stop;
-
     if (!prepare(ev)) {
-        return FAILED;
+        return false;
     }
     kvm_get_state(ev, ev->before);
     engine_soft.set_state(ev->assist, ev->before);
     ev->assisting = true;
+    return true;
+}
+
+void kvm_assist_end(EngineVcpu *ev)
+{
+    ev->assisting = false;
+    give_back(ev);
+}
+
+enum Outcome kvm_assist_step(EngineVcpu *ev, bool meant)
+{
+    enum VcpuStop stop;
+
+    if (kvm_at_trap(ev) || !kvm_assist_begin(ev)) {
+        return FAILED;
+    }
     stop = ev->before->pending_event ? soft_step(ev->assist, 0)
            : meant ? soft_step(ev->assist, 1) : soft_try(ev->assist);
     ev->assisting = false;

@@ -11,7 +11,7 @@
 #define KVM_MAX_SLOTS 4096
 #define KVM_MAX_LOGS 16
 #define KVM_MAX_VCPUS 128
-/* The trapping port that stands in for VMCALL where KVM does not pass that on: OUT imm8, EAX. */
+/* The trapping port that stands in for VMCALL where KVM does not pass that on: OUT imm8, EAX or AX. */
 #define KVM_HYPERCALL_PORT 0xe4
 #define KVM_SCRATCH 0xfffbc000u     /* identity map, then three of TSS: clear of Xen's pages */
 
@@ -51,6 +51,8 @@ struct Engine {
     size_t run_size;
     Engine *assist;                 /* of engine_soft, opaque here; NULL: not on this host */
     bool assisted;                  /* atomic: the log has the line about it */
+    uint64_t call_site;             /* atomic: the last hypercall instruction that was changed; 0: none */
+    bool call_told;                 /* atomic: the log has the line about that */
 
     pthread_mutex_t memory;         /* slots and logs; held over a whole change */
     KvmSlot slot[KVM_MAX_SLOTS];
@@ -87,6 +89,7 @@ struct EngineVcpu {
     EngineVcpu *assist;             /* of Engine.assist; made at its first use */
     VcpuState *before, *after;      /* room for kvm_assist() */
     bool assisting;                 /* the state is in assist just now */
+    unsigned watch_slices;          /* left of kvm_watch() */
     bool debug_step, native_step;   /* of kvm_debug.c: wanted; under way in KVM */
     unsigned debug_seen;            /* KvmDebug.generation that KVM was told */
     DebugHit hit;                   /* step or point set: run() is to return */
@@ -102,6 +105,8 @@ void kvm_dirty_log(Engine *e, uint64_t gpa, uint64_t len, bool on);
 void kvm_dirty_fetch(Engine *e, uint64_t gpa, uint64_t len, uint8_t *bitmap);
 bool kvm_memory_init(Engine *e);
 void kvm_memory_finish(Engine *e);
+/* KVM forgets what it has derived of the guest's page tables, which were written behind its back. */
+void kvm_memory_refresh(Engine *e);
 
 /* kvm_state.c */
 void kvm_get_state(EngineVcpu *ev, VcpuState *s);
@@ -123,11 +128,30 @@ uint64_t kvm_apic_base(const EngineVcpu *ev);   /* what KVM is to take for it */
 bool kvm_filter_msrs(Engine *e);
 void kvm_exit_msr(EngineVcpu *ev, bool write);
 
+/* What CPUID says of the APIC follows APIC_BASE, which may have been written. */
+void kvm_follow_apic_base(EngineVcpu *ev);
+
+/* kvm_calls.c */
+#define KVM_MSR_HYPERCALL_PAGE 0x40000000u
+void kvm_patch_hypercall_page(Engine *e, uint64_t gpa);     /* one that was just filled */
+bool kvm_is_call_port(const EngineVcpu *ev, const struct kvm_run *run);
+bool kvm_at_trap(EngineVcpu *ev);       /* the next instruction stands for a hypercall */
+/* Calls the hypervisor with the vCPU's registers; returns what it left in rax. */
+uint64_t kvm_hypercall(EngineVcpu *ev);
+/* The guest does what kernels do shortly before their first hypercall. */
+void kvm_watch_calls(EngineVcpu *ev);
+/* In the place of kvm_enter() while watch_slices is not 0. */
+enum Outcome kvm_watch(EngineVcpu *ev);
+
 /* kvm_io.c */
 void kvm_exit_io(EngineVcpu *ev);
 /* The bytes at CS:RIP; returns how many could be read. */
 unsigned kvm_read_insn(EngineVcpu *ev, const struct kvm_regs *r, const struct kvm_sregs *sr,
                        uint8_t bytes[INSN_MAX]);
+
+/* Where the byte at CS:RIP + offset lies; false: not in RAM. */
+bool kvm_insn_place(EngineVcpu *ev, const struct kvm_regs *r, const struct kvm_sregs *sr,
+                    unsigned offset, uint64_t *gpa);
 
 /* kvm_assist.c */
 void kvm_assist_init(Engine *e);
@@ -138,6 +162,9 @@ enum Outcome kvm_assist(EngineVcpu *ev);
 /* The same for a debugger: FAILED, and nothing done, where KVM is better asked.  An event that waits to
  * be delivered is all that is done if there is one.  meant: #UD is what the instruction is for. */
 enum Outcome kvm_assist_step(EngineVcpu *ev, bool meant);
+/* The state goes to the software CPU, and comes back. */
+bool kvm_assist_begin(EngineVcpu *ev);
+void kvm_assist_end(EngineVcpu *ev);
 /* The bytes at CS:RIP as hexadecimal text. */
 void kvm_insn_text(EngineVcpu *ev, char text[3 * INSN_MAX + 1]);
 
@@ -157,7 +184,6 @@ enum Outcome kvm_enter(EngineVcpu *ev);
 bool kvm_take_stop(EngineVcpu *ev);         /* run() was asked to return; forgets it */
 bool kvm_would_wake(EngineVcpu *ev);        /* is there an interrupt for a halted vCPU? */
 void kvm_log(EngineVcpu *ev, const char *text);
-void kvm_patch_hypercall_page(Engine *e, uint64_t gpa);
 void kvm_vcpus_out(Engine *e);      /* returns when no vCPU runs guest code, and keeps it so */
 void kvm_vcpus_go(Engine *e);
 /* Lets the instruction of the last exit complete. */

@@ -29,11 +29,21 @@ static uint8_t *linear_ram(EngineVcpu *ev, uint64_t linear, uint64_t *gpa)
     return mem->base + t.physical_address;
 }
 
+static uint64_t linear_rip(const struct kvm_regs *r, const struct kvm_sregs *sr)
+{
+    return (sr->efer & EFER_LMA) && sr->cs.l ? r->rip : (uint32_t)(sr->cs.base + r->rip);
+}
+
+bool kvm_insn_place(EngineVcpu *ev, const struct kvm_regs *r, const struct kvm_sregs *sr,
+                    unsigned offset, uint64_t *gpa)
+{
+    return linear_ram(ev, linear_rip(r, sr) + offset, gpa) != NULL;
+}
+
 unsigned kvm_read_insn(EngineVcpu *ev, const struct kvm_regs *r, const struct kvm_sregs *sr,
                        uint8_t bytes[INSN_MAX])
 {
-    bool in_64 = (sr->efer & EFER_LMA) && sr->cs.l;
-    uint64_t at = in_64 ? r->rip : (uint32_t)(sr->cs.base + r->rip), gpa;
+    uint64_t at = linear_rip(r, sr), gpa;
     unsigned n = 0;
 
     while (n < INSN_MAX) {

@@ -230,6 +230,27 @@ static bool rebuild(Engine *e)
     return ok;
 }
 
+void kvm_memory_refresh(Engine *e)
+{
+    unsigned least = e->slot_limit;
+
+    pthread_mutex_lock(&e->memory);
+    for (unsigned i = 0; i < e->slot_limit; i++) {
+        if (e->slot[i].count &&
+            (least == e->slot_limit || e->slot[i].count < e->slot[least].count)) {
+            least = i;
+        }
+    }
+    if (least < e->slot_limit) {        /* taking any slot away drops all shadows */
+        kvm_vcpus_out(e);
+        collect(e, least);
+        set_slot(e, least, &e->slot[least], false);
+        set_slot(e, least, &e->slot[least], true);
+        kvm_vcpus_go(e);
+    }
+    pthread_mutex_unlock(&e->memory);
+}
+
 void kvm_memory_changed(Engine *e, uint64_t gpa, uint64_t len)
 {
     pthread_mutex_lock(&e->memory);

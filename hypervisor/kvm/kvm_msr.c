@@ -13,7 +13,6 @@
 #include "lib/cpu_msrs.h"
 
 #define MSR_APIC_BASE 0x1bu
-#define MSR_HYPERCALL_PAGE 0x40000000u
 #define APIC_1D (1u << 9)           /* of CPUID leaf 1's edx */
 
 bool kvm_filter_msrs(Engine *e)
@@ -72,6 +71,9 @@ static bool efer_write(EngineVcpu *ev, uint64_t value)
         return false;
     }
     kvm_set_msr(ev, MSR_EFER, (value & ~(uint64_t)EFER_BIT_LMA) | (sr.efer & EFER_BIT_LMA));
+    if (value & ~sr.efer & (EFER_BIT_SCE | EFER_BIT_NXE)) {
+        kvm_watch_calls(ev);
+    }
     return true;
 }
 
@@ -98,7 +100,7 @@ static bool state_write(EngineVcpu *ev, uint32_t index, uint64_t value)
 /* --- the hypervisor's --- */
 
 /* CPUID is KVM's to answer, where the APIC's bit follows what KVM takes for APIC_BASE. */
-static void apic_base_written(EngineVcpu *ev)
+void kvm_follow_apic_base(EngineVcpu *ev)
 {
     struct kvm_sregs sr;
     uint32_t one[4];
@@ -121,10 +123,10 @@ static bool host_write(EngineVcpu *ev, uint32_t index, uint64_t value)
     if (!ev->e->host->msr_write(ev->v, index, value)) {
         return false;
     }
-    if (index == MSR_HYPERCALL_PAGE) {
+    if (index == KVM_MSR_HYPERCALL_PAGE) {
         kvm_patch_hypercall_page(ev->e, value & ~0xfffULL);
     } else if (index == MSR_APIC_BASE) {
-        apic_base_written(ev);
+        kvm_follow_apic_base(ev);
     }
     return true;
 }

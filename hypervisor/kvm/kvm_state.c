@@ -465,7 +465,6 @@ void kvm_read_caps(Engine *e)
         .leaf1_ecx = one->ecx, .leaf1_edx = one->edx, .leaf7_ebx = seven->ebx,
         .leaf7_ecx = seven->ecx, .leaf7_edx = seven->edx, .ext1_ecx = ext->ecx,
         .ext1_edx = ext->edx, .phys_bits = 36,
-        .bare_hypercalls = e->xen_hcalls,
     };
     if (one->ecx & 1u << 26) {
         e->caps.xcr0 = find_leaf(c, 0xd, 0)->eax & XCR0_KNOWN;

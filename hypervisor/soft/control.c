@@ -6,7 +6,7 @@
  * Intel SDM volume 3 chapters 2.5, 4.1 and 9.8; reserved bits follow what the CPUID policy offers.
  * MSRs that are not in VcpuState are the hypervisor's business.
  */
-#include "hypervisor/soft/cpu.h"
+#include "hypervisor/soft/core.h"
 #include "hypervisor/soft/ops.h"
 #include "hypervisor/soft/sys.h"
 #include "lib/cpu_msrs.h"
@@ -347,8 +347,10 @@ OP(wrmsr)
             *msr = v;
     } else if (index == MSR_TSC) {
         c->tsc_offset = (int64_t)(v - c->host->tsc(c->vcpu));
-    } else if (!c->host->msr_write(c->vcpu, index, v)) {
-        raise_gp0(c, i);
+    } else {
+        soft_watched(c, i, WATCHED_MSR, index);
+        if (!c->host->msr_write(c->vcpu, index, v))
+            raise_gp0(c, i);
     }
     cpu_update_mode(c);
     c->rip = next;

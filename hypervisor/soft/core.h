@@ -22,7 +22,8 @@
 #define WRITERS_WAYS 4
 
 /* Cpu.poll */
-enum { POLL_KICK = 1, POLL_STOP = 2, POLL_REQUEST = 4, POLL_STEP = 8, POLL_DEBUG = 16 };
+enum { POLL_KICK = 1, POLL_STOP = 2, POLL_REQUEST = 4, POLL_STEP = 8, POLL_DEBUG = 16,
+       POLL_BLOCK = 32 };       /* only to keep blocks from chaining */
 
 /* CpuPriv.requests */
 enum { REQ_TLB = 1, REQ_RANGES = 2, REQ_ALL_CODE = 4, REQ_WRITE_TAGS = 8 };
@@ -50,6 +51,10 @@ typedef struct CpuPriv {
     /* A debugger's: see debug.c. */
     bool debug_step;
     bool trying;                /* soft_try(): #UD is not delivered */
+    bool watching;              /* soft_watch(): stops before what it names */
+    uint8_t spotted;            /* SoftWatch: it has met one */
+    uint16_t watch_port;
+    uint32_t watch_msr;
     DebugHit debug_hit;         /* step or point set: run() is to return */
     unsigned debug_seen;        /* Engine.debug_generation when the caches were last filled */
 
@@ -125,6 +130,9 @@ void soft_request_look(Cpu *c);     /* irq_pending is asked before the next bloc
 enum VcpuStop soft_run(EngineVcpu *c);
 /* Nothing to look at before the next block, save that shadow is over. */
 bool soft_quiet(const Cpu *c);
+/* An instruction that soft_watch() may have to stop before: a hypercall, WRMSR to or OUT to index. */
+enum WatchedInsn { WATCHED_CALL, WATCHED_MSR, WATCHED_PORT };
+void soft_watched(Cpu *c, const Insn *i, enum WatchedInsn what, uint32_t index);
 
 /* debug.c */
 bool soft_debug_points(Engine *e, const DebugPoint *points, unsigned n);

@@ -311,6 +311,83 @@ enum VcpuStop soft_try(EngineVcpu *c)
     return stop;
 }
 
+/* --- until a hypercall: for an engine that does not get to see it --- */
+
+void soft_watched(Cpu *c, const Insn *i, enum WatchedInsn what, uint32_t index)
+{
+    CpuPriv *p = cpu_priv(c);
+
+    if (likely(!p->watching) || (what == WATCHED_MSR && index != p->watch_msr) ||
+        (what == WATCHED_PORT && index != p->watch_port))
+        return;
+    c->rip = insn_rip(c, i);
+    p->spotted = what == WATCHED_CALL ? SOFT_WATCH_CALL : SOFT_WATCH_OTHER;
+    siglongjmp(c->unwind, 1);
+}
+
+/* One block, or one instruction where something may be due after each. */
+static bool watch_block(Cpu *c)
+{
+    const Block *b;
+
+    if ((c->mode & MODE_TF) || (c->rflags & RF_RF) || c->shadow || (c->dr[7] & 0xff))
+        return step(c);
+    __atomic_fetch_or(&c->poll, POLL_BLOCK, __ATOMIC_RELAXED);
+    b = block_find(c);
+    if (unlikely(b->insn[0].fn == op_debug_stop)) {
+        debug_stop_exec(c);
+        return true;
+    }
+    c->block = b;
+    b->insn[0].fn(c, b->insn);
+    return true;
+}
+
+SoftWatch soft_watch(EngineVcpu *c, unsigned count, uint32_t msr, uint16_t port)
+{
+    CpuPriv *p = cpu_priv(c);
+    volatile unsigned left = count;
+    volatile SoftWatch result = SOFT_WATCH_MORE;
+
+    debug_begin(c);
+    p->watching = true;
+    p->spotted = 0;
+    p->watch_msr = msr;
+    p->watch_port = port;
+    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
+    guest_enter(c);
+    if (sigsetjmp(c->unwind, 0) && p->exclusive)
+        cpu_exclusive_end(c);
+    while (result == SOFT_WATCH_MORE && left) {
+        bool stop = __atomic_load_n(&c->poll, __ATOMIC_SEQ_CST) & POLL_STOP;
+
+        take_requests(c);
+        if (p->spotted) {
+            result = p->spotted;
+        } else if (c->exc_vector >= 0) {
+            result = deliver_raised(c) ? SOFT_WATCH_MORE : SOFT_WATCH_TRIPLE_FAULT;
+        } else if (p->debug_hit.point) {
+            result = SOFT_WATCH_POINT;
+        } else if (c->halted) {
+            result = SOFT_WATCH_HALTED;
+        } else if (stop) {
+            break;
+        } else {
+            left--;
+            result = watch_block(c) ? SOFT_WATCH_MORE : SOFT_WATCH_TRIPLE_FAULT;
+        }
+    }
+    p->watching = false;
+    c->block = NULL;
+    guest_leave(c);
+    return result;
+}
+
+void soft_watch_end(EngineVcpu *c)
+{
+    block_flush(c);
+}
+
 /* A halted vCPU under debug_step: wakes up if there is an interrupt for it, which stays pending. */
 static enum VcpuStop debug_wake(Cpu *c)
 {

@@ -7,7 +7,7 @@
  * vendor string, SYSENTER in long mode the other way round.  INVD and WBINVD do nothing, as there
  * is no cache; MONITOR, MWAIT and RSM are not offered.
  */
-#include "hypervisor/soft/cpu.h"
+#include "hypervisor/soft/core.h"
 #include "hypervisor/soft/ops.h"
 #include "hypervisor/soft/sys.h"
 
@@ -204,6 +204,7 @@ static void hypercall(Cpu *c, const Insn *i)
 {
     bool in_64 = cpu_in_64(c);
 
+    soft_watched(c, i, WATCHED_CALL, 0);
     c->rip = insn_next(c, i);
     c->host->hypercall(c->vcpu, c->gpr, in_64, c->cpl);
 }
@@ -388,6 +389,7 @@ static void port_in(Cpu *c, const Insn *i, uint16_t port)
 static void port_out(Cpu *c, const Insn *i, uint16_t port)
 {
     io_check(c, i, port, i->opsize);
+    soft_watched(c, i, WATCHED_PORT, port);
     c->rip = insn_next(c, i);
     c->host->io_write(c->vcpu, port, i->opsize, (uint32_t)(c->gpr[0] & size_mask(i->opsize)));
 }

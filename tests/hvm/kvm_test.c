@@ -475,6 +475,65 @@ Test(kvm, kick_ends_an_endless_loop)
     free_guest(g);
 }
 
+/* mov ecx,EFER; rdmsr; or ax,bits; wrmsr */
+#define EFER_ON(bits) 0x66, 0xb9, 0x80, 0, 0, 0xc0, 0x0f, 0x32, 0x0d, (bits) & 0xff, (bits) >> 8, \
+                      0x0f, 0x30
+#define VMCALL 0x0f, 0x01, 0xc1
+#define CALL_AT (CODE + 25)
+
+static bool has_sce(const Guest *g)
+{
+    EngineCaps c;
+
+    engine_kvm.caps(g->e, &c);
+    return c.ext1_edx >> 11 & 1 && c.bare_hypercalls;
+}
+
+Test(kvm, hypercall_without_the_page_reaches_the_host)
+{
+    /* efer |= 1; mov cx,3; again: mov eax,0c001h + cx; vmcall; loop again; mov bx,ax; hlt */
+    GUEST(EFER_ON(1), 0xb9, 3, 0, 0x66, 0xb8, 1, 0xc0, 0, 0, 0x01, 0xc8, 0x90, VMCALL, 0xe2, 0xf2,
+          0x89, 0xc3, 0xf4);
+
+    if (!has_sce(g)) {
+        cr_skip("this host's KVM has no SYSCALL, or the software CPU can't run here");
+    }
+    cr_assert(!memcmp(g->mem.base + CALL_AT, (uint8_t[]){ VMCALL }, 3));
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_eq(g->calls, 3);
+    cr_assert_eq(g->call[0], 0xc002, "of the last one");
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq(g->s.gpr[3], 0x1234, "the answer");
+    cr_assert_eq(g->s.efer & 1, 1);
+    free_guest(g);
+}
+
+Test(kvm, interrupt_comes_while_hypercalls_are_looked_for)
+{
+    /* efer |= 1; sti; jmp $ */
+    GUEST(EFER_ON(1), 0xfb, 0xeb, 0xfe);
+    static const uint8_t handler[] = { 0xb0, 'i', 0xe6, 0x10, 0xf4 };
+
+    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
+    g->mem.base[0x30 * 4 + 1] = 0x30;
+    g->irq = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_str_eq(g->out, "i");
+    free_guest(g);
+}
+
+Test(kvm, guest_without_hypercalls_is_left_alone_after_a_time)
+{
+    /* efer |= 1; mov ecx,400000h; dec ecx; jnz; mov al,'e'; out 10h,al; hlt */
+    GUEST(EFER_ON(1), 0x66, 0xb9, 0, 0, 0x40, 0, 0x66, 0x49, 0x75, 0xfc, 0xb0, 'e', 0xe6, 0x10, 0xf4);
+
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    cr_assert_str_eq(g->out, "e");
+    engine_kvm.get_state(g->v, &g->s);
+    cr_assert_eq((uint32_t)g->s.gpr[1], 0);
+    free_guest(g);
+}
+
 Test(kvm, kick_from_a_callback_stops_after_the_instruction)
 {
     GUEST(0xb0, 'A', 0xe6, 0x10, 0xe6, 0x10, 0xf4);

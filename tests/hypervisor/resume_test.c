@@ -23,7 +23,19 @@ typedef struct Trip {
     VcpuState s;
 } Trip;
 
-extern const uint8_t resume_code[], resume_code_end[];
+enum { LACKS_RING3 = 1, LACKS_WATCH = 2 };
+
+/* What runs, and what its machine is like. */
+typedef struct Program {
+    const uint8_t *code, *end;
+    void (*memory)(Trip *t);
+    void (*state)(VcpuState *s);
+    uint8_t parts;              /* LACKS_*: what it has that a KVM may lack */
+    uint64_t r12, r14, rsi;     /* at the end, with all parts; 0: not looked at */
+} Program;
+
+extern const uint8_t resume_code[], resume_code_end[], resume_code16[], resume_code16_end[],
+    resume_code32[], resume_code32_end[];
 
 static Trip *trip(Vcpu *v) { return (Trip *)v; }
 
@@ -144,7 +156,6 @@ static void build_memory(Trip *t)
                                     0x00cff3000000ffff, 0x00affb000000ffff,
                                     0x0000890030000067, 0 };
 
-    memcpy(t->mem.base + CODE, resume_code, resume_code_end - resume_code);
     memcpy(t->mem.base + GDT, gdt, sizeof gdt);
     put64(t, TSS + 4, STACK0);
     gate(t, 1, CODE + 0x800, 0);
@@ -229,9 +240,7 @@ static void through_the_table(Trip *t)
     cr_assert(cpu_state_fits(&t->s, &caps, &why), "%s", why);
 }
 
-enum { LACKS_RING3 = 1, LACKS_WATCH = 2 };
-
-static Trip *depart(const EngineOps *ops, uint8_t lacks)
+static Trip *depart(const Program *p, const EngineOps *ops, uint8_t lacks)
 {
     Trip *t = g_new0(Trip, 1);
 
@@ -240,9 +249,10 @@ static Trip *depart(const EngineOps *ops, uint8_t lacks)
     t->mem = (GuestMemory){ .size = SIZE, .types = t->types };
     t->mem.base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cr_assert(t->mem.base != MAP_FAILED);
-    build_memory(t);
+    memcpy(t->mem.base + CODE, p->code, p->end - p->code);
+    p->memory(t);
     t->mem.base[LACKS] = lacks;
-    begin_state(&t->s);
+    p->state(&t->s);
     board(t, ops);
     t->ops->set_state(t->cpu, &t->s);
     return t;
@@ -257,7 +267,7 @@ static void arrive(Trip *t)
 
 /* A KVM without VT-x or SVM below it interprets much, and neither interrupts from ring 3 nor data
  * breakpoints: what this host's does. */
-static uint8_t kvm_lacks(void)
+static uint8_t kvm_lacks(const Program *p)
 {
     uint8_t lacks = g_getenv("GH_NO_DEBUG_REGISTERS") ? LACKS_WATCH : 0;
 
@@ -265,10 +275,10 @@ static uint8_t kvm_lacks(void)
         Trip *t;
         enum VcpuStop stop;
 
-        if (lacks & part) {
+        if ((lacks & part) || !(p->parts & part)) {
             continue;
         }
-        t = depart(&engine_kvm, part ^ 3);
+        t = depart(p, &engine_kvm, part ^ 3);
         stop = t->ops->run(t->cpu);
         t->ops->get_state(t->cpu, &t->s);
         if (stop != VCPU_STOP_HALTED || (part == LACKS_WATCH && t->s.gpr[12] != 0x101)) {
@@ -280,28 +290,30 @@ static uint8_t kvm_lacks(void)
     return lacks;
 }
 
-/* From start to HLT; at the mark (0: never) from one engine to the other. */
-static Trip *travel(const EngineOps *first, const EngineOps *second, unsigned at, uint8_t lacks)
+/* From start to HLT, changing engines on the way: at the mark at, and from the second to the third at the
+ * next one.  No third: one change; at 0: none. */
+static Trip *travel(const Program *p, const EngineOps *const by[3], unsigned at, uint8_t lacks)
 {
-    Trip *t = depart(first, lacks);
+    Trip *t = depart(p, by[0], lacks);
     enum VcpuStop stop;
 
     t->stop_at = at;
     stop = t->ops->run(t->cpu);
-    if (at) {
-        cr_assert_eq(stop, VCPU_STOP_KICKED, "%s: stopped by %d at mark %u", first->name, stop,
-                     t->mark);
-        cr_assert_eq(t->mark, at);
+    for (unsigned n = 1; t->stop_at && n < 3 && by[n]; n++) {
+        cr_assert_eq(stop, VCPU_STOP_KICKED, "%s: stopped by %d at mark %u, rip %#llx", t->ops->name,
+                     stop, t->mark, (unsigned long long)t->s.rip);
+        cr_assert_eq(t->mark, t->stop_at);
         t->ops->get_state(t->cpu, &t->s);
         leave(t);
-        board(t, second);
+        board(t, by[n]);
         through_the_table(t);
         t->ops->set_state(t->cpu, &t->s);
+        t->stop_at = t->stop_at < MARKS && n < 2 && by[n + 1] ? t->stop_at + 1 : 0;
         stop = t->ops->run(t->cpu);
     }
     t->ops->get_state(t->cpu, &t->s);
-    cr_assert_eq(stop, VCPU_STOP_HALTED, "%s to %s at %u: stopped by %d at mark %u, rip %#llx",
-                 first->name, second ? second->name : "the end", at, stop, t->mark, (unsigned long long)t->s.rip);
+    cr_assert_eq(stop, VCPU_STOP_HALTED, "from %s at %u: %s stopped by %d at mark %u, rip %#llx",
+                 by[0]->name, at, t->ops->name, stop, t->mark, (unsigned long long)t->s.rip);
     cr_assert_eq(t->mark, MARKS);
     leave(t);
     return t;
@@ -344,7 +356,10 @@ static void same(const Trip *a, const Trip *b, const char *what)
     for (unsigned n = 0; n < SEG_COUNT; n++) {
         SAME(seg[n].selector);
     }
-    SAME(rip); SAME(rflags); SAME(seg[SEG_CS].attr); SAME(seg[SEG_GS].base); SAME(tr.base);
+    if (a->s.cr0 & 1) {         /* in real mode KVM may have a writable segment there */
+        SAME(seg[SEG_CS].attr);
+    }
+    SAME(rip); SAME(rflags); SAME(seg[SEG_GS].base); SAME(tr.base);
     SAME(tr.selector); SAME(gdt_base); SAME(gdt_limit); SAME(idt_base); SAME(idt_limit); SAME(cr0);
     SAME(cr2); SAME(cr3); SAME(cr4); SAME(efer); SAME(dr[0]); SAME(dr[3]); SAME(dr[6]); SAME(dr[7]);
     SAME(star); SAME(lstar); SAME(sfmask); SAME(kernel_gs_base); SAME(sysenter_cs); SAME(pat);
@@ -357,28 +372,137 @@ static void same(const Trip *a, const Trip *b, const char *what)
     }
 }
 
-static void at_every_mark(const EngineOps *first, const EngineOps *second)
+/* --- the 16-bit and the 32-bit guest --- */
+
+static void real_memory(Trip *t)
 {
-    bool kvm = first == &engine_kvm || second == &engine_kvm;
+    static const uint64_t gdt[] = { 0, 0, 0x00cf93000000ffff };
+    const uint8_t vector[4] = { 0, 4, 0, 0x10 };
+
+    memcpy(t->mem.base + GDT, gdt, sizeof gdt);
+    memcpy(t->mem.base + 0x3000 + 4 * 0x40, vector, 4);
+    for (unsigned n = 0; n < 0x400; n++) {
+        t->mem.base[0x40000 + n] = n * 7;
+    }
+}
+
+static void real_state(VcpuState *s)
+{
+    begin_state(s);
+    for (unsigned n = 0; n < SEG_COUNT; n++) {
+        s->seg[n] = (SegState){ .limit = 0xffff, .attr = 0x93 };
+    }
+    s->seg[SEG_CS] = (SegState){ .selector = CODE >> 4, .base = CODE, .limit = 0xffff, .attr = 0x9b };
+    s->tr = (SegState){ .limit = 0xffff, .attr = 0x8b };
+    s->idt_base = 0;
+    s->idt_limit = 0x3ff;
+    s->cr0 = 0x10;
+    s->cr3 = s->cr4 = s->efer = 0;
+    s->rip = 0;
+}
+
+static void put32_at(Trip *t, uint64_t at, uint32_t v)
+{
+    memcpy(t->mem.base + at, &v, 4);
+}
+
+static void gate32(Trip *t, unsigned vector, uint32_t to, unsigned dpl)
+{
+    put64(t, IDT + 8 * vector, (to & 0xffff) | 8 << 16 | (0x8eull | dpl << 5) << 40 |
+                                   (uint64_t)(to >> 16) << 48);
+}
+
+/* 4 MiB pages up to 4 MiB, then a page table with one page. */
+static void protected_memory(Trip *t)
+{
+    static const uint64_t gdt[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x0000820080000007,
+                                    0x00cff3000000ffff, 0x00cffb000000ffff, 0x0000890030000067, 0 };
+
+    memcpy(t->mem.base + GDT, gdt, sizeof gdt);
+    put64(t, 0x8000, 0x0040930401000fff);       /* the LDT's: base 40100h */
+    put32_at(t, TSS + 4, STACK0);
+    put32_at(t, TSS + 8, 0x10);
+    gate32(t, 14, CODE + 0x800, 0);
+    gate32(t, 0x80, CODE + 0x840, 3);
+    for (unsigned n = 0; n < 1024; n++) {
+        put32_at(t, PD + 4 * n, n << 12 | 7);
+    }
+    put32_at(t, PML4, PD | 7);
+    put32_at(t, PML4 + 4, PT | 7);
+    put32_at(t, PT, 0x50007);
+}
+
+static void protected_state(VcpuState *s)
+{
+    begin_state(s);
+    s->seg[SEG_CS].attr = 0xc9b;
+    s->idt_limit = 0x7ff;
+    s->cr4 = 0x610;
+    s->efer = 0;
+}
+
+/* --- all of it --- */
+
+static const Program long_mode = { resume_code, resume_code_end, build_memory, begin_state,
+                                   LACKS_RING3 | LACKS_WATCH, 0x101, 5 * 0x1234, 0 };
+static const Program real_mode = { resume_code16, resume_code16_end, real_memory, real_state, 0, 0, 0,
+                                   0 };
+static const Program protected_mode = { resume_code32, resume_code32_end, protected_memory,
+                                        protected_state, LACKS_RING3, 0, 0, 5 * 0x1234 };
+
+static bool is_kvm(const EngineOps *const by[3])
+{
+    return by[0] == &engine_kvm || by[1] == &engine_kvm || by[2] == &engine_kvm;
+}
+
+static char *route(const EngineOps *const by[3], unsigned at)
+{
+    return g_strdup_printf("%s to %s%s%s at mark %u", by[0]->name, by[1]->name, by[2] ? " to " : "",
+                           by[2] ? by[2]->name : "", at);
+}
+
+/* One without VT-x and SVM may drop CR0.PG where EFER.LME is off. */
+static bool kvm_has_mode(const Program *p)
+{
+    Trip *t = depart(p, &engine_kvm, 0);
+    uint64_t cr0 = t->s.cr0;
+    bool has;
+
+    t->ops->get_state(t->cpu, &t->s);
+    has = (t->s.cr0 & 0x80000001) == (cr0 & 0x80000001);
+    leave(t);
+    arrive(t);
+    return has;
+}
+
+static void at_every_mark(const Program *p, const EngineOps *const by[3])
+{
+    const EngineOps *const alone[3] = { by[0] };
     uint8_t lacks = 0;
     Trip *straight;
 
-    if (kvm && access("/dev/kvm", R_OK | W_OK)) {
-        cr_skip("no /dev/kvm here");
-    }
-    if (kvm) {
-        lacks = kvm_lacks();
+    if (is_kvm(by)) {
+        if (access("/dev/kvm", R_OK | W_OK)) {
+            cr_skip("no /dev/kvm here");
+        }
+        if (!kvm_has_mode(p)) {
+            cr_skip("this host's KVM has no paging outside long mode");
+        }
+        lacks = kvm_lacks(p);
         g_message("this host's KVM %s user mode, %s data breakpoints",
                   lacks & LACKS_RING3 ? "has no" : "has", lacks & LACKS_WATCH ? "no" : "and");
     }
-    straight = travel(first, NULL, 0, lacks);
-
-    cr_expect_eq(straight->s.gpr[12], lacks & LACKS_WATCH ? 0x100 : 0x101);
-    cr_expect_eq(straight->s.gpr[14], 5 * 0x1234);
+    straight = travel(p, alone, 0, lacks);
+    if (p->r12) {
+        cr_expect_eq(straight->s.gpr[12], lacks & LACKS_WATCH ? 0x100 : p->r12);
+        cr_expect_eq(straight->s.gpr[14], p->r14);
+    }
+    if (p->rsi) {
+        cr_expect_eq(straight->s.gpr[6], p->rsi);
+    }
     for (unsigned at = 1; at <= MARKS; at++) {
-        Trip *t = travel(first, second, at, lacks);
-        g_autofree char *what = g_strdup_printf("%s to %s at mark %u", first->name, second->name,
-                                                at);
+        Trip *t = travel(p, by, at, lacks);
+        g_autofree char *what = route(by, at);
 
         same(t, straight, what);
         arrive(t);
@@ -388,13 +512,22 @@ static void at_every_mark(const EngineOps *first, const EngineOps *second)
 
 TestSuite(resume, .timeout = 120);
 
-Test(resume, from_the_software_cpu_to_kvm) { at_every_mark(&engine_soft, &engine_kvm); }
-Test(resume, from_kvm_to_the_software_cpu) { at_every_mark(&engine_kvm, &engine_soft); }
-Test(resume, from_the_interpreter_to_the_translator) { at_every_mark(&engine_interp, &engine_soft); }
-Test(resume, from_the_translator_to_the_interpreter) { at_every_mark(&engine_soft, &engine_interp); }
-Test(resume, from_the_interpreter_to_kvm) { at_every_mark(&engine_interp, &engine_kvm); }
-Test(resume, from_kvm_to_kvm) { at_every_mark(&engine_kvm, &engine_kvm); }
-Test(resume, from_the_software_cpu_to_itself) { at_every_mark(&engine_soft, &engine_soft); }
+#define ROUTE(name, ...) \
+    Test(resume, long_mode_##name) { at_every_mark(&long_mode, (const EngineOps *[3]){ __VA_ARGS__ }); } \
+    Test(resume, real_mode_##name) { at_every_mark(&real_mode, (const EngineOps *[3]){ __VA_ARGS__ }); } \
+    Test(resume, protected_mode_##name) \
+    { at_every_mark(&protected_mode, (const EngineOps *[3]){ __VA_ARGS__ }); }
+
+ROUTE(from_the_software_cpu_to_kvm, &engine_soft, &engine_kvm)
+ROUTE(from_kvm_to_the_software_cpu, &engine_kvm, &engine_soft)
+ROUTE(from_kvm_to_the_interpreter, &engine_kvm, &engine_interp)
+ROUTE(from_the_interpreter_to_kvm, &engine_interp, &engine_kvm)
+ROUTE(from_the_software_cpu_to_kvm_and_back, &engine_soft, &engine_kvm, &engine_soft)
+ROUTE(from_kvm_to_the_interpreter_and_back, &engine_kvm, &engine_interp, &engine_kvm)
+ROUTE(from_the_interpreter_to_the_translator, &engine_interp, &engine_soft)
+ROUTE(from_the_translator_to_the_interpreter, &engine_soft, &engine_interp)
+ROUTE(from_kvm_to_kvm, &engine_kvm, &engine_kvm)
+ROUTE(from_the_software_cpu_to_itself, &engine_soft, &engine_soft)
 
 Test(resume, table_is_sound)
 {
