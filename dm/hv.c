@@ -525,11 +525,15 @@ void hv_block_map(Hv *hv, RamBlock *b, bool mapped)
     check(rc, "a mapping of device memory");
 }
 
-void hv_hold(Hv *hv, bool on)
+bool hv_hold(Hv *hv, bool on)
 {
     uint32_t body = on;
+    int rc = call(hv, DM_MSG_HOLD, &body, sizeof body, -1, NULL, 0);
 
-    check(call(hv, DM_MSG_HOLD, &body, sizeof body, -1, NULL, 0), "a hold on buffered writes");
+    if (rc != -EAGAIN) {
+        check(rc, "a hold on buffered writes");
+    }
+    return rc == 0;
 }
 
 void hv_block_dirty(Hv *hv, RamBlock *b, uint8_t *bitmap)

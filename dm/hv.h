@@ -63,7 +63,7 @@ void hv_block_map(Hv *hv, RamBlock *b, bool mapped);
 void hv_block_dirty(Hv *hv, RamBlock *b, uint8_t *bitmap);
 void hv_block_free(Hv *hv, RamBlock *b);
 /* On: no write is buffered any more; those that were are still in the ring. */
-void hv_hold(Hv *hv, bool on);
+bool hv_hold(Hv *hv, bool on);     /* false: not now */
 
 /* --- the PC speaker's wire --- */
 /* The oldest description not yet taken; of those that came too fast the older are left out. */

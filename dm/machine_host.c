@@ -72,9 +72,9 @@ static void host_settle(Machine *m)
     ioreq_drain_buffered(m, &of(m)->board.pci, hv_buffered(of(m)->hv));
 }
 
-static void host_hold(Machine *m, bool on)
+static bool host_hold(Machine *m, bool on)
 {
-    hv_hold(of(m)->hv, on);
+    return hv_hold(of(m)->hv, on);
 }
 
 static void host_block_dirty(Machine *m, RamBlock *b, uint8_t *bitmap)

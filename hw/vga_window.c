@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-enum { THRESHOLD = 64, THRESHOLD_MAX = 1 << 16, LASTING = 1000 * 1000 /* ns */, LASTING_PAGES = 4 };
+enum { THRESHOLD = 64, THRESHOLD_MAX = 1 << 16, LASTING = 1000 * 1000 /* ns */, LASTING_PAGES = 4,
+       RETRY = 1000 * 1000 /* ns */ };
 
 static bool same(const VgaWindow *a, const VgaWindow *b)
 {
@@ -91,7 +92,10 @@ static void show(void *opaque)
 {
     Vga *v = opaque;
 
-    machine_hold(v->dev->machine);
+    if (!machine_hold(v->dev->machine)) {
+        timer_at(&v->show, vm_now(v->dev) + RETRY);
+        return;
+    }
     if (nothing(&v->shown) && !nothing(&v->wish) && v->trapped >= v->worth) {
         show_wish(v);
     }

@@ -130,9 +130,9 @@ static void request_hold(Domain *d, const DmMsg *msg, const uint8_t *body, size_
     if (len == sizeof on) {
         memcpy(&on, body, sizeof on);
         domain_lock(d);
-        d->ioreq.held = on != 0;
+        rc = on && !collect_stop(d) ? -XEN_EAGAIN : 0;
+        d->ioreq.held = on && !rc;
         domain_unlock(d);
-        rc = 0;
     }
     reply(d, msg->id, rc, 0);
 }

@@ -294,6 +294,7 @@ static bool create_parts(Domain *d, GError **error)
     for (unsigned i = 0; i < G_N_ELEMENTS(d->watchdog); i++) {
         timer_init(&d->watchdog[i], &d->machine.timers, sched_watchdog_fired, d);
     }
+    collect_init(d);
     d->timer_set = INT64_MAX;
     set_wall_clock(d);
     if (!glue_create(d, error)) {

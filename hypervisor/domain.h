@@ -9,6 +9,7 @@
 #define GH_HV_DOMAIN_H
 
 #include <pthread.h>
+#include "hypervisor/collect.h"
 #include "hypervisor/engine.h"
 #include "hypervisor/event.h"
 #include "hypervisor/ioreq.h"
@@ -69,6 +70,7 @@ typedef struct Domain {
     bool layout64;                  /* shared_info and event words are the 64-bit kind */
     Events events;
     Ioreq ioreq;
+    Collect collect;
     uint32_t cf8;                   /* PCI address latch */
     uint8_t cmos_index;
     uint32_t grant_frames;

@@ -217,6 +217,15 @@ typedef struct EngineOps {
      * page, ORed into by the engine and cleared inside it. */
     void (*dirty_log)(Engine *e, uint64_t gpa, uint64_t len, bool on);
     void (*dirty_fetch)(Engine *e, uint64_t gpa, uint64_t len, uint8_t *bitmap);
+    /*
+     * Writes to [gpa, gpa+len), where there is no memory, may from now on wait with the engine: they come to
+     * mmio_write in their order and before anything that any vCPU does next and that makes a callback, on
+     * any vCPU's thread.  With on false no more will wait; false is returned when some still do.  NULL:
+     * this engine keeps nothing back.  Any thread, no lock that mmio_write takes.
+     */
+    bool (*collect_writes)(Engine *e, uint64_t gpa, uint64_t len, bool on);
+    /* Those that wait come soon, even when the guest does nothing more; true if there are any. */
+    bool (*flush_writes)(Engine *e);
     /* RAM in [gpa, gpa+len) was changed behind the engine's back (DMA). */
     void (*code_written)(Engine *e, uint64_t gpa, uint64_t len);
     /*

@@ -186,6 +186,16 @@ static bool in_vga_window(uint64_t gpa, uint64_t len)
     return gpa >= PC_VGA_HOLE_START && gpa + len <= PC_VGA_HOLE_END;
 }
 
+static bool window_write(Domain *d, uint64_t gpa, unsigned size, uint64_t data)
+{
+    bool done = ioreq_buffer(d, IOREQ_TYPE_COPY, IOREQ_WRITE, gpa, size, data);
+
+    if (done) {
+        collect_written(d);
+    }
+    return done;
+}
+
 static void host_mmio_read(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
 {
     Domain *d = v->dom;
@@ -222,9 +232,8 @@ static void host_mmio_write(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value
         claimed = ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1);
         /* Memory since this access began: behind the ring it could come too late. */
         done = claimed && !mem_page(&d->mem, gpa >> PAGE_SHIFT, true) &&
-               (in_vga_window(gpa, size)
-                ? ioreq_buffer(d, IOREQ_TYPE_COPY, IOREQ_WRITE, gpa, size, req.data)
-                : ioreq_post(d, true, gpa, size, req.data));
+               (in_vga_window(gpa, size) ? window_write(d, gpa, size, req.data)
+                                         : ioreq_post(d, true, gpa, size, req.data));
     }
     domain_unlock(d);
     if (claimed && !done) {

@@ -186,7 +186,8 @@ enum { DM_BLOCK_MAP = 1, DM_BLOCK_READ_ONLY = 2, DM_BLOCK_LOG_DIRTY = 4 };
  * DM_MSG_HOLD is for memory that takes the place of registers with buffered writes (the VGA window).
  * From the answer to a body of 1 to that of 0 no write is buffered: all wait for their answer.  The
  * device model holds, serves what is in the ring, maps the memory, and lets go; so no older write can
- * come out of the ring after a newer one to the memory itself.
+ * come out of the ring after a newer one to the memory itself.  EAGAIN: there are writes that are not in
+ * the ring yet, and nothing is held; try again in a millisecond.
  */
 
 #define DM_MSG_MAX 65536

@@ -2,8 +2,7 @@
 /*
  * cpu_msrs.h - the MSRs that are state of the CPU itself (VcpuState), and which values may be written
  * to them: the same under each engine.  All others are the hypervisor's (EngineHost.msr_read).  Intel
- * SDM volume 4, AMD APM volume 2; SYSENTER_ESP and SYSENTER_EIP take canonical addresses only, as
- * Intel's do; MISC_ENABLE and DEBUGCTL keep what is written.  Any thread.
+ * SDM volume 4, AMD APM volume 2.  MISC_ENABLE and DEBUGCTL keep what is written.  Any thread.
  */
 #ifndef GH_LIB_CPU_MSRS_H
 #define GH_LIB_CPU_MSRS_H
@@ -47,11 +46,22 @@ static inline bool cpu_msr_pat_ok(uint64_t v)
     return true;
 }
 
-/* May v be written to index, one of the above but EFER and TSC? */
-static inline bool cpu_msr_value_ok(uint32_t index, uint64_t v)
+/*
+ * May *v be written to index, one of the above but EFER and TSC?  *v becomes what is kept: of SYSENTER's
+ * addresses AMD's processors have 32 bits, and take all.  amd: the guest sees one.
+ */
+static inline bool cpu_msr_write_ok(uint32_t index, bool amd, uint64_t *kept)
 {
+    uint64_t v = *kept;
+
     switch (index) {
-    case MSR_SYSENTER_ESP: case MSR_SYSENTER_EIP: case MSR_LSTAR: case MSR_CSTAR:
+    case MSR_SYSENTER_CS:
+        *kept = (uint32_t)v;
+        return true;
+    case MSR_SYSENTER_ESP: case MSR_SYSENTER_EIP:
+        *kept = amd ? (uint32_t)v : v;
+        return amd || cpu_msr_canonical(v);
+    case MSR_LSTAR: case MSR_CSTAR:
     case MSR_FS_BASE: case MSR_GS_BASE: case MSR_KERNEL_GS_BASE:
         return cpu_msr_canonical(v);
     case MSR_PAT:

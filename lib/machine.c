@@ -197,12 +197,13 @@ void machine_settle(Machine *m)
     }
 }
 
-void machine_hold(Machine *m)
+bool machine_hold(Machine *m)
 {
-    if (m->host->hold) {
-        m->host->hold(m, true);
+    if (m->host->hold && !m->host->hold(m, true)) {
+        return false;
     }
     machine_settle(m);
+    return true;
 }
 
 void machine_release(Machine *m)

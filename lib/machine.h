@@ -42,7 +42,7 @@ typedef struct MachineHost {
     void (*ram_block_dirty)(Machine *m, RamBlock *b, uint8_t *bitmap);
     void (*ram_block_free)(Machine *m, RamBlock *b);
     void (*settle)(Machine *m);                 /* serves posted writes; may be NULL */
-    void (*hold)(Machine *m, bool on);          /* on: no write is posted any more; may be NULL */
+    bool (*hold)(Machine *m, bool on);          /* on: no write is posted any more; may be NULL */
     /* Platform wires of the device model. */
     void (*set_pci_intx)(Machine *m, unsigned devfn, unsigned pin, bool level); /* pin 0-3 */
     void (*set_link_route)(Machine *m, unsigned link, unsigned isa_irq);        /* 0: none */
@@ -109,10 +109,11 @@ void ram_block_show(RamBlock *b, uint64_t gpa, uint64_t offset, uint64_t len);
 /*
  * Writes that the guest has posted.  Settle: serve those that are on their way; not from inside an
  * access.  Hold: settle, and let no more be posted until machine_release(), for memory that takes the
- * place of registers: no older write may come after a newer one to the memory.
+ * place of registers: no older write may come after a newer one to the memory.  False: that can't be
+ * had just now, nothing is held; in a millisecond perhaps.
  */
 void machine_settle(Machine *m);
-void machine_hold(Machine *m);
+bool machine_hold(Machine *m);
 void machine_release(Machine *m);
 /* ORs in one bit for each page the guest wrote since the last call, (size >> 12) bits. */
 void ram_block_dirty(RamBlock *b, uint8_t *bitmap);

@@ -92,9 +92,13 @@ static void fake_settle(Machine *m)
     }
 }
 
-static void fake_hold(Machine *m, bool on)
+static bool fake_hold(Machine *m, bool on)
 {
+    if (on && fake(m)->refuses_hold) {
+        return false;
+    }
     fake(m)->held = on;
+    return true;
 }
 
 static void fake_intx(Machine *m, unsigned devfn, unsigned pin, bool level)

@@ -40,6 +40,7 @@ typedef struct FakeMachine {
     FakePost posted;            /* a write on its way; width 0: none */
     bool clean;                 /* the guest has not written to blocks; else: to every page */
     bool held;                  /* no more may be posted */
+    bool refuses_hold;
 } FakeMachine;
 
 FakeMachine *fake_machine_new(void);

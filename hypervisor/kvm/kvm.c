@@ -88,6 +88,7 @@ static void kvm_destroy(Engine *e)
     kvm_memory_finish(e);
     pthread_mutex_destroy(&e->memory);
     pthread_mutex_destroy(&e->lock);
+    pthread_mutex_destroy(&e->ring_lock);
     pthread_cond_destroy(&e->cond);
     g_free(e);
 }
@@ -139,6 +140,7 @@ static Engine *kvm_create(const GuestMemory *mem, const EngineHost *host, char *
     e->dev_fd = e->vm_fd = -1;
     pthread_mutex_init(&e->memory, NULL);
     pthread_mutex_init(&e->lock, NULL);
+    pthread_mutex_init(&e->ring_lock, NULL);
     pthread_cond_init(&e->cond, NULL);
     if (!open_vm(e, &reason)) {
         if (why) {
@@ -262,6 +264,7 @@ static EngineVcpu *kvm_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned api
         g_free(ev);
         return NULL;
     }
+    kvm_collect_init(ev);
     pthread_mutex_lock(&e->lock);
     e->vcpu[e->nvcpus++] = ev;
     pthread_mutex_unlock(&e->lock);
@@ -281,12 +284,13 @@ static void kvm_vcpu_destroy(EngineVcpu *ev)
     }
     pthread_mutex_unlock(&e->lock);
     kvm_assist_drop(ev);
+    kvm_collect_finish(ev);
     munmap(ev->run, e->run_size);
     close(ev->fd);
     g_free(ev);
 }
 
-static void kvm_kick(EngineVcpu *ev, bool stop)
+void kvm_kick(EngineVcpu *ev, bool stop)
 {
     if (stop) {
         set_flag(&ev->stop, true);
@@ -302,16 +306,11 @@ static bool is_rom(const Engine *e, uint64_t gpa)
 }
 
 /* KVM's fragments never cross a page but may have any length up to 8. */
-static void exit_mmio(EngineVcpu *ev)
+void kvm_mmio(EngineVcpu *ev, uint64_t gpa, uint8_t *data, unsigned len, bool write)
 {
-    struct kvm_run *run = ev->run;
     const EngineHost *host = ev->e->host;
-    uint64_t gpa = run->mmio.phys_addr;
-    unsigned done = 0, len = MIN(run->mmio.len, 8);
-    uint8_t data[8];
-    bool write = run->mmio.is_write;
+    unsigned done = 0;
 
-    memcpy(data, run->mmio.data, 8);
     if (write && is_rom(ev->e, gpa)) {
         return;
     }
@@ -331,7 +330,16 @@ static void exit_mmio(EngineVcpu *ev)
         }
         done += size;
     }
-    if (!write) {
+}
+
+static void exit_mmio(EngineVcpu *ev)
+{
+    struct kvm_run *run = ev->run;
+    uint8_t data[8];
+
+    memcpy(data, run->mmio.data, 8);
+    kvm_mmio(ev, run->mmio.phys_addr, data, MIN(run->mmio.len, 8), run->mmio.is_write);
+    if (!run->mmio.is_write) {
         memcpy(run->mmio.data, data, 8);
     }
 }
@@ -438,6 +446,7 @@ void kvm_finish_exit(EngineVcpu *ev)
         __atomic_store_n(&ev->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
         ev->unfinished = false;
         if (ioctl(ev->fd, KVM_RUN, 0) == 0) {
+            kvm_collect_deliver(ev);
             handle_exit(ev);
         }
     }
@@ -518,6 +527,7 @@ enum Outcome kvm_enter(EngineVcpu *ev)
     error = errno;
     leave_guest(ev);
     ev->flags_stale = false;
+    kvm_collect_deliver(ev);
     sync_cr8(ev, cr8);
     if (rc == 0) {
         return handle_exit(ev);
@@ -599,6 +609,8 @@ const EngineOps engine_kvm = {
     .memory_changed = kvm_memory_changed,
     .dirty_log = kvm_dirty_log,
     .dirty_fetch = kvm_dirty_fetch,
+    .collect_writes = kvm_collect_writes,
+    .flush_writes = kvm_flush_writes,
     .code_written = kvm_code_written,
     .debug_points = kvm_debug_points,
     .debug_step = kvm_debug_step,

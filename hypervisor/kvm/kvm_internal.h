@@ -64,6 +64,11 @@ struct Engine {
     unsigned stopping;              /* vCPUs must stay out of guest code */
     EngineVcpu *vcpu[KVM_MAX_VCPUS];
     unsigned nvcpus;
+    pthread_mutex_t ring_lock;      /* emptying it */
+    struct kvm_coalesced_mmio_ring *ring;   /* collected writes; NULL: none here */
+    EngineVcpu *ring_owner;         /* whose mapping it is in */
+    bool ring_busy;                 /* atomic: somebody is delivering */
+
     KvmDebug debug;
     uint32_t changed_leaf[KVM_CHANGED_LEAVES];
     unsigned changed_leaves;        /* by the first vCPU's thread; atomic */
@@ -83,7 +88,7 @@ struct EngineVcpu {
     bool unfinished;                /* an exit's instruction completes at the next KVM_RUN */
     bool flags_stale;               /* run->if_flag does not tell about the present state */
     bool cpuid_set;
-    bool apic_on;                   /* CPUID shows an APIC */
+    bool apic_on, amd;              /* CPUID shows an APIC; a processor of AMD's */
     uint64_t misc_enable, debugctl; /* as the guest sees them */
     const uint32_t *ring_prod, *ring_seen;
     EngineVcpu *assist;             /* of Engine.assist; made at its first use */
@@ -153,6 +158,14 @@ unsigned kvm_read_insn(EngineVcpu *ev, const struct kvm_regs *r, const struct kv
 bool kvm_insn_place(EngineVcpu *ev, const struct kvm_regs *r, const struct kvm_sregs *sr,
                     unsigned offset, uint64_t *gpa);
 
+/* kvm_collect.c */
+void kvm_collect_init(EngineVcpu *ev);
+void kvm_collect_finish(EngineVcpu *ev);
+/* After each KVM_RUN, before anything else. */
+void kvm_collect_deliver(EngineVcpu *ev);
+bool kvm_collect_writes(Engine *e, uint64_t gpa, uint64_t len, bool on);
+bool kvm_flush_writes(Engine *e);
+
 /* kvm_assist.c */
 void kvm_assist_init(Engine *e);
 void kvm_assist_finish(Engine *e);
@@ -184,6 +197,8 @@ enum Outcome kvm_enter(EngineVcpu *ev);
 bool kvm_take_stop(EngineVcpu *ev);         /* run() was asked to return; forgets it */
 bool kvm_would_wake(EngineVcpu *ev);        /* is there an interrupt for a halted vCPU? */
 void kvm_log(EngineVcpu *ev, const char *text);
+void kvm_kick(EngineVcpu *ev, bool stop);
+void kvm_mmio(EngineVcpu *ev, uint64_t gpa, uint8_t *data, unsigned len, bool write);
 void kvm_vcpus_out(Engine *e);      /* returns when no vCPU runs guest code, and keeps it so */
 void kvm_vcpus_go(Engine *e);
 /* Lets the instruction of the last exit complete. */

@@ -82,7 +82,7 @@ static bool state_write(EngineVcpu *ev, uint32_t index, uint64_t value)
     if (index == MSR_EFER) {
         return efer_write(ev, value);
     }
-    if (!cpu_msr_value_ok(index, value)) {
+    if (!cpu_msr_write_ok(index, ev->amd, &value)) {
         return false;
     }
     if (index == MSR_TSC_AUX && ev->e->host->msr_write(ev->v, index, value)) {

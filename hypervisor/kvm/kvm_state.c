@@ -19,6 +19,7 @@
 #define APIC_1D (1u << 9)
 #define OSXSAVE_1C (1u << 27)
 #define OSPKE_7C (1u << 4)
+#define AUTHENTIC_AMD_C 0x444d4163u     /* "cAMD" */
 #define XCR0_KNOWN 0x2e7u           /* x87 SSE AVX AVX-512 PKRU: all within 4096 bytes */
 
 static const struct {
@@ -574,6 +575,7 @@ void kvm_set_cpuid(EngineVcpu *ev)
     ev->e->host->cpuid(ev->v, 1, 0, out);
     ev->apic_on = out[3] & APIC_1D;
     ev->e->host->cpuid(ev->v, 0, 0, out);
+    ev->amd = out[2] == AUTHENTIC_AMD_C;
     for (uint32_t leaf = 0; leaf <= MIN(out[0], 0x20); leaf++) {
         add_basic(ev, b, leaf);
     }

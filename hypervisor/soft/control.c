@@ -341,7 +341,9 @@ OP(wrmsr)
         if (!efer_write(c, v))
             raise_gp0(c, i);
     } else if (msr) {
-        if (!cpu_msr_value_ok(index, v))
+        bool amd = (index == MSR_SYSENTER_ESP || index == MSR_SYSENTER_EIP) && cpu_is_amd(c);
+
+        if (!cpu_msr_write_ok(index, amd, &v))
             raise_gp0(c, i);
         if (index != MSR_TSC_AUX || !c->host->msr_write(c->vcpu, index, v))
             *msr = v;

@@ -26,7 +26,7 @@ typedef struct Guest {
     unsigned out_len;
     uint32_t in_value;
     uint64_t mmio_addr, mmio_value;
-    unsigned mmio_size, mmio_writes;
+    unsigned mmio_size, mmio_writes, mmio_writes_at_out;
     uint64_t msr_value;
     uint32_t msr_index;
     bool aux_fixed;
@@ -55,6 +55,7 @@ static void io_wr(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
     Guest *g = guest(v);
 
     (void)size;
+    g->mmio_writes_at_out = g->mmio_writes;
     if (port == 0x10 && g->out_len < sizeof g->out - 1) {
         g->out[g->out_len++] = value;
     }
@@ -247,6 +248,55 @@ static void free_guest(Guest *g)
 
 TestSuite(kvm, .timeout = 30);
 
+/* Writes 1, 2, 3 to B8010h: mov ax,0b800h; mov ds,ax; mov byte [10h],1... */
+#define THREE_WRITES 0xb8, 0x00, 0xb8, 0x8e, 0xd8, 0xc6, 0x06, 0x10, 0x00, 1, 0xc6, 0x06, 0x10, 0x00, 2, \
+                     0xc6, 0x06, 0x10, 0x00, 3
+
+Test(kvm, collected_writes_come_before_whatever_is_next)
+{
+    /* ...; out 10h,al; mov byte [10h],3; hlt */
+    GUEST(THREE_WRITES, 0xe6, 0x10, 0xc6, 0x06, 0x10, 0x00, 4, 0xf4);
+
+    engine_kvm.collect_writes(g->e, 0xa0000, 0x20000, true);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_eq(g->mmio_writes_at_out, 3);
+    cr_assert_eq(g->mmio_writes, 4);
+    cr_assert_eq(g->mmio_addr, 0xb8010);
+    cr_assert_eq(g->mmio_size, 1);
+    cr_assert_eq(g->mmio_value, 4, "in their order");
+    cr_assert(engine_kvm.collect_writes(g->e, 0xa0000, 0x20000, false), "none waits");
+    free_guest(g);
+}
+
+static void *run_thread(void *p)
+{
+    Guest *g = p;
+
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_KICKED);
+    return NULL;
+}
+
+Test(kvm, collected_writes_of_a_guest_that_spins_can_be_had)
+{
+    GUEST(THREE_WRITES, 0xeb, 0xfe);    /* jmp $ */
+    pthread_t t;
+    bool waited = false;
+
+    engine_kvm.collect_writes(g->e, 0xa0000, 0x20000, true);
+    pthread_create(&t, NULL, run_thread, g);
+    for (unsigned i = 0; i < 2000 && __atomic_load_n(&g->mmio_writes, __ATOMIC_SEQ_CST) < 3; i++) {
+        usleep(5000);
+        waited |= engine_kvm.flush_writes(g->e);
+    }
+    engine_kvm.kick(g->v, true);
+    pthread_join(t, NULL);
+    cr_expect(waited, "they were with KVM");
+    cr_expect_eq(g->mmio_writes, 3);
+    cr_expect_eq(g->mmio_value, 3);
+    cr_expect_not(engine_kvm.flush_writes(g->e));
+    free_guest(g);
+}
+
 Test(kvm, port_io_goes_to_the_host)
 {
     /* mov al,'A'; out 10h,al; in al,20h; out 10h,al; hlt */
@@ -342,6 +392,20 @@ Test(kvm, interrupt_waits_for_its_window)
     g->irq = 0x30;
     cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
     cr_assert_str_eq(g->out, "12i");
+    free_guest(g);
+}
+
+Test(kvm, window_of_two_instructions_is_enough)
+{
+    /* mov cx,1000; again: sti; nop; rep nop; cli; cld; loop again; mov al,'x'; out 10h,al; hlt */
+    GUEST(0xb9, 0xe8, 0x03, 0xfb, 0x90, 0xf3, 0x90, 0xfa, 0xfc, 0xe2, 0xf8, 0xb0, 'x', 0xe6, 0x10, 0xf4);
+    static const uint8_t handler[] = { 0xb0, 'i', 0xe6, 0x10, 0xcf };
+
+    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
+    g->mem.base[0x30 * 4 + 1] = 0x30;
+    g->irq = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_assert_str_eq(g->out, "ix");
     free_guest(g);
 }
 

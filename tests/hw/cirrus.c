@@ -962,6 +962,25 @@ Test(vga_window, writes_on_their_way_come_before_the_memory)
     guest_free(g);
 }
 
+Test(vga_window, waits_for_writes_that_are_still_elsewhere)
+{
+    Guest *g = guest_new();
+    Vga *v = &g->card->vga;
+
+    text_mode(g);
+    g->f->refuses_hold = true;
+    for (unsigned i = 0; i < 80; i++) {
+        poke(g, 0xb8000, 2, 0x0741);
+    }
+    fake_advance(g->f, 1);
+    cr_expect_eq(v->shown.text, 0);
+    g->f->refuses_hold = false;
+    fake_advance(g->f, 2000000);
+    cr_expect_eq(v->shown.text, 0xb8000);
+    cr_expect_not(g->f->held);
+    guest_free(g);
+}
+
 Test(vga_window, a_register_on_its_way_keeps_the_window_from_being_shown)
 {
     Guest *g = guest_new();

@@ -269,7 +269,8 @@ static void arrive(Trip *t)
  * breakpoints: what this host's does. */
 static uint8_t kvm_lacks(const Program *p)
 {
-    uint8_t lacks = g_getenv("GH_NO_DEBUG_REGISTERS") ? LACKS_WATCH : 0;
+    uint8_t lacks = (g_getenv("GH_NO_DEBUG_REGISTERS") ? LACKS_WATCH : 0) |
+                    (p->parts & LACKS_WATCH || !g_getenv("GH_NO_TSS32") ? 0 : LACKS_RING3);
 
     for (uint8_t part = LACKS_RING3; part <= LACKS_WATCH; part <<= 1) {
         Trip *t;
