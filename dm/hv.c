@@ -44,6 +44,7 @@ struct Hv {
     bool gone;                  /* the channel is closed: operations do nothing */
     bool shutdown_seen, reset_seen;
     bool in_request;
+    bool woke;                  /* a vCPU, since hv_woke_vcpu() was asked */
     uint16_t server;
     uint8_t *ram;
     Huge *huge;
@@ -266,7 +267,16 @@ void hv_answered(Hv *hv, unsigned vcpu)
 
     if (__atomic_load_n(word, __ATOMIC_SEQ_CST) && __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST)) {
         syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+        hv->woke = true;
     }
+}
+
+bool hv_woke_vcpu(Hv *hv)
+{
+    bool woke = hv->woke;
+
+    hv->woke = false;
+    return woke;
 }
 
 void hv_request_begin(Hv *hv)
@@ -339,10 +349,13 @@ void hv_start(Hv *hv)
 
 static void doorbell(Hv *hv)
 {
+    uint32_t who = __atomic_exchange_n(&hv->shared->hv_waiting, DM_WAKE_NOBODY, __ATOMIC_SEQ_CST);
     uint64_t one = 1;
 
-    if (__atomic_exchange_n(&hv->shared->hv_waiting, 0, __ATOMIC_SEQ_CST) &&
-        write(hv->post_fd, &one, sizeof one) < 0 && errno != EAGAIN) {
+    if (who >= DM_WAKE_VCPU && who - DM_WAKE_VCPU < hv->vcpus) {
+        hv_answered(hv, who - DM_WAKE_VCPU);
+    } else if (who != DM_WAKE_NOBODY && write(hv->post_fd, &one, sizeof one) < 0 &&
+               errno != EAGAIN) {
         hv->gone = true;
     }
 }

@@ -35,6 +35,8 @@ int hv_request_fd(const Hv *hv);
 /* The slot's state has been set to IORESP_READY: wake its vCPU. */
 void hv_answered(Hv *hv, unsigned vcpu);
 /* Posts between these two need no doorbell: the waiting vCPU will take them. */
+/* Since the last call: it may be waiting for the processor that we run on. */
+bool hv_woke_vcpu(Hv *hv);
 void hv_request_begin(Hv *hv);
 void hv_request_end(Hv *hv);
 

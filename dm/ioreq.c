@@ -294,6 +294,9 @@ static gboolean ioreq_dispatch(GSource *source, GSourceFunc callback, gpointer o
             c->hot_until = now + c->spin;
             quiet_end = now + QUIET_NS;
         } else {
+            if (hv_woke_vcpu(c->hv)) {
+                sched_yield();
+            }
             for (unsigned i = 0; i < 64 && hv_request_seq(c->hv) == c->seen; i++) {
                 __builtin_ia32_pause();
             }

@@ -200,6 +200,7 @@ static void *service_main(void *opaque)
     Domain *d = opaque;
     struct pollfd p[] = { { d->stop_fd, POLLIN, 0 }, { d->timer_fd, POLLIN, 0 },
                           { dm_channel_post_fd(d), POLLIN, 0 } };
+    uint32_t nobody;
 
     while (!(p[0].revents & POLLIN)) {
         if (p[1].revents & POLLIN) {
@@ -212,7 +213,10 @@ static void *service_main(void *opaque)
             (void)got;          /* EAGAIN: someone else's wake-up */
         }
         dm_drain_posts(d);
-        __atomic_store_n(&d->shared->hv_waiting, 1, __ATOMIC_SEQ_CST);
+        /* A halted vCPU that has taken this over is woken instead (vcpu.c). */
+        nobody = DM_WAKE_NOBODY;
+        __atomic_compare_exchange_n(&d->shared->hv_waiting, &nobody, DM_WAKE_SERVICE, false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&d->shared->post_prod, __ATOMIC_SEQ_CST) != d->post_cons &&
             !domain_dying(d)) {
             dm_drain_posts(d);

@@ -26,6 +26,7 @@
 
 #define SPIN_MIN_NS 30000
 #define SPIN_MAX_NS 150000
+#define YIELD_NS 20000          /* the other side may wait for the processor that we spin on */
 #define SLEEP_NS 500000000L     /* then look again whether the domain still lives */
 #define RING_REWIND (1u << 30)
 #define STATE_BYTE 30           /* of ioreq_t: bits 3:0 state */
@@ -270,7 +271,7 @@ static bool await_answer(Vcpu *v, const ioreq_t *slot)
 {
     Domain *d = v->dom;
     uint32_t *word = &d->shared->vcpu[v->id].waiting;
-    int64_t start = 0, spun = 0;
+    int64_t start = 0, spun = 0, yield = YIELD_NS;
     uint8_t seen = STATE_IOREQ_READY;
     bool slept = false;
 
@@ -298,6 +299,10 @@ static bool await_answer(Vcpu *v, const ioreq_t *slot)
 
                 start = start ? start : now;
                 spun = now - start;
+                if (spun >= yield) {
+                    sched_yield();
+                    yield += YIELD_NS;
+                }
             }
             continue;
         }

@@ -25,6 +25,10 @@
 #define RFLAGS_IF (1u << 9)
 #define HALT_POLL_MIN_NS 20000
 #define HALT_POLL_MAX_NS 400000
+#define HALT_YIELD_NS 30000
+
+/* Vcpu.sleeping: on event_seq; or on the shared word, where the device model's posts wake it too. */
+enum { AWAKE, SLEEPS_ALONE, SLEEPS_FOR_ALL };
 
 static void futex_wake(uint32_t *word, bool shared)
 {
@@ -82,15 +86,29 @@ const VcpuState *vcpu_state(Vcpu *v)
 
 /* --- wake-ups --- */
 
+/* Out of either sleep, if it is in one. */
+static void wake(Vcpu *v)
+{
+    uint32_t sleeping = __atomic_load_n(&v->sleeping, __ATOMIC_SEQ_CST);
+
+    if (sleeping == SLEEPS_FOR_ALL) {
+        uint32_t *word = &v->dom->shared->vcpu[v->id].waiting;
+
+        if (__atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST)) {
+            futex_wake(word, true);
+        }
+    } else if (sleeping) {
+        futex_wake(&v->event_seq, false);
+    }
+}
+
 void vcpu_kick(Vcpu *v)
 {
     __atomic_fetch_add(&v->event_seq, 1, __ATOMIC_SEQ_CST);
     if (v->ev) {
         v->dom->ops->kick(v->ev, false);
     }
-    if (__atomic_load_n(&v->sleeping, __ATOMIC_SEQ_CST)) {
-        futex_wake(&v->event_seq, false);
-    }
+    wake(v);
 }
 
 void vcpu_stop(Vcpu *v)
@@ -99,7 +117,7 @@ void vcpu_stop(Vcpu *v)
     if (v->ev) {
         v->dom->ops->kick(v->ev, true);
     }
-    futex_wake(&v->event_seq, false);
+    wake(v);
     if (v->dom->aborting && v->dom->shared) {
         uint32_t *word = &v->dom->shared->vcpu[v->id].waiting;
 
@@ -147,9 +165,13 @@ static void set_runstate(Vcpu *v, uint32_t state)
 static void poll_before_sleep(const Vcpu *v, uint32_t seq)
 {
     const Domain *d = v->dom;
-    int64_t end = monotonic_ns() + v->halt_poll_ns;
+    int64_t now = monotonic_ns(), end = now + v->halt_poll_ns, yield = now + HALT_YIELD_NS;
 
     do {
+        if (now >= yield) {         /* the device model may wait for this processor */
+            sched_yield();
+            yield = now + HALT_YIELD_NS;
+        }
         for (unsigned n = 0; n < 32; n++) {
             if (__atomic_load_n(&v->event_seq, __ATOMIC_ACQUIRE) != seq ||
                 __atomic_load_n(&d->shared->post_prod, __ATOMIC_ACQUIRE) != d->post_cons) {
@@ -157,13 +179,52 @@ static void poll_before_sleep(const Vcpu *v, uint32_t seq)
             }
             __builtin_ia32_pause();
         }
-    } while (monotonic_ns() < end);
+        now = monotonic_ns();
+    } while (now < end);
 }
 
 static void adapt_poll(Vcpu *v, int64_t halted_ns)
 {
     v->halt_poll_ns = halted_ns > HALT_POLL_MAX_NS ? 0
                       : MIN(MAX(2 * v->halt_poll_ns, HALT_POLL_MIN_NS), HALT_POLL_MAX_NS);
+}
+
+/*
+ * Who is woken by what the device model posts.  A halted vCPU takes that over from the service thread:
+ * mostly the post is an interrupt for it, and one wake-up is saved.  While it polls nobody is woken.
+ */
+static void take_posts(const Vcpu *v, uint32_t who)
+{
+    __atomic_store_n(&v->dom->shared->hv_waiting, who, __ATOMIC_SEQ_CST);
+}
+
+/* Back to the service thread, unless another vCPU has it now. */
+static void leave_posts(const Vcpu *v)
+{
+    uint32_t *word = &v->dom->shared->hv_waiting, who = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+    while ((who == DM_WAKE_NOBODY || who == DM_WAKE_VCPU + v->id) &&
+           !__atomic_compare_exchange_n(word, &who, DM_WAKE_SERVICE, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED)) {
+    }
+    dm_drain_posts(v->dom);
+}
+
+/* Until an event of this process (seq: those seen) or a post. */
+static void sleep_for_all(Vcpu *v, uint32_t seq)
+{
+    Domain *d = v->dom;
+    uint32_t *word = &d->shared->vcpu[v->id].waiting;
+
+    __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->sleeping, SLEEPS_FOR_ALL, __ATOMIC_SEQ_CST);
+    take_posts(v, DM_WAKE_VCPU + v->id);
+    if (__atomic_load_n(&v->event_seq, __ATOMIC_SEQ_CST) == seq && !vcpu_must_stop(v) &&
+        __atomic_load_n(&d->shared->post_prod, __ATOMIC_SEQ_CST) == d->post_cons) {
+        syscall(SYS_futex, word, FUTEX_WAIT, 1, NULL, NULL, 0);
+    }
+    __atomic_store_n(&v->sleeping, SLEEPS_ALONE, __ATOMIC_SEQ_CST);
+    __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
 }
 
 void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v))
@@ -175,7 +236,7 @@ void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v))
     for (;;) {
         uint32_t seq = __atomic_load_n(&v->event_seq, __ATOMIC_SEQ_CST);
 
-        __atomic_store_n(&v->sleeping, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&v->sleeping, SLEEPS_ALONE, __ATOMIC_SEQ_CST);
         if (vcpu_must_stop(v) || vcpu_irq_pending(v) || (done && done(v))) {
             break;
         }
@@ -190,12 +251,14 @@ void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v))
         }
         if (!polled && v->halt_poll_ns) {
             polled = true;
+            take_posts(v, DM_WAKE_NOBODY);
             poll_before_sleep(v, seq);
             continue;
         }
-        syscall(SYS_futex, &v->event_seq, FUTEX_WAIT_PRIVATE, seq, NULL, NULL, 0);
+        sleep_for_all(v, seq);
     }
-    __atomic_store_n(&v->sleeping, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->sleeping, AWAKE, __ATOMIC_SEQ_CST);
+    leave_posts(v);
     adapt_poll(v, monotonic_ns() - start);
     if (slept) {
         set_runstate(v, RUNSTATE_running);
@@ -208,13 +271,13 @@ static void sleep_masked(Vcpu *v)
     for (;;) {
         uint32_t seq = __atomic_load_n(&v->event_seq, __ATOMIC_SEQ_CST);
 
-        __atomic_store_n(&v->sleeping, 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&v->sleeping, SLEEPS_ALONE, __ATOMIC_SEQ_CST);
         if (vcpu_must_stop(v) || (vcpu_irq_pending(v) & IRQ_NMI)) {
             break;
         }
         syscall(SYS_futex, &v->event_seq, FUTEX_WAIT_PRIVATE, seq, NULL, NULL, 0);
     }
-    __atomic_store_n(&v->sleeping, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->sleeping, AWAKE, __ATOMIC_SEQ_CST);
 }
 
 static void halted(Vcpu *v)

@@ -107,10 +107,12 @@ typedef struct DmSpeaker {
 /*
  * Wake-up rules.  "waiting" words are set to 1 by a side just before it sleeps (with a full barrier,
  * then it looks once more), and the other side, having published work, exchanges them with 0 and
- * only wakes if they were 1.  The device model sleeps in poll() with request_fd in it, the
+ * only wakes if they were not 0.  The device model sleeps in poll() with request_fd in it, the
  * hypervisor's service thread with post_fd; a vCPU sleeps in a (shared) futex wait on its
- * vcpu[i].waiting word.
+ * vcpu[i].waiting word.  hv_waiting says who is to be woken by posts: DM_WAKE_SERVICE, or a halted
+ * vCPU, which most of them are for.
  */
+enum { DM_WAKE_NOBODY, DM_WAKE_SERVICE, DM_WAKE_VCPU };     /* the last: plus its number */
 typedef struct DmShared {
     /* written by the device model */
     _Alignas(64) uint32_t post_prod;        /* free running */
@@ -118,7 +120,7 @@ typedef struct DmShared {
     uint32_t dm_ready;                      /* 1 once it serves requests */
     /* written by the hypervisor */
     _Alignas(64) uint32_t post_cons;        /* free running; prod - cons <= DM_POSTS */
-    uint32_t hv_waiting;
+    uint32_t hv_waiting;                    /* DM_WAKE_* */
     uint32_t request_seq;                   /* bumped after a slot became READY or the ring grew */
     uint32_t paused;                        /* 1 while the domain is paused: guest time stands */
     _Alignas(64) struct { uint32_t waiting; uint32_t pad[15]; } vcpu[DM_MAX_VCPUS];
