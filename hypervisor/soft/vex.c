@@ -180,6 +180,38 @@ void vex_from_gpr(Cpu *c, const Insn *i) {
     NEXT(c, i);
 }
 
+/* Too small for a normal half after rounding to its 11 bits?  2^-14 is 38800000h as a single. */
+static bool half_is_tiny(uint32_t x, unsigned rounding, bool denormals_are_zeros) {
+    uint32_t a = x & 0x7fffffff;
+    bool away = rounding == (x >> 31 ? 1 : 2);
+
+    if (a == 0 || (a < 0x800000 && denormals_are_zeros)) {
+        return false;
+    }
+    if (rounding == 0) {
+        return a < 0x387ff000;
+    }
+    return away ? a <= 0x387fe000 : a < 0x38800000;
+}
+
+/*
+ * With underflow unmasked the host runs with FTZ, which tells of every tiny result
+ * (sse_fp_begin_slow()); but this instruction doesn't obey FTZ.
+ */
+static void half_underflow(const Cpu *c, const Insn *i, const VecReg *b) {
+    enum { UE = 0x10, DAZ = 0x40 };
+    unsigned rounding = i->imm & 4 ? c->fpu.mxcsr >> 13 & 3 : i->imm & 3;
+
+    if (c->fpu.mxcsr & MXCSR_UM) {
+        return;
+    }
+    for (unsigned n = 0; n < vex_size(i) / 2; n++) {
+        if (half_is_tiny(b->d[n], rounding, c->fpu.mxcsr & DAZ)) {
+            _mm_setcsr(_mm_getcsr() | UE);
+        }
+    }
+}
+
 /* The destination is half as wide as the source, and may be memory. */
 static void cvtps2ph(Cpu *c, const Insn *i) {
     const VecReg *b = &c->fpu.v[i->reg];
@@ -191,6 +223,7 @@ static void cvtps2ph(Cpu *c, const Insn *i) {
     }
     sse_fp_begin(c);
     run_vector(stub_of(i), &out, b, b, b);
+    half_underflow(c, i, b);
     sse_fp_end(c, i);
     if (i->rm == REG_MEM) {
         mem_write_buf(c, i, i->seg, effective_address(c, i), &out, vex_size(i), 0);
