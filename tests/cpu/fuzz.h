@@ -29,7 +29,7 @@ enum FuzzKind { FUZZ_REAL, FUZZ_V86, FUZZ_PROT16, FUZZ_PROT32, FUZZ_LONG, FUZZ_C
 enum { PAGING_NONE, PAGING_32, PAGING_PAE, PAGING_LONG };
 
 /* Ports that programs write to. */
-enum { PORT_SNAPSHOT = 0x55, PORT_IRQ = 0x56 };
+enum { PORT_SNAPSHOT = 0x55, PORT_IRQ = 0x56, PORT_LOOK = 0x57 };
 
 typedef struct FuzzSetup {
     enum FuzzKind kind;
@@ -64,6 +64,10 @@ void fuzz_drop_slot(FuzzProgram *p, const FuzzSetup *s, unsigned slot);
 
 /* Chooses everything about the machine and puts it into memory and g->s. */
 void fuzz_setup(Guest *g, FuzzSetup *s, FuzzRng *r);
+/* The same for a program of level 3 that is interrupted at any time: vector LOOK_VECTOR does OUT to
+ * PORT_LOOK and returns.  It runs turns times. */
+enum { LOOK_VECTOR = 0x3f };
+void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, FuzzRng *r, unsigned turns);
 void fuzz_describe(const FuzzSetup *s, char *text, size_t size);
 
 #endif

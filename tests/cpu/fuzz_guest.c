@@ -402,11 +402,10 @@ static void system_state(Maker *m)
     v->cr2 = 0;
 }
 
-void fuzz_setup(Guest *g, FuzzSetup *s, FuzzRng *r)
+static void build(Guest *g, FuzzSetup *s, FuzzRng *r)
 {
     Maker m = { g, s, r };
 
-    choose(&m);
     memset(g->ram, 0, 0x1000);
     memset(g->ram + FUZZ_HANDLERS, 0, FUZZ_END - FUZZ_HANDLERS);
     if (s->paging == PAGING_LONG)
@@ -440,6 +439,27 @@ void fuzz_setup(Guest *g, FuzzSetup *s, FuzzRng *r)
     memset(g->ram + STACK0 - 0x1000, 0, 0x1000);
     memset(g->ram + STACK_IST - 0x1000, 0, 0x1000);
     memset(g->ram + FUZZ_CODE, 0xcc, 0x10000);      /* for jumps that go wild */
+}
+
+void fuzz_setup(Guest *g, FuzzSetup *s, FuzzRng *r)
+{
+    choose(&(Maker){ g, s, r });
+    build(g, s, r);
+}
+
+void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, FuzzRng *r, unsigned turns)
+{
+    static const uint8_t handler32[] = { 0xe6, PORT_LOOK, 0xcf }, handler64[] = { 0xe6, PORT_LOOK, 0x48, 0xcf };
+
+    do {
+        choose(&(Maker){ g, s, r });
+    } while (!s->user);
+    s->steps = s->system = false;
+    build(g, s, r);
+    g->s.rflags |= F_IF;
+    memcpy(g->ram + FUZZ_HANDLERS + LOOK_VECTOR * 16, s->paging == PAGING_LONG ? handler64 : handler32,
+           s->paging == PAGING_LONG ? sizeof handler64 : sizeof handler32);
+    put(g, FUZZ_LOOP, turns);
 }
 
 void fuzz_describe(const FuzzSetup *s, char *text, size_t size)

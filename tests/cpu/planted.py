@@ -73,6 +73,22 @@ FAULTS = [
     ('translated code jumps to killed code', 'jit/cache.c',
      '        e_patch(l->site, l->stub);\n    }\n    b->links = NULL;',
      '    }\n    b->links = NULL;', 'core/*'),
+    ('translated stores through CS in flat code', 'jit/memory.c',
+     'if (seg == SEG_CS && !(x->b->mode & MODE_64))', 'if (0)', '@(jit|fuzz)/*'),
+    ('translated VZEROALL clears all sixteen in 32-bit mode', 'jit/vex.c',
+     '    if (x->in_64) {\n        e_vex(e, i, 0, 0', '    if (e) {\n        e_vex(e, i, 0, 0', '@(jit|fuzz)/*'),
+    ('translated 16-bit stack pointer loses its upper half', 'jit/ops.c',
+     'e_op(&x->e, 2, 0, 0, 0x8b, GUEST_RSP, opd_reg(SCRATCH_B));',
+     'e_op(&x->e, 4, 0, 0, 0x8b, GUEST_RSP, opd_reg(SCRATCH_B));', 'fuzz/*'),
+    ('translated LOOP counts with ECX in 16-bit code', 'jit/ops.c',
+     'e_alu_imm(e, 2, 5, opd_reg(RCX), 1);', 'e_alu_imm(e, 4, 5, opd_reg(RCX), 1);', 'fuzz/*'),
+    ('translated 16-bit addresses don\'t wrap', 'jit/memory.c',
+     '    if (i->asize == 2)\n        e_op(&x->e, 4', '    if (0)\n        e_op(&x->e, 4', 'fuzz/*'),
+    ('x87 pointers are old after a fault in translated code', 'jit/xlat.c',
+     '        x87_store_pending(x, x->x87_before[n]);\n        x->flags = x->done', '        x->flags = x->done',
+     '@(random|fuzz)/*'),
+    ('flags are old where translated code is left to look', 'jit/xlat.c',
+     '        x->flags = x->edges[k].poll_flags;', '        x->flags = FLAGS_MEM;', '@(random|fuzz)/*'),
 ]
 
 
