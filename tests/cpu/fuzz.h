@@ -40,6 +40,7 @@ typedef struct FuzzSetup {
     bool vectors;               /* SSE, AVX */
     bool system;                /* instructions of the supervisor */
     bool steps;                 /* TF, debug registers */
+    bool interrupted;           /* at any time, which must not show in its memory */
     bool changes;               /* code that changes itself */
     uint64_t base[SEG_COUNT];   /* of the segments */
     uint64_t start;             /* offset of the program in CS */

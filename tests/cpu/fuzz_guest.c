@@ -63,14 +63,14 @@ static void choose(Maker *m)
 static void data_segment(Maker *m, unsigned seg, unsigned selector, bool tame)
 {
     uint32_t base, limit, attr = 0x93 | (m->s->user ? 0x60 : 0);
-    bool down = !tame && one_in(m, 4);
+    bool down = !tame && !is_real(m) && one_in(m, 4);
 
     base = FUZZ_DATA - 16 * below(m, 0x800);
     limit = FUZZ_DATA + FUZZ_DATA_SIZE - 1 - base;
     if (!tame && one_in(m, 3))
         limit -= below(m, 0x2000);
     if (is_real(m))
-        limit = 0xffff;
+        limit = 0xffff;                 /* what IRET makes of it in virtual-8086 mode */
     if (m->s->kind == FUZZ_REAL && one_in(m, 4))
         limit = 0xffffffff;
     if (down) {
@@ -192,7 +192,8 @@ static unsigned page_of(Maker *m, unsigned n, uint64_t *entry)
     } else if (at >= FUZZ_CODE && at < FUZZ_CODE + FUZZ_CODE_SIZE) {
         flags = one_in(m, 6) ? data_page_flags(m) : 7;
     } else if (at < FUZZ_LOOP && !(m->s->kind == FUZZ_V86 && (!at || at == STUBS))) {
-        flags = 3;                      /* tables and handlers: the supervisor's */
+        /* tables and handlers: the supervisor's */
+        flags = m->s->interrupted ? 0x63 : 3;
     }
     *entry = at | flags;
     return flags;
@@ -269,7 +270,7 @@ static void build_handlers(Maker *m)
         memcpy(g->ram + FUZZ_HANDLERS, fuzz_handlers32, (size_t)(fuzz_handlers32_end - fuzz_handlers32));
     for (unsigned n = 0; n < VECTORS; n++)
         idt_gate(g, n, long_mode ? K64 : K32, FUZZ_HANDLERS + n * 16, 14, n == 3 || n == 4 || n >= 0x30 ? 3 : 0,
-                 long_mode && one_in(m, 3) ? 1 : 0);
+                 long_mode && !m->s->interrupted && one_in(m, 3) ? 1 : 0);
     if (m->s->kind == FUZZ_V86)         /* for VME's redirection */
         for (unsigned n = 0; n < VECTORS; n++)
             put(g, n * 4, (STUBS >> 4) << 16 | n * 16);
@@ -453,8 +454,10 @@ void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, FuzzRng *r, unsigned turns)
 
     do {
         choose(&(Maker){ g, s, r });
-    } while (!s->user);
+        /* IRET to a 16-bit stack leaves the upper half of the handler's ESP there. */
+    } while (!s->user || (!s->stack32 && s->kind != FUZZ_V86));
     s->steps = s->system = false;
+    s->interrupted = true;
     build(g, s, r);
     g->s.rflags |= F_IF;
     memcpy(g->ram + FUZZ_HANDLERS + LOOK_VECTOR * 16, s->paging == PAGING_LONG ? handler64 : handler32,
