@@ -470,7 +470,9 @@ void fuzz_describe(const FuzzSetup *s, char *text, size_t size)
     static const char *const kinds[] = { "real", "V86", "16-bit protected", "32-bit", "64-bit", "compatibility" };
     static const char *const paging[] = { "no paging", "2 levels", "PAE", "4 levels" };
 
-    snprintf(text, size, "%s %u-bit code, %s%s%s%s, %u slots%s%s%s%s%s", kinds[s->kind], s->bits, paging[s->paging],
+    snprintf(text, size, "%s %u-bit code at %lx:%lx, %s%s%s%s, %u slots%s%s%s%s%s",
+             kinds[s->kind], s->bits, s->base[SEG_CS],
+             s->start, paging[s->paging],
              s->user ? ", ring 3" : "", s->segmented ? ", segments" : "", s->stack32 ? ", ESP" : "", s->slots,
              s->floats ? ", x87" : "", s->vectors ? ", vectors" : "", s->system ? ", system" : "",
              s->steps ? ", debug" : "", s->changes ? ", changes" : "");

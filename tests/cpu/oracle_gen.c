@@ -96,9 +96,14 @@ static bool exists_1(const Form *f) {
     switch (op) {
     case 0x07: case 0x17: case 0x1f: case 0x8e: case 0xc4: case 0xc5:   /* segment loads; VEX */
         return f->wide && op < 0x20;
-    case 0x62: case 0x9a: case 0xea: case 0xca: case 0xcb: case 0xcf:   /* EVEX; far */
-    case 0xcd: case 0xce: case 0xf1: case 0x9d: case 0xd6:  /* INT n, INTO, INT1, POPF, SALC */
+    case 0x9a: case 0xea: case 0xca: case 0xcb: case 0xcf:      /* far */
+    case 0xcd:                  /* INT n: the host's gates are not ours */
+    case 0xf1:                  /* INT1: under a hypervisor RIP may be wrong */
         return false;
+    case 0x62:                  /* BOUND; EVEX */
+        return !f->wide && f->memory;
+    case 0xd6:                  /* SALC */
+        return !f->wide;
     case 0x8f:                  /* XOP */
         return f->reg == 0;
     case 0xff:
@@ -130,7 +135,7 @@ static bool exists_0f(const Form *f) {
 
     switch (op) {
     case 0x00: case 0x01: case 0x02: case 0x03: case 0x05: case 0x07: case 0x0e: case 0x0f:
-    case 0x1a: case 0x1b: case 0x1c: case 0x1e: case 0x31: case 0x33: case 0x34: case 0x35:
+    case 0x31: case 0x33: case 0x34: case 0x35:
     case 0x37: case 0x78: case 0x79: case 0x7a: case 0x7b: case 0xa2: case 0xa6: case 0xa7:
     case 0xb2: case 0xb4: case 0xb5: case 0xa1: case 0xa9: case 0x36: case 0x04: case 0x0a:
     case 0x0c: case 0x24: case 0x25: case 0x26: case 0x27: case 0x38: case 0x39: case 0x3a:
@@ -141,7 +146,7 @@ static bool exists_0f(const Form *f) {
         return f->prefix == PREFIX_NONE;        /* #GP */
     case 0x0d:                  /* PREFETCHW with a register: #UD or nothing, by maker */
         return f->memory && f->prefix == PREFIX_NONE;
-    case 0x18: case 0x19: case 0x1d: case 0x1f:
+    case 0x18: case 0x19: case 0x1a: case 0x1b: case 0x1c: case 0x1d: case 0x1e: case 0x1f:
         return f->prefix == PREFIX_NONE || f->prefix == PREFIX_66;
     case 0x2b:                  /* MOVNTSS, MOVNTSD are not offered */
         return !rep;
@@ -668,6 +673,9 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
     }
     if (f->map == MAP_1 && op >= 0xe0 && op <= 0xe3) {
         m->gpr[1] = below(r, 3) | (one_in(r, 4) ? f->narrow ? 0x10000 : UINT64_C(0x100000000) : 0);
+    }
+    if (f->map == MAP_1 && op == 0x9d) {                /* POPF: no TF, AC, NT */
+        poke64(t, m->gpr[4], (rng_next(r) & 0xcd5) | 2);
     }
     if (f->map == MAP_1 && (op == 0xc2 || op == 0xc3)) {
         uint64_t to = t->code + 0x40 + below(r, 256);

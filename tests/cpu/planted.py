@@ -83,7 +83,7 @@ FAULTS = [
     ('translated LOOP counts with ECX in 16-bit code', 'jit/ops.c',
      'e_alu_imm(e, 2, 5, opd_reg(RCX), 1);', 'e_alu_imm(e, 4, 5, opd_reg(RCX), 1);', 'fuzz/*'),
     ('translated 16-bit addresses don\'t wrap', 'jit/memory.c',
-     '    if (i->asize == 2)\n        e_op(&x->e, 4', '    if (0)\n        e_op(&x->e, 4', 'fuzz/*'),
+     '    if (i->asize == 2)\n        e_op(&x->e, 4', '    if (i->asize == 1)\n        e_op(&x->e, 4', 'fuzz/*'),
     ('x87 pointers are old after a fault in translated code', 'jit/xlat.c',
      '        x87_store_pending(x, x->x87_before[n]);\n        x->flags = x->done', '        x->flags = x->done',
      '@(random|fuzz)/*'),
