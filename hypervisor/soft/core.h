@@ -34,12 +34,20 @@ enum { TLBF_GLOBAL = 1, TLBF_WRITE = 2, TLBF_ROM = 4, TLBF_LARGE = 8, TLBF_HUGE 
 
 typedef struct CodeRange { uint64_t gpa, len; } CodeRange;
 
+/* Of what a segment's fbase_*[] were made (mode.c). */
+enum { BASE_NEVER, BASE_LEGACY, BASE_COMPAT, BASE_64 };
+typedef struct BaseOf {
+    uint64_t base;
+    uint32_t limit, attr, mode;
+} BaseOf;
+
 typedef struct CpuPriv {
     Vcpu *vcpu;                 /* the real one; Cpu.vcpu is a cookie for the wrapped host */
     /* Of linear to physical mappings, for supervisor and user code; in jump_tag's upper bits. */
     uint64_t epoch[2];
     uint64_t code_map[2][64];   /* hash of the linear pages that jump cache entries are of */
     bool super_local;           /* there are supervisor entries of pages that are not global */
+    BaseOf base_of[SEG_NONE];
     uint64_t last_cs_base;
     uint32_t last_cs_limit;
     unsigned irq_wait;          /* IRQ_* pending but not deliverable when last looked */

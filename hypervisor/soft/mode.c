@@ -76,6 +76,15 @@ static uint32_t mode_bits(const Cpu *c)
     return mode;
 }
 
+/* All that a segment's bases are made of. */
+static BaseOf base_of(const Cpu *c, unsigned n)
+{
+    const Seg *s = &c->seg[n];
+
+    return (BaseOf){ s->base, s->limit, s->attr, cpu_in_64(c) ? BASE_64 : cpu_lma(c) ? BASE_COMPAT
+                                                                                  : BASE_LEGACY };
+}
+
 /*
  * A segment may do without checks when no offset can be wrong in it.  A base other than 0 is fine
  * outside long mode: a sum beyond 4 GiB misses the TLB there and is cut on the slow path.
@@ -84,6 +93,7 @@ static void update_base(Cpu *c, unsigned n)
 {
     const Seg *s = &c->seg[n];
 
+    cpu_priv(c)->base_of[n] = base_of(c, n);
     c->fbase_r[n] = c->fbase_w[n] = c->fbase16_r[n] = c->fbase16_w[n] = FBASE_NONE;
     if (cpu_in_64(c)) {
         c->fbase_r[n] = c->fbase_w[n] = n == SEG_FS || n == SEG_GS ? s->base : 0;
@@ -101,10 +111,18 @@ static void update_base(Cpu *c, unsigned n)
     }
 }
 
+/* Most segments are what they were when their bases were last made. */
 static void update_bases(Cpu *c)
 {
-    for (unsigned n = 0; n < SEG_NONE; n++)
-        update_base(c, n);
+    const CpuPriv *p = cpu_priv(c);
+
+    for (unsigned n = 0; n < SEG_NONE; n++) {
+        BaseOf now = base_of(c, n), then = p->base_of[n];
+
+        if (now.base != then.base || now.limit != then.limit || now.attr != then.attr ||
+            now.mode != then.mode)
+            update_base(c, n);
+    }
     c->fbase_r[SEG_NONE] = c->fbase_w[SEG_NONE] = 0;
     c->fbase_r[SEG_NONE + 1] = c->fbase_w[SEG_NONE + 1] = FBASE_NONE;
 }

@@ -12,7 +12,7 @@ static void make_again(Xlat *x)
     Emit *e = &x->e;
 
     for (unsigned n = 0; n < a->count; n++) {
-        e_op_byte(e, a->size, 0, 0, a->op[n].op, a->op[n].reg, a->byte_reg && a->size == 1,
+        e_op_byte(e, a->size, 0, 0, a->op[n].op, a->op[n].reg, a->op[n].byte_reg && a->size == 1,
                   a->op[n].rm, a->size == 1);
         if (a->op[n].imm_size == 1)
             e8(e, (uint8_t)a->op[n].imm);

@@ -344,13 +344,18 @@ static void flags_before(Xlat *x, const Form *f)
 }
 
 static void again_note(Xlat *x, const Insn *i, const Form *f);
+static void again_count(Xlat *x, const Insn *i, const Form *f);
 
 static void flags_after(Xlat *x, const Insn *i, const Form *f)
 {
+    bool again = x->flags & FLAGS_AGAIN;
+
     if (f->flags != FL_NONE)
         flags_written(x);
     if (f->flags == FL_ALL)
         again_note(x, i, f);
+    else if (again && f->flags == FL_PART)
+        again_count(x, i, f);
 }
 
 /* The group 1 operation, 8 for TEST and NEG, or -1. */
@@ -388,12 +393,12 @@ static void again_result(Xlat *x, unsigned r, unsigned size)
         a->op[0].op = size == 1 ? 0x80 : 0x83;
         a->op[0].reg = 7;
         a->op[0].imm_size = 1;
-        a->byte_reg = false;
+        a->op[0].byte_reg = false;
     } else {                                    /* test rm, rm */
         a->op[0].op = size == 1 ? 0x84 : 0x85;
         a->op[0].reg = rm.reg;
         a->op[0].imm_size = 0;
-        a->byte_reg = true;
+        a->op[0].byte_reg = true;
     }
     a->uses = (uint16_t)(1u << guest_number(r, size));
 }
@@ -421,7 +426,7 @@ static void again_note(Xlat *x, const Insn *i, const Form *f)
         rm = again_operand(x, i->rm, f->rm_size);
         a->size = f->size;
         a->count = 1;
-        a->byte_reg = uses_reg;
+        a->op[0].byte_reg = uses_reg;
         a->uses = (uint16_t)(1u << rm_g);
         a->op[0].op = f->op;
         a->op[0].reg = f->digit;
@@ -447,6 +452,26 @@ static void again_note(Xlat *x, const Insn *i, const Form *f)
                 a->op[0].reg ^= 5;
         }
     }
+    x->flags |= FLAGS_AGAIN;
+    x->again_new = true;
+}
+
+/* After INC or DEC, which leave CF: its opposite, what made the flags before, and it once more. */
+static void again_count(Xlat *x, const Insn *i, const Form *f)
+{
+    unsigned g = guest_number(i->rm, f->rm_size);
+    FlagsAgain *a = &x->again, before = *a;
+
+    if (f->map || (f->op != 0xfe && f->op != 0xff) || i->rm == REG_MEM || is_high(i->rm, f->rm_size) ||
+        before.count + 2 > FLAGS_AGAIN_OPS || before.size != f->size)
+        return;
+    for (unsigned n = 0; n < before.count; n++)
+        a->op[n + 1] = before.op[n];
+    a->op[0] = (AgainOp){ .op = f->op, .reg = f->digit ^ 1, .rm = again_operand(x, i->rm, f->rm_size) };
+    a->op[before.count + 1] = a->op[0];
+    a->op[before.count + 1].reg = f->digit;
+    a->count = before.count + 2;
+    a->uses |= (uint16_t)(1u << g);
     x->flags |= FLAGS_AGAIN;
     x->again_new = true;
 }

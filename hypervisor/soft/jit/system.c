@@ -51,7 +51,7 @@ static bool emit_ac(Xlat *x, const Insn *i)
     Cpu *c = x->c;
     Emit *e = &x->e;
 
-    if ((x->b->mode & (MODE_USER | MODE_V86)) || !x->in_64 || on == !!(x->b->mode & MODE_AC))
+    if ((x->b->mode & (MODE_USER | MODE_V86)) || !(x->b->mode & MODE_PROT) || on == !!(x->b->mode & MODE_AC))
         return false;
     ring0_only(x);
     e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_abs((char *)&c->cr4 + 2), true);

@@ -15,12 +15,18 @@
 
 enum { FLAGS_HOST = 1, FLAGS_MEM = 2, FLAGS_AGAIN = 4 };
 
+#define FLAGS_AGAIN_OPS 4
+typedef struct AgainOp {
+    uint8_t op, reg, imm_size;
+    bool byte_reg;              /* reg is a byte register, not a part of the opcode */
+    Operand rm;
+    uint64_t imm;
+} AgainOp;
 /* The host instructions, without effect but for the flags, that make them again: a comparison once
  * more, an addition after its opposite, a test of a logical operation's result. */
 typedef struct FlagsAgain {
-    struct { uint8_t op, reg, imm_size; Operand rm; uint64_t imm; } op[2];
+    AgainOp op[FLAGS_AGAIN_OPS];
     uint8_t count, size;
-    bool byte_reg;              /* reg is a byte register, not a part of the opcode */
     uint16_t uses;              /* guest registers */
 } FlagsAgain;
 
