@@ -31,6 +31,7 @@ enum { RX_ROK = 1, RX_BAR = 0x2000, RX_PAM = 0x4000, RX_MAR = 0x8000 };
 enum { PM_CAP = 0x50, PM_PMC = PM_CAP + 2, PM_CSR = PM_CAP + 4, PM_STATE = 3 };
 #define PMC_VALUE 0xf7c2        /* version 2, D1, D2, PME from all states */
 #define DTCCR_DUMP 8
+#define UNREAD_NS (500 * NS_PER_US)
 #define STALL_NS NS_PER_MS
 #define STALL_LOOKS 2000        /* two seconds: a vCPU may be off its processor for long */
 #define RXD_EOR (1u << 30)
@@ -189,6 +190,34 @@ static void ring_put(Rtl8139 *s, const uint8_t *data, uint32_t len)
     dma_write(s->pci.dev.machine, s->rbstart + at, data, first);
     if (first < len) {
         dma_write(s->pci.dev.machine, s->rbstart, data + first, len - first);
+    }
+}
+
+/*
+ * A driver may acknowledge ROK after each frame and stop between two, as one does that takes only so many
+ * at a time.  On a wire the next frame tells it of those that it left; here all of them may have come
+ * already, or wait for room.  So if it then reads none for UNREAD_NS the last frame's bit comes late: it
+ * is in the ring, and how soon ROK follows is the chip's affair.
+ */
+static void watch_unread(Rtl8139 *s)
+{
+    if (receives(s) && !cplus_rx(s) && !(s->cr & CR_BUFE) && !timer_armed(&s->unread)) {
+        s->unread_capr = s->capr;
+        timer_at(&s->unread, machine_now(s->pci.dev.machine) + UNREAD_NS);
+    }
+}
+
+static void unread_over(void *opaque)
+{
+    Rtl8139 *s = opaque;
+
+    if (s->isr & ISR_ROK) {
+        return;
+    }
+    if (s->capr != s->unread_capr) {
+        watch_unread(s);
+    } else if (receives(s) && !cplus_rx(s) && !(s->cr & CR_BUFE)) {
+        rtl8139_raise(s, ISR_ROK);
     }
 }
 
@@ -386,6 +415,7 @@ static void soft_reset(Rtl8139 *s)
     timer_cancel(&s->timer);
     timer_cancel(&s->tx_again);
     timer_cancel(&s->rx_again);
+    timer_cancel(&s->unread);
     rtl8139_update_irq(s);
 }
 
@@ -555,6 +585,9 @@ static void write_word(Rtl8139 *s, unsigned reg, uint16_t value)
     case ISR:
         s->isr &= ~value;
         rtl8139_update_irq(s);
+        if (value & ISR_ROK) {
+            watch_unread(s);
+        }
         break;
     case MULINT: s->multint = value & 0xfff; break;
     case BMCR: s->bmcr = value & 0x3100; break;
@@ -690,6 +723,7 @@ static bool rtl8139_init(Device *dev, GError **error)
     timer_init(&s->timer, &dev->machine->timers, timer_fire, s);
     timer_init(&s->tx_again, &dev->machine->timers, rtl8139_tx_again, s);
     timer_init(&s->rx_again, &dev->machine->timers, look_again, s);
+    timer_init(&s->unread, &dev->machine->timers, unread_over, s);
     eeprom_fill(s);
     if (!pci_init(&s->pci, &id, error) ||
         !pci_claim_bar(&s->pci, 0, PCI_BAR_IO, IO_SIZE, &rtl8139_ops, error) ||
@@ -731,6 +765,7 @@ static void rtl8139_finish(Device *dev)
         timer_cancel(&s->timer);
         timer_cancel(&s->tx_again);
         timer_cancel(&s->rx_again);
+        timer_cancel(&s->unread);
     }
     net_port_free(s->port);
     pci_finish(&s->pci);
@@ -771,11 +806,12 @@ static const StateField rtl8139_state[] = {
     STATE_U32_MAX(Rtl8139, gather_len, RTL8139_GATHER),
     STATE_U32(Rtl8139, gather_flags), STATE_U32(Rtl8139, gather_vlan),
     STATE_HEAP_BYTES(Rtl8139, gather, RTL8139_GATHER), STATE_TIMER(Rtl8139, timer),
-    STATE_TIMER(Rtl8139, tx_again), STATE_TIMER(Rtl8139, rx_again), STATE_END
+    STATE_TIMER(Rtl8139, tx_again), STATE_TIMER(Rtl8139, rx_again),
+    STATE_U16(Rtl8139, unread_capr), STATE_TIMER(Rtl8139, unread), STATE_END
 };
 
 const DeviceClass rtl8139_class = {
     .name = "rtl8139", .summary = "Realtek RTL8139C+ Fast Ethernet card", .size = sizeof(Rtl8139),
-    .version = 2, .config = rtl8139_config, .state = rtl8139_state, .init = rtl8139_init,
+    .version = 3, .config = rtl8139_config, .state = rtl8139_state, .init = rtl8139_init,
     .reset = rtl8139_reset, .loaded = rtl8139_loaded, .finish = rtl8139_finish,
 };

@@ -64,9 +64,12 @@ typedef struct Rtl8139 {
     Rtl8139Tally tally;
     uint32_t stalled;           /* looks for a free descriptor that found none */
 
+    uint16_t unread_capr;       /* where the driver was when it acknowledged ROK */
+
     Timer timer;
     Timer tx_again;             /* more descriptors than one turn allows */
     Timer rx_again;             /* a frame waits for a descriptor */
+    Timer unread;               /* frames are in the ring and nobody was told */
 } Rtl8139;
 
 void rtl8139_update_irq(Rtl8139 *s);

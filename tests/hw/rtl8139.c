@@ -239,6 +239,27 @@ Test(rtl8139, without_wrap_a_frame_goes_on_at_the_rings_begin)
     nic_free(&n);
 }
 
+/* Linux's 8139too acknowledges after each frame and stops after 64, whatever is left. */
+Test(rtl8139, a_driver_that_leaves_frames_in_the_ring_is_told_of_them)
+{
+    Nic n = nic_new();
+
+    start_ring(&n, 0x0a);
+    frame_to_guest(&n, mac, 80, 1);
+    frame_to_guest(&n, mac, 80, 2);
+    cr_assert(n.f->intx[0x20][0]);
+    fake_out16(n.f, IO + 0x38, 88 - 16);
+    fake_out16(n.f, IO + 0x3e, 1);
+    cr_assert_not(n.f->intx[0x20][0]);
+    fake_advance(n.f, 2 * NS_PER_MS);
+    cr_assert(n.f->intx[0x20][0], "one frame is left");
+    fake_out16(n.f, IO + 0x3e, 1);
+    fake_out16(n.f, IO + 0x38, 176 - 16);
+    fake_advance(n.f, 10 * NS_PER_MS);
+    cr_assert_not(n.f->intx[0x20][0], "none is left");
+    nic_free(&n);
+}
+
 /* One that is served late would clear the bit of a frame that has come since the driver looked. */
 Test(rtl8139, acknowledging_an_interrupt_is_never_posted)
 {

@@ -110,8 +110,6 @@ class Card:
 
 
 class Rtl8139C(Card, Case):
-    # 8139too counts a frame or two in rx_errors when both directions are loaded
-    counters = [name for name in Card.counters if name != 'rx_errors']
     vif, driver, display = 'model=rtl8139,cplus=0', '8139too', 180
 
 
