@@ -168,8 +168,11 @@ bool engines_create(Domain *d, GError **error)
         return false;
     }
     if (d->opt.cpu != CPU_AUTO) {
-        chosen(d, d->caps.bare_hypercalls ? "as told"
-                                          : "as told; without the hypercalls of new Linux guests");
+        g_autofree char *against = d->opt.cpu == CPU_KVM ? against_kvm(d) : NULL;
+        g_autofree char *told = g_strdup_printf("as told%s%s", against ? ", though " : "",
+                                                against ? against : "");
+
+        chosen(d, told);
     }
     return true;
 }

@@ -395,20 +395,6 @@ Test(kvm, interrupt_waits_for_its_window)
     free_guest(g);
 }
 
-Test(kvm, window_of_two_instructions_is_enough)
-{
-    /* mov cx,1000; again: sti; nop; rep nop; cli; cld; loop again; mov al,'x'; out 10h,al; hlt */
-    GUEST(0xb9, 0xe8, 0x03, 0xfb, 0x90, 0xf3, 0x90, 0xfa, 0xfc, 0xe2, 0xf8, 0xb0, 'x', 0xe6, 0x10, 0xf4);
-    static const uint8_t handler[] = { 0xb0, 'i', 0xe6, 0x10, 0xcf };
-
-    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
-    g->mem.base[0x30 * 4 + 1] = 0x30;
-    g->irq = 0x30;
-    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
-    cr_assert_str_eq(g->out, "ix");
-    free_guest(g);
-}
-
 Test(kvm, nmi_ends_a_masked_hlt)
 {
     /* cli; hlt; mov al,'C'; out 10h,al; hlt */
