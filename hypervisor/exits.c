@@ -13,6 +13,8 @@
 
 #define CONFIG_ENABLE (1u << 31)
 #define STRING_MAX 4096         /* elements in one request */
+#define EFER_LMA (1u << 10)
+#define ATTR_L (1u << 9)
 
 static uint64_t width_mask(unsigned size)
 {
@@ -110,11 +112,36 @@ static void host_io_read(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
     }
 }
 
+/* A guest that has come from KVM may have OUT where its hypercall was (kvm/kvm_calls.c). */
+static bool hypercall_port(Vcpu *v)
+{
+    const EngineOps *ops = v->dom->ops;
+    VcpuState *s = v->state;        /* also the cache of what hypercalls look at */
+    uint64_t gpr[16];
+
+    v->state_valid = false;
+    ops->get_state(v->ev, s);
+    if (s->seg[SEG_SS].attr >> 5 & 3) {
+        return false;
+    }
+    memcpy(gpr, s->gpr, sizeof gpr);
+    hypercall_enter(v, gpr, (s->efer & EFER_LMA) && (s->seg[SEG_CS].attr & ATTR_L), 0);
+    ops->get_state(v->ev, s);
+    memcpy(s->gpr, gpr, sizeof gpr);
+    ops->set_state(v->ev, s);
+    v->state_valid = false;
+    return true;
+}
+
 static void host_io_write(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
 {
     Domain *d = v->dom;
     enum PortOwner owner;
     ioreq_t req;
+
+    if (port == PORT_HYPERCALL && size > 1 && hypercall_port(v)) {
+        return;
+    }
 
     value &= width_mask(size);
     domain_lock(d);

@@ -35,6 +35,7 @@
 #define PORT_CMOS_INDEX         0x70
 #define PORT_CMOS_DATA          0x71
 #define CMOS_HYPERVISOR_BYTES   14              /* indexes below: hypervisor; others: qemu-dm */
+#define PORT_HYPERCALL          0xE4    /* what KVM puts in the place of VMCALL: OUT imm8, eAX */
 #define PORT_DEBUG_CONSOLE      0xE9
 #define PORT_ELCR               0x4D0
 #define PORT_PCI_ADDRESS        0xCF8

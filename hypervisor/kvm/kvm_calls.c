@@ -10,6 +10,9 @@
  *   CPU runs the vCPU until it is about to do a hypercall, or has seen enough.  What is changed is thus an
  *   instruction that is being executed as what it is, never mere bytes that look like it.
  *
+ * The changed instruction stays in the guest's memory when it goes on under another engine; the hypervisor
+ * takes the OUT for what it was there, too.
+ *
  * Left out: guests that do their first hypercall without the page in another place than where EFER was
  * written shortly before, or in several places; those get KVM's error.  cpu='soft' runs them.
  */
@@ -56,8 +59,11 @@ void kvm_patch_hypercall_page(Engine *e, uint64_t gpa)
 
 bool kvm_is_call_port(const EngineVcpu *ev, const struct kvm_run *run)
 {
-    return !ev->e->xen_hcalls && run->io.port == KVM_HYPERCALL_PORT && run->io.size > 1 &&
-           run->io.direction == KVM_EXIT_IO_OUT && ev->e->host->hypercall;
+    struct kvm_sregs sr;
+
+    return run->io.port == KVM_HYPERCALL_PORT && run->io.size > 1 && run->io.count == 1 &&
+           run->io.direction == KVM_EXIT_IO_OUT && ev->e->host->hypercall &&
+           ioctl(ev->fd, KVM_GET_SREGS, &sr) == 0 && sr.ss.dpl == 0;
 }
 
 bool kvm_at_trap(EngineVcpu *ev)
@@ -66,7 +72,7 @@ bool kvm_at_trap(EngineVcpu *ev)
     struct kvm_regs r;
     struct kvm_sregs sr;
 
-    return !ev->e->xen_hcalls && ioctl(ev->fd, KVM_GET_REGS, &r) == 0 &&
+    return ioctl(ev->fd, KVM_GET_REGS, &r) == 0 &&
            ioctl(ev->fd, KVM_GET_SREGS, &sr) == 0 && kvm_read_insn(ev, &r, &sr, bytes) >= 3 &&
            !memcmp(bytes, trap, 3);
 }
@@ -162,6 +168,9 @@ enum Outcome kvm_watch(EngineVcpu *ev)
         ev->watch_slices = 0;
         return GO_ON;
     }
+    if (e->debug.points) {
+        kvm_debug_assist(e, true);
+    }
     while (w == SOFT_WATCH_MORE && !watch_ends(ev)) {
         if (ev->ring_prod && __atomic_load_n(ev->ring_prod, __ATOMIC_ACQUIRE) != *ev->ring_seen) {
             e->host->drain_code_ring(ev->v);
@@ -173,6 +182,9 @@ enum Outcome kvm_watch(EngineVcpu *ev)
         ev->watch_slices = 0;
     }
     soft_watch_end(ev->assist);
+    if (e->debug.points) {
+        kvm_debug_assist(e, false);
+    }
     kvm_assist_end(ev);
     kvm_memory_refresh(e);
     kvm_follow_apic_base(ev);

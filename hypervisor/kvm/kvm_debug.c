@@ -130,11 +130,25 @@ static bool place(Engine *e)
     return true;
 }
 
+void kvm_debug_assist(Engine *e, bool exec)
+{
+    const KvmDebug *g = &e->debug;
+    DebugPoint point[DEBUG_POINTS];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < g->points; i++) {
+        if (exec || g->point[i].kind != POINT_EXEC) {
+            point[n++] = g->point[i];
+        }
+    }
+    if (e->assist) {
+        engine_soft.debug_points(e->assist, point, n);
+    }
+}
+
 bool kvm_debug_points(Engine *e, const DebugPoint *points, unsigned n)
 {
     KvmDebug *g = &e->debug;
-    DebugPoint watch[DEBUG_POINTS];
-    unsigned watches = 0;
     bool fits;
 
     patches_out(e);
@@ -155,14 +169,7 @@ bool kvm_debug_points(Engine *e, const DebugPoint *points, unsigned n)
         g->dr7 = DR7_FIXED;
     }
     patches_in(e);
-    for (unsigned i = 0; i < g->points; i++) {
-        if (g->point[i].kind != POINT_EXEC) {
-            watch[watches++] = g->point[i];
-        }
-    }
-    if (e->assist) {
-        engine_soft.debug_points(e->assist, watch, watches);
-    }
+    kvm_debug_assist(e, false);
     return fits;
 }
 

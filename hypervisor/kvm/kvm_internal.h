@@ -7,12 +7,13 @@
 #include <pthread.h>
 #include "hypervisor/engine.h"
 #include "hypervisor/kvm/kvm.h"
+#include "include/pc_layout.h"
 
 #define KVM_MAX_SLOTS 4096
 #define KVM_MAX_LOGS 16
 #define KVM_MAX_VCPUS 128
 /* The trapping port that stands in for VMCALL where KVM does not pass that on: OUT imm8, EAX or AX. */
-#define KVM_HYPERCALL_PORT 0xe4
+#define KVM_HYPERCALL_PORT PORT_HYPERCALL
 #define KVM_SCRATCH 0xfffbc000u     /* identity map, then three of TSS: clear of Xen's pages */
 
 typedef struct KvmSlot {
@@ -185,6 +186,8 @@ void kvm_insn_text(EngineVcpu *ev, char text[3 * INSN_MAX + 1]);
 bool kvm_debug_points(Engine *e, const DebugPoint *points, unsigned n);
 void kvm_debug_step(EngineVcpu *ev, bool on);
 void kvm_debug_hit(const EngineVcpu *ev, DebugHit *hit);
+/* The software CPU is told the watchpoints; exec: and the breakpoints, for when it runs more than steps. */
+void kvm_debug_assist(Engine *e, bool exec);
 void kvm_debug_begin(EngineVcpu *ev);       /* at the start of run() */
 void kvm_debug_exit(EngineVcpu *ev);        /* KVM_EXIT_DEBUG */
 /* The instruction that KVM refuses is an INT3 of ours: noted as a stop. */

@@ -272,6 +272,46 @@ Test(parity, x2apic_registers_are_the_same_under_both_engines)
     same_msrs(x2apic, sizeof x2apic, on);
 }
 
+/* --- hypercalls --- */
+
+static uint64_t answer_of(CpuChoice cpu, const uint8_t *code, size_t len)
+{
+    g_autoptr(GArray) rules = no_rules();
+    Domain *d = bare_domain_with_cpu(cpu, rules);
+    g_autofree VcpuState *s = g_new0(VcpuState, 1);
+    uint64_t answer;
+
+    cr_assert(d);
+    put(d, CODE, code, len);
+    begin_state(s, 0);
+    s->gpr[6] = 0x77;
+    d->ops->set_state(d->vcpu[0]->ev, s);
+    cr_assert_eq(d->ops->run(d->vcpu[0]->ev), VCPU_STOP_HALTED);
+    d->ops->get_state(d->vcpu[0]->ev, s);
+    cr_expect_eq(s->rip, CODE + len);
+    cr_expect_eq(s->gpr[6], 0x77);
+    answer = s->gpr[0];
+    bare_domain_free(d);
+    return answer;
+}
+
+/* mov eax,17; xor ebx,ebx: xen_version's version; then VMCALL, or what KVM's engine makes of it; hlt */
+#define VERSION 0xb8, 17, 0, 0, 0, 0x31, 0xdb
+
+Test(parity, guest_that_comes_from_kvm_still_has_its_hypercalls)
+{
+    static const uint8_t plain[] = { VERSION, 0x0f, 0x01, 0xc1, 0xf4 };
+    static const uint8_t changed[] = { VERSION, 0xe7, 0xe4, 0x90, 0xf4 };
+    uint64_t version = answer_of(CPU_SOFT, plain, sizeof plain);
+
+    cr_expect_eq(version >> 16, 4);
+    cr_expect_eq(answer_of(CPU_SOFT, changed, sizeof changed), version);
+    cr_expect_eq(answer_of(CPU_INTERPRETER, changed, sizeof changed), version);
+    if (!access("/dev/kvm", R_OK | W_OK)) {
+        cr_expect_eq(answer_of(CPU_KVM, changed, sizeof changed), version);
+    }
+}
+
 /* --- CPUID --- */
 
 static bool is_changed(const Changed *c, uint32_t leaf)
