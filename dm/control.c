@@ -65,27 +65,37 @@ static bool wants_fd(const Request *r, GError **error)
     return r->fd >= 0;
 }
 
-/* The layers of "hdc qcow2/raw", with the request's descriptors. */
-static BlockDev *open_medium(Dm *dm, Request *r, const char *name, const char *formats, GError **error)
+/* The layers of an image, format[0] to its end, with the request's descriptors; backing: FDPASS_MAX. */
+static bool take_layers(Request *r, char **format, DriveOption *d, DriveLayer *backing, GError **error)
 {
-    g_auto(GStrv) format = g_strsplit(formats ? formats : "raw", "/", -1);
-    DriveLayer backing[FDPASS_MAX];
-    DriveOption d = { .fd = r->fd, .format = format[0], .backing = backing, .cdrom = true,
-                      .backings = g_strv_length(format) - 1,
-                      .read_only = r->msg.a & CTL_MEDIUM_READ_ONLY };
+    unsigned n = g_strv_length(format);
 
-    if (d.backings + 1 > FDPASS_MAX || d.backings != r->mores) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%u formats for %u descriptors",
-                    d.backings + 1, r->mores + 1);
-        return NULL;
+    if (n == 0 || n - 1 != r->mores) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%u formats for %u descriptors", n,
+                    r->mores + 1);
+        return false;
     }
-    g_strlcpy(d.name, name, sizeof d.name);
+    d->fd = r->fd;
+    d->format = format[0];
+    d->backing = backing;
+    d->backings = n - 1;
     for (unsigned i = 0; i < r->mores; i++) {
         backing[i] = (DriveLayer){ r->more[i], format[i + 1] };
         r->more[i] = -1;
     }
     r->fd = -1;
-    return drive_open(dm, &d, error);
+    return true;
+}
+
+/* "hdc qcow2/raw" */
+static BlockDev *open_medium(Dm *dm, Request *r, const char *name, const char *formats, GError **error)
+{
+    g_auto(GStrv) format = g_strsplit(formats ? formats : "raw", "/", -1);
+    DriveLayer backing[FDPASS_MAX];
+    DriveOption d = { .cdrom = true, .read_only = r->msg.a & CTL_MEDIUM_READ_ONLY };
+
+    g_strlcpy(d.name, name, sizeof d.name);
+    return take_layers(r, format, &d, backing, error) ? drive_open(dm, &d, error) : NULL;
 }
 
 /* hda-hdd (CD-ROM drives), fda, fdb; without a descriptor: out with the medium. */
@@ -210,10 +220,20 @@ static bool nic_dump(Dm *dm, Request *r, GError **error)
 
 static bool add_usb(Dm *dm, Request *r, GError **error)
 {
-    UsbOption o = { r->body, r->fd, r->msg.a & 1 };
+    char *name = strchr(r->body, ' ');
+    UsbOption o = { .disk = { .fd = -1, .read_only = r->msg.a & 1 } };
+    DriveLayer backing[FDPASS_MAX];
+    g_auto(GStrv) format = NULL;
 
-    r->fd = -1;
-    return board_usb_add(&dm->board, &o, error);
+    if (!name) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "a USB device without a name");
+        return false;
+    }
+    *name++ = 0;
+    o.spec = name;
+    format = g_strsplit(r->body, "/", -1);
+    return (r->fd < 0 || take_layers(r, format, &o.disk, backing, error)) &&
+           board_usb_add(&dm->board, &o, error);
 }
 
 static void serve(Dm *dm, Request *r)

@@ -185,7 +185,7 @@ static bool parse_usb_device(DmOptions *o, const char *value, GError **error)
     if (o->usb_devices == MAX_USB_DEVICES) {
         return bad(error, "-usbdevice %s: too many", value);
     }
-    *u = (UsbOption){ g_strdup(value), -1, false };
+    *u = (UsbOption){ g_strdup(value), { .fd = -1 } };
     o->usb = true;
     o->usb_devices++;
     return true;
@@ -194,13 +194,18 @@ static bool parse_usb_device(DmOptions *o, const char *value, GError **error)
 /* What the last -usbdevice stands on. */
 static bool parse_usb_fd(DmOptions *o, const char *value, GError **error)
 {
+    DriveOption *d = o->usb_devices ? &o->usb_device[o->usb_devices - 1].disk : NULL;
+    g_autofree char *backing = sub_option(value, "backing");
     gint64 fd, ro;
 
-    if (!o->usb_devices || !sub_number(value, "fd", -1, &fd) || !sub_number(value, "ro", 0, &ro)) {
-        return bad(error, "--usb-fd %s: want fd=N,ro=0|1 after -usbdevice", value);
+    if (!d || d->backing || !sub_number(value, "fd", -1, &fd) || !sub_number(value, "ro", 0, &ro) ||
+        !parse_backing(d, backing)) {
+        return bad(error, "--usb-fd %s: want fd=N,ro=0|1,format=NAME,backing=FORMAT:FD/... once after "
+                   "-usbdevice", value);
     }
-    o->usb_device[o->usb_devices - 1].fd = fd;
-    o->usb_device[o->usb_devices - 1].read_only = ro;
+    d->fd = fd;
+    d->read_only = ro;
+    d->format = sub_option(value, "format");
     return true;
 }
 
@@ -257,7 +262,7 @@ static const Option options[] = {
     { "usb", FLAG, AT(usb), "  with a USB controller" },
     { "usbdevice", PARSER, BY(parse_usb_device), "NAME  a device on it: tablet, mouse, keyboard, hub, "
       "disk:PATH, cdrom:PATH, host:VVVV:PPPP, host:BUS.ADDR" },
-    { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1  the image, or the socket to dm-usb, of the\n"
+    { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1[,format=NAME][,backing=FORMAT:FD/...]  the image, or the socket to dm-usb, of the\n"
       "                -usbdevice before" },
     { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: pcspk, sb16, es1370, ac97" },
     { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },
@@ -355,6 +360,15 @@ bool options_parse(DmOptions *o, int argc, char **argv, GError **error)
     return true;
 }
 
+static void drive_clear(DriveOption *d)
+{
+    for (unsigned i = 0; i < d->backings; i++) {
+        g_free(d->backing[i].format);
+    }
+    g_free(d->backing);
+    g_free(d->format);
+}
+
 void options_free(DmOptions *o)
 {
     g_free(o->name);
@@ -363,16 +377,13 @@ void options_free(DmOptions *o)
     g_free(o->sound_cards);
     for (unsigned i = 0; i < o->usb_devices; i++) {
         g_free(o->usb_device[i].spec);
+        drive_clear(&o->usb_device[i].disk);
     }
     for (unsigned i = 0; i < o->nics; i++) {
         g_free(o->nic[i].model);
     }
     for (unsigned i = 0; i < o->drives; i++) {
-        for (unsigned j = 0; j < o->drive[i].backings; j++) {
-            g_free(o->drive[i].backing[j].format);
-        }
-        g_free(o->drive[i].backing);
-        g_free(o->drive[i].format);
+        drive_clear(&o->drive[i]);
     }
 }
 

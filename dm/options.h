@@ -50,8 +50,7 @@ typedef struct SerialOption {
 
 typedef struct UsbOption {
     char *spec;                 /* the user's name for it: tablet, disk:/a.img */
-    int fd;                     /* image or socket of disk:, cdrom:, host:, -1: none */
-    bool read_only;
+    DriveOption disk;           /* image of disk:, cdrom:; its fd also: socket of host: */
 } UsbOption;
 
 typedef struct DmOptions {

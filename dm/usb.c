@@ -5,6 +5,7 @@
  */
 #include "dm/board.h"
 #include "block/block.h"
+#include "dm/drives.h"
 #include "hw/devices.h"
 #include "hw/usb/uhci.h"
 #include "usb/usb_peer.h"
@@ -42,10 +43,12 @@ static bool make_room(Board *b, GError **error)
 
 static Device *new_storage(Board *b, const UsbOption *o, bool cdrom, GError **error)
 {
-    BlockOptions options = { "usb", o->read_only };
-    BlockDev *block = o->fd < 0 ? block_empty("usb") : block_open_fd(o->fd, &options, error);
+    DriveOption d = o->disk;
+    BlockDev *block;
     Device *dev;
 
+    g_strlcpy(d.name, "usb", sizeof d.name);
+    block = drive_open(NULL, &d, error);
     if (!block) {
         return NULL;
     }
@@ -59,12 +62,12 @@ static Device *new_host_device(Board *b, const UsbOption *o, GError **error)
 {
     Device *dev;
 
-    if (o->fd < 0) {
+    if (o->disk.fd < 0) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s came without its socket", o->spec);
         return NULL;
     }
     dev = new_usb(b, "usb_host", o->spec);
-    device_set_pointer(dev, "peer", usb_peer_new(o->fd));
+    device_set_pointer(dev, "peer", usb_peer_new(o->disk.fd));
     return dev;
 }
 

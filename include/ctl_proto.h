@@ -41,8 +41,9 @@ enum CtlType {
                                    its frames, or none: no more */
     CTL_RETRY_DISKS,            /* requests that the host failed run again */
     CTL_RESIZE_DISK,            /* a = bytes, body: device name; replies when it is done */
-    CTL_USB_ADD,                /* body: name of the device (tablet, disk:PATH, ...), with its
-                                   descriptor if it has one; a: 1 = read-only */
+    CTL_USB_ADD,                /* body: formats of the image's layers with slashes between, or -, a
+                                   space, the name of the device (tablet, disk:PATH, ...); with its
+                                   descriptors if it has any; a: 1 = read-only */
     CTL_USB_DEL,                /* body: the name */
     CTL_SET_VCPUS,              /* a: vCPUs 0 to a - 1 shall be online (ACPI) */
     CTL_SET_SOUND,              /* with the socket of a dm-sound (sound_proto.h) instead of the old */

@@ -86,6 +86,13 @@ Test(ide_features, identify_words_tell_what_works)
     cr_assert_eq(word(id, 85), 0x7469);
     cr_assert_eq(word(id, 84) & 3, 3, "error log and self-test");
     cr_assert_eq(word(id, 128), 0, "no security");
+    cr_assert_eq((word(id, 82) | word(id, 85)) & 2, 0, "nor in the lists of what there is and is on");
+    cr_assert_eq(word(id, 83), 0x7400, "flushes and 48 bits; no SET MAX security, APM, DCO, acoustics");
+    cr_assert_eq(word(id, 86), word(id, 83) & 0x3fff);
+    cr_assert_eq(word(id, 87), word(id, 84));
+    for (unsigned i = 89; i <= 92; i++) {
+        cr_assert_eq(word(id, i), 0, "erase times, APM level, master password: word %u", i);
+    }
     cr_assert(word(id, 49) & 0x2000, "standard standby timer");
     smart(g, 0xd9, 0, 0);
     fake_out8(g->f, PRI + R_FEATURE, 0x82);

@@ -7,7 +7,7 @@ import struct
 import time
 
 import sectors
-from harness import Case, MEDIA, need, wait_for
+from harness import Case, MEDIA, need, run, wait_for
 
 
 class UsbCase(Case):
@@ -193,8 +193,21 @@ class UsbHotplug(UsbCase):
         self.host.good('usb-add', 'usb', 'disk:stick.img')
         wait_for('the disk again', 30, lambda: 'sd' in self.guest('ls /sys/block'), 0.5)
 
+    def test_an_image_with_a_backing_file_is_plugged_in(self):
+        base, top = self.host.image('base.img', mib=8), self.host.path('top.qcow2')
+        with open(base, 'r+b') as f:
+            f.write(os.urandom(8 << 20))
+        run('qemu-img', 'create', '-q', '-f', 'qcow2', '-b', base, '-F', 'raw', top)
+        old = self.guest('ls /sys/block').split()
+        self.host.good('usb-add', 'usb', 'disk:format=qcow2:top.qcow2')
+        new = wait_for('the disk', 30, lambda: [n for n in self.guest('ls /sys/block').split() if n not in old], 0.5)
+        with open(base, 'rb') as f:
+            self.assertIn(hashlib.md5(f.read()).hexdigest(), self.guest(f'md5sum /dev/{new[0]}', 120))
+        self.host.good('usb-del', 'usb', f'disk:format=qcow2:{top}')
+
     def test_what_can_not_be_is_said_in_one_line(self):
-        for spec, words in (('disk:/nowhere.img', 'No such file'), ('tabled', 'unknown'),
+        for spec, words in (('disk:format=qcow2:stick.img', 'qcow2'), ('disk:format=zip:/a', 'no such format'),
+                            ('disk:/nowhere.img', 'No such file'), ('tabled', 'unknown'),
                             ('wacom-tablet', 'not available')):
             r = self.host.xm('usb-add', 'usb', spec)
             self.assertEqual(r.status, 1, r)
@@ -223,7 +236,8 @@ class UsbBios(Case):
         self.host.good('destroy', 'grub')
 
     def test_a_usb_disk_boots(self):
-        stick = self.host.medium('boot.img', sectors.idle())
-        d = self.host.create('boot', disk=[], memory=32, vncdisplay=340, usbdevice=f'disk:{stick}')
+        raw, stick = self.host.medium('boot.img', sectors.idle()), self.host.path('boot.qcow2')
+        run('qemu-img', 'convert', '-O', 'qcow2', raw, stick)
+        d = self.host.create('boot', disk=[], memory=32, vncdisplay=340, usbdevice=f'disk:format=qcow2:{stick}')
         d.serial.wait('IDLE', 120)
         self.host.good('destroy', 'boot')

@@ -196,6 +196,38 @@ Test(check, usb_devices_of_the_host_are_found_by_id_and_by_place)
     }
 }
 
+Test(check, usb_disks_have_formats_and_may_be_read_only)
+{
+    static const struct {
+        const char *spec, *format, *path;
+        bool writable, cdrom, foreign;
+    } good[] = {
+        { "disk:/a", "raw", "/a", true, false, false }, { "disk:ro:/a:b", "raw", "/a:b", false, false, false },
+        { "disk:format=qcow2:/a", "qcow2", "/a", true, false, false },
+        { "disk:format=vpc:ro:/a", "vhd", "/a", false, false, false },
+        { "disk:ro:format=vmdk:/a", "vmdk", "/a", false, false, true },
+        { "cdrom:format=qcow2:/a", "qcow2", "/a", false, true, false },
+        { "disk:format=", "raw", "format=", true, false, false },
+    };
+    static const char *const bad[] = { "disk:", "disk:ro:", "disk:format=qcow2:", "disk:format=zip:/a",
+                                       "disk:format=:/a", "disk:format=qcow2x:/a" };
+    g_autoptr(Messages) messages = messages_new();
+    UsbConfig u;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(good); i++) {
+        cr_assert(usb_parse(&u, good[i].spec, (SourcePos){ 0 }, messages), "%s", good[i].spec);
+        cr_expect_str_eq(u.disk.format, good[i].format, "%s", good[i].spec);
+        cr_expect_str_eq(u.disk.path, good[i].path, "%s", good[i].spec);
+        cr_expect(u.disk.writable == good[i].writable && u.disk.cdrom == good[i].cdrom &&
+                  u.disk.foreign == good[i].foreign, "%s", good[i].spec);
+        usb_clear(&u);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
+        cr_expect_not(usb_parse(&u, bad[i], (SourcePos){ 0 }, messages), "%s", bad[i]);
+        usb_clear(&u);
+    }
+}
+
 Test(check, wrong_usb_devices_are_errors_with_their_places)
 {
     Result r = check("name='a'\nusbdevice=['tablet', 'tabled', 7, 'wacom-tablet']\n", NULL);

@@ -49,6 +49,18 @@ static const struct {
     { "qed", "qed", true }, { "vhdx", "vhdx", true }, { "parallels", "parallels", true },
 };
 
+bool disk_set_format(DiskConfig *d, const char *name, size_t len)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(tap_formats); i++) {
+        if (strlen(tap_formats[i].name) == len && !strncmp(tap_formats[i].name, name, len)) {
+            d->format = tap_formats[i].format;
+            d->foreign = tap_formats[i].foreign;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* "qcow2:/a" of "tap:qcow2:/a"; gives the path. */
 static const char *parse_tap(DiskConfig *d, const char *rest, SourcePos pos, Messages *messages)
 {
@@ -62,16 +74,10 @@ static const char *parse_tap(DiskConfig *d, const char *rest, SourcePos pos, Mes
         BAD(pos, "disk '%s' has no format; write tap:aio:%s", d->uname, rest);
         return NULL;
     }
-    for (unsigned i = 0; i < G_N_ELEMENTS(tap_formats); i++) {
-        if (strlen(tap_formats[i].name) == (size_t)(colon - rest) &&
-            !strncmp(tap_formats[i].name, rest, colon - rest)) {
-            d->format = tap_formats[i].format;
-            d->foreign = tap_formats[i].foreign;
-            return colon + 1;
-        }
+    if (disk_set_format(d, rest, colon - rest)) {
+        return colon + 1;
     }
-    BAD(pos, "disk format '%.*s' does not exist; use aio (raw), qcow2, vhd, or through qemu-nbd: "
-        "qcow, vmdk, vdi, qed, vhdx, parallels", (int)(colon - rest), rest);
+    BAD(pos, "disk format '%.*s' does not exist; use aio (raw), " DISK_FORMATS, (int)(colon - rest), rest);
     return NULL;
 }
 

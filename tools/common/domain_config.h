@@ -134,6 +134,9 @@ void domain_config_free(DomainConfig *d);
 /* The parts, for tests and for commands that change devices. */
 bool disk_parse(DiskConfig *disk, const char *spec, SourcePos pos, Messages *messages);
 void disk_clear(DiskConfig *disk);
+#define DISK_FORMATS "qcow2, vhd, or through qemu-nbd: qcow, vmdk, vdi, qed, vhdx, parallels"
+/* By a name that tap: has for it, len characters.  False: there is no such format. */
+bool disk_set_format(DiskConfig *disk, const char *name, size_t len);
 /* A CD drive of this host, by its name: it is not opened, which may take as long as it spins up. */
 bool disk_is_drive(const DiskConfig *disk);
 /* A block device without a size is a drive without a disc. */

@@ -25,32 +25,38 @@ void usb_clear(UsbConfig *u)
 
 #define KNOWN "tablet, mouse, keyboard, hub, disk:PATH, cdrom:PATH or host:VVVV:PPPP"
 
-/* disk:PATH, disk:ro:PATH, disk:format=raw:PATH, cdrom:PATH */
+/* disk:PATH, cdrom:PATH, with ro: and format=NAME: before the path. */
 static bool parse_storage(UsbConfig *u, const char *text, Messages *messages)
 {
+    DiskConfig *d = &u->disk;
     bool cdrom = g_str_has_prefix(text, "cdrom:"), read_only = cdrom;
-    const char *path = strchr(text, ':') + 1;
+    const char *path = strchr(text, ':') + 1, *colon;
 
-    if (g_str_has_prefix(path, "format=")) {
-        if (!g_str_has_prefix(path, "format=raw:")) {
-            BAD(u->pos, "usbdevice '%s': only raw images are read here; use disk:PATH", text);
+    u->kind = USB_KIND_STORAGE;
+    d->format = "raw";
+    for (;;) {
+        colon = strchr(path, ':');
+        if (!cdrom && g_str_has_prefix(path, "ro:")) {
+            read_only = true;
+        } else if (!g_str_has_prefix(path, "format=") || !colon) {
+            break;
+        } else if (!disk_set_format(d, path + strlen("format="), colon - path - strlen("format="))) {
+            BAD(u->pos, "usbdevice '%s': there is no such format; use raw, " DISK_FORMATS, text);
             return false;
         }
-        path += strlen("format=raw:");
-    }
-    if (!cdrom && g_str_has_prefix(path, "ro:")) {
-        read_only = true;
-        path += 3;
+        path = colon + 1;
     }
     if (!*path) {
         BAD(u->pos, "usbdevice '%s' has no image; write %s/PATH", text, text);
         return false;
     }
-    u->kind = USB_KIND_STORAGE;
-    u->disk = (DiskConfig){ .pos = u->pos, .uname = g_strconcat("file:", path, NULL),
-                            .type = g_strdup("file"), .path = g_strdup(path),
-                            .format = "raw", .dev = g_strdup("usb"), .cdrom = cdrom,
-                            .writable = !read_only };
+    d->pos = u->pos;
+    d->uname = g_strconcat("file:", path, NULL);
+    d->type = g_strdup("file");
+    d->path = g_strdup(path);
+    d->dev = g_strdup("usb");
+    d->cdrom = cdrom;
+    d->writable = !read_only;
     return true;
 }
 
@@ -159,6 +165,11 @@ bool usb_check_host(const UsbConfig *u, Messages *messages)
 {
     g_autofree char *node = NULL;
 
+    if (u->kind == USB_KIND_STORAGE && disk_is_drive(&u->disk)) {
+        BAD(u->pos, "usbdevice '%s': a CD drive of this host goes behind an IDE drive; write "
+            "disk=['phy:%s,hdc:cdrom,r']", u->spec, u->disk.path);
+        return false;
+    }
     if (u->kind == USB_KIND_STORAGE) {
         return disk_check_image(&u->disk, messages);
     }

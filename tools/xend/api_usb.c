@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "lib/fdpass.h"
+#include "tools/xend/media.h"
 
 /* The variable, too: a restarted domain has the devices that it had. */
 static void usb_keep(Domain *d)
@@ -49,8 +51,10 @@ void api_usb_add(Xend *x, Domain *d, RpcCall *call, const Value *params)
     g_autoptr(Messages) messages = messages_new();
     g_autofree char *error = NULL;
     UsbConfig u;
+    g_autoptr(GString) body = g_string_new(NULL);
+    int fds[FDPASS_MAX];
+    unsigned n;
     ApiForward *f;
-    int fd = -1;
 
     (void)x;
     if (!api_must_live(d, call)) {
@@ -67,20 +71,26 @@ void api_usb_add(Xend *x, Domain *d, RpcCall *call, const Value *params)
         usb_clear(&u);
         return;
     }
-    fd = u.kind == USB_KIND_STORAGE ? disk_open(&u.disk, &error)
-         : u.kind == USB_KIND_HOST ? domain_start_usb(d, &u, &error) : -1;
+    if (u.kind == USB_KIND_STORAGE && (!u.disk.cdrom || disk_has_medium(&u.disk))) {
+        n = media_open_layers(d, &u.disk, fds, body, &error);
+    } else {
+        g_string_append_c(body, '-');
+        fds[0] = u.kind == USB_KIND_HOST ? domain_start_usb(d, &u, &error) : -1;
+        n = fds[0] >= 0;
+    }
     if (error) {
         rpc_fault(call, FAULT_ERROR, "%s", error);
         usb_clear(&u);
         return;
     }
+    g_string_append_printf(body, " %s", u.spec);
     f = api_forward_new(d, call, "usb-add");
     f->done = usb_added;
     f->text = g_strdup(u.spec);
-    control_request(d->dm, CTL_USB_ADD, u.kind == USB_KIND_STORAGE && !u.disk.writable, 0, u.spec,
-                    fd, api_forwarded, f);
-    if (fd >= 0) {
-        close(fd);
+    control_request_fds(d->dm, CTL_USB_ADD, u.kind == USB_KIND_STORAGE && !u.disk.writable, 0, body->str,
+                        fds, n, api_forwarded, f);
+    for (unsigned i = 0; i < n; i++) {
+        close(fds[i]);
     }
     usb_clear(&u);
 }

@@ -49,20 +49,6 @@ static int open_file(const char *path, const char *what, char **error)
     return fd;
 }
 
-int disk_open(const DiskConfig *disk, char **error)
-{
-    DiskChain chain;
-    int fd;
-
-    if (!disk_chain_open(disk, true, &chain, error)) {
-        return -1;
-    }
-    fd = chain.layer[0].fd;
-    chain.layer[0].fd = -1;
-    disk_chain_close(&chain);
-    return fd;
-}
-
 /* The first free display from the wanted one on, unless exactly that one is wanted. */
 static bool open_vnc(Domain *d, char **error)
 {
@@ -325,28 +311,31 @@ static bool give_disks(Domain *d, Command *c, char **error)
     return true;
 }
 
-/* The image or the socket of a device; -1: it has none, or (with an error) it can't be had. */
-static int usb_descriptor(Domain *d, const UsbConfig *u, char **error)
-{
-    return u->kind == USB_KIND_STORAGE ? disk_open(&u->disk, error)
-           : u->kind == USB_KIND_HOST ? domain_start_usb(d, u, error) : -1;
-}
-
 static bool give_usb(Domain *d, Command *c, char **error)
 {
     for (unsigned i = 0; i < d->config->usb_devices; i++) {
         UsbConfig *u = &d->config->usb_device[i];
-        int fd = usb_descriptor(d, u, error);
+        g_autoptr(GString) option = g_string_new(NULL);
+        int fd;
 
-        if (*error) {
-            return false;
+        if (u->kind == USB_KIND_STORAGE) {
+            g_string_printf(option, "ro=%d", !u->disk.writable);
+            if (!give_image(d, &u->disk, c, option, error)) {
+                return false;
+            }
+        } else if (u->kind == USB_KIND_HOST) {
+            fd = domain_start_usb(d, u, error);
+            if (fd < 0) {
+                return false;
+            }
+            command_give(c, fd);
+            g_string_printf(option, "fd=%d", fd);
         }
         command_arg(c, "-usbdevice");
         command_arg(c, "%s", u->spec);
-        if (fd >= 0) {
-            command_give(c, fd);
+        if (option->len) {
             command_arg(c, "--usb-fd");
-            command_arg(c, "fd=%d,ro=%d", fd, !u->disk.writable);
+            command_arg(c, "%s", option->str);
         }
     }
     return true;

@@ -136,7 +136,6 @@ bool domain_start_net(Domain *d, unsigned vif, char **error);
 void domain_close(Domain *d);                           /* what build opened */
 /* Starts a dm-usb for a device of the host; the socket to it, -1 with an error. */
 int domain_start_usb(Domain *d, const UsbConfig *usb, char **error);
-int disk_open(const DiskConfig *disk, char **error);    /* opened and locked */
 void domain_child_exited(GPid pid, gint status, gpointer child);        /* domain.c */
 
 /* layout.c */

@@ -140,9 +140,7 @@ static void changed(void *opaque, int error, const CtlMsg *msg, const char *body
     g_free(c);
 }
 
-/* The descriptors of a medium's layers, as many as a packet carries; their number, 0 with an error. */
-static unsigned open_layers(const Domain *d, const DiskConfig *m, int *fds, GString *formats,
-                            char **error)
+unsigned media_open_layers(const Domain *d, const DiskConfig *m, int *fds, GString *formats, char **error)
 {
     DiskChain chain;
     unsigned n = 0;
@@ -183,7 +181,7 @@ static void send_change(Domain *d, Change *c, bool force)
         fds[n++] = c->disc;
     } else if (*c->medium.path && !disk_is_drive(&c->medium) && disk_has_medium(&c->medium)) {
         g_string_append_c(body, ' ');
-        n = open_layers(d, &c->medium, fds, body, &error);
+        n = media_open_layers(d, &c->medium, fds, body, &error);
         if (!n) {
             changed(c, EINVAL, NULL, error ? error : "it can't be opened");
             return;

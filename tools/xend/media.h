@@ -15,6 +15,9 @@ void api_block_attach(Xend *x, Domain *d, RpcCall *call, const Value *params);
 /* DOMAIN DEVICE ["force"]: out of a drive. */
 void api_block_detach(Xend *x, Domain *d, RpcCall *call, const Value *params);
 
+/* Opens and locks an image's layers: at most FDPASS_MAX descriptors, and their formats with slashes
+ * between; how many, 0 with an error. */
+unsigned media_open_layers(const Domain *d, const DiskConfig *m, int *fds, GString *formats, char **error);
 void media_start(Domain *d);        /* watches this host's drives; once qemu-dm answers */
 bool media_busy(const Domain *d);   /* a drive has yet to say what is in it */
 void media_stop(Domain *d);

@@ -625,11 +625,8 @@ static char *usb_name(const char *spec)
                        ? strchr(spec, ':') + 1 : NULL;
     g_autofree char *full = NULL;
 
-    if (path && g_str_has_prefix(path, "format=raw:")) {
-        path += strlen("format=raw:");
-    }
-    if (path && g_str_has_prefix(path, "ro:")) {
-        path += 3;
+    while (path && (g_str_has_prefix(path, "ro:") || (g_str_has_prefix(path, "format=") && strchr(path, ':')))) {
+        path = strchr(path, ':') + 1;
     }
     if (!path || !*path || *path == '/' || g_str_has_prefix(path, "format=")) {
         return g_strdup(spec);
