@@ -262,7 +262,8 @@ static const Option options[] = {
     { "usb", FLAG, AT(usb), "  with a USB controller" },
     { "usbdevice", PARSER, BY(parse_usb_device), "NAME  a device on it: tablet, mouse, keyboard, hub, "
       "disk:PATH, cdrom:PATH, host:VVVV:PPPP, host:BUS.ADDR" },
-    { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1[,format=NAME][,backing=FORMAT:FD/...]  the image, or the socket to dm-usb, of the\n"
+    { "usb-fd", PARSER, BY(parse_usb_fd), "fd=N,ro=0|1[,format=NAME][,backing=FORMAT:FD/...]\n"
+      "                the image, or the socket to dm-usb, of the\n"
       "                -usbdevice before" },
     { "soundhw", STRING, AT(sound_cards), "NAME,...  sound cards: pcspk, sb16, es1370, ac97" },
     { "sound-file-fd", INT, AT(sound_file), "N  a WAV file of all that is played" },

@@ -110,7 +110,7 @@ class Pins(Case):
 
 class Hibernate(Case):
     """Debian's kernel writes itself to its swap, sleeps in S4, and is there again after the next start."""
-    seconds, test_seconds = 200, 120
+    seconds, test_seconds = 400, 240
 
     @classmethod
     def prepare(cls):
@@ -134,7 +134,7 @@ class Hibernate(Case):
         self.sh('MARK=kept; echo in memory >/tmp/mark')
         self.assertIn('status 0', self.sh('swapon /dev/sda; echo status $?'))
         self.domain.serial.type('echo disk >/sys/power/state\n')
-        self.domain.wait_gone(60)
+        self.domain.wait_gone(120)
         self.domain.close()
         self.assertRegex(self.host.log('hypervisor-sleeper.log') + self.host.xend_log(), 'poweroff')
 
@@ -145,7 +145,7 @@ class Hibernate(Case):
         self.domain.serial.wait('# $', 10)
         self.assertIn('none yet', self.sh('echo ${MARK:-none yet}'))
         self.domain.serial.type('echo 8:0 >/sys/power/resume; echo back: $MARK\n')
-        self.domain.serial.wait('# $', 60)
+        self.domain.serial.wait('# $', 120)
         self.assertIn('kept in memory', self.sh('echo $MARK $(cat /tmp/mark)'))
 
     def test_devices_work_after_it(self):
