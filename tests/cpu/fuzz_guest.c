@@ -228,7 +228,7 @@ static void control_registers(Maker *m)
 {
     VcpuState *s = &m->g->s;
 
-    s->cr0 = 0x22 | (m->s->kind == FUZZ_REAL ? 0 : 1);
+    s->cr0 = 0x32 | (m->s->kind == FUZZ_REAL ? 0 : 1);
     s->cr0 |= one_in(m, 8) ? 8 : 0;
     s->cr4 = 0x40600;
     s->efer = 0;

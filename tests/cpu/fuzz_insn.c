@@ -495,6 +495,8 @@ void gen_avx(Gen *g)
     put(g, ((rex & 4 ? 0 : 0x80) | (rex & 2 ? 0 : 0x40) | (rex & 1 ? 0 : 0x20)) | op >> 8);
     put(g, w << 7 | (~vvvv & 15) << 3 | l << 2 | pp);
     put(g, op & 0xff);
+    if (op == 0x177)                    /* VZEROUPPER, VZEROALL */
+        return;
     at = g->p->len;
     put(g, o.b[0] | (reg & 7) << 3);
     for (unsigned n = 1; n < o.len; n++)
