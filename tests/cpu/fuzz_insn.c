@@ -7,8 +7,12 @@
 #include "tests/cpu/fuzz_gen.h"
 
 /* --- integer instructions --- */
-/* Where a far return may lead anywhere, into the middle of instructions: no flags undefined there. */
-static bool tame(const Gen *g) { return g->s->kind == FUZZ_REAL || g->s->kind == FUZZ_V86; }
+/* No flags are left undefined where a far return may lead into the middle of instructions, nor where an
+ * interrupt may see them. */
+static bool tame(const Gen *g)
+{
+    return g->s->kind == FUZZ_REAL || g->s->kind == FUZZ_V86 || g->s->interrupted;
+}
 
 static unsigned lock_or_not(Gen *g, const Operand *o, bool allowed)
 {
