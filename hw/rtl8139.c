@@ -3,7 +3,9 @@
  * rtl8139.c - Realtek RTL8139C(+) Fast Ethernet controller (RTL8139C and RTL8139C+ data sheets).
  * Registers, receive and interrupts of both modes; what frames go through on the way out (the four
  * transmit slots, the C+ rings, checksums and segmentation) is in rtl8139_tx.c.  Left out: waking the
- * machine (its registers are storage), flash programming, early receive: a frame is there at once.
+ * machine (its registers are storage), flash programming; thresholds (early receive, MULINT and RCR;
+ * early transmit, TSD; FIFO and DMA burst sizes): a frame is there, or gone, in one moment of the guest's
+ * time, so that its first bytes are never there without the last.
  */
 #include "hw/rtl8139.h"
 

@@ -9,6 +9,7 @@
 
 #define MAX_TABLES 16
 #define NUM_OVERRIDES 4
+#define NE2000_MAX 8            /* as many as mkdsdt.sh makes devices */
 enum { PARAM_GENERATION_ID = 34 };
 enum { IOAPIC_ID = 1, SCI_EN = 1, SMI_ACPI_ENABLE = 0xf1, CMOS_CENTURY = 0x32, RESET_VALUE = 6 };
 enum { HPET_ID = 0x8086a201, LEVEL_LOW = 0xf };
@@ -114,8 +115,11 @@ typedef struct Info {
     uint16_t nr_cpus;
     uint32_t pci_min, pci_len, reserved[2], generation_id;
     uint64_t pci_high_min, pci_high_len;
-    uint8_t reserved2[88], cpu_flags[128];
+    uint8_t reserved2[8];
+    struct { uint16_t port, irqs; } ne2000[NE2000_MAX];
+    uint8_t reserved3[48], cpu_flags[128];
 } Info;
+_Static_assert(offsetof(Info, ne2000) == 48, "dsdt.asl has it there");
 _Static_assert(offsetof(Info, cpu_flags) == 0x80, "dsdt.asl has it there");
 
 typedef struct List {
@@ -278,6 +282,18 @@ static uint8_t find_devices(void)
     return present;
 }
 
+/* An ISA network card's jumpers can't be read: the toolstack says where they are. */
+static void find_ne2000s(Info *info)
+{
+    char key[] = "hvmloader/ne2000/0/port", irq_key[] = "hvmloader/ne2000/0/irq";
+
+    for (unsigned i = 0; i < NE2000_MAX; i++) {
+        key[17] = irq_key[17] = '0' + i;
+        info->ne2000[i].port = parse_number(store_read_default(key, "0"));
+        info->ne2000[i].irqs = 1u << (parse_number(store_read_default(irq_key, "0")) & 15);
+    }
+}
+
 /* platform/generation-id is two decimal numbers, low:high. */
 static uint32_t place_generation_id(void)
 {
@@ -341,6 +357,7 @@ uint32_t acpi_build(const PciWindows *w)
     facs = build_facs();
     info->present = find_devices();
     info->floppies = cmos_read(CMOS_FLOPPIES);
+    find_ne2000s(info);
     info->nr_cpus = hvm_info()->nr_vcpus;
     info->pci_min = w->low_start;
     info->pci_len = PC_ACPI_INFO - w->low_start;

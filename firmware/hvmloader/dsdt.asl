@@ -16,7 +16,7 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "Xen", "HVM", 0)
 
     Scope (\_SB)
     {
-        OperationRegion (INFO, SystemMemory, 0xFC000000, 48)
+        OperationRegion (INFO, SystemMemory, 0xFC000000, 80)
         Field (INFO, ByteAcc, NoLock, Preserve)
         {
             COM1, 1, COM2, 1, LPTP, 1, HPTP, 1, PANC, 1,
@@ -24,7 +24,9 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "Xen", "HVM", 0)
             Offset (2),  NCPU, 16,
             Offset (4),  PMIN, 32, PLEN, 32,
             Offset (20), VGIA, 32,
-            Offset (24), HMIN, 64, HLEN, 64
+            Offset (24), HMIN, 64, HLEN, 64,
+            Offset (48),
+@NE2000FIELDS@
         }
 
         /* Regions are at fixed places: SeaBIOS reads this table and computes nothing. */
@@ -377,6 +379,8 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "Xen", "HVM", 0)
                         IRQNoFlags () {7}
                     })
                 }
+
+@NE2000S@
             }
         }
 @LINKS@

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # mkdsdt.sh DSDT.ASL - prints it with the parts that repeat per device or processor written out:
-# interrupt routing (include/pc_layout.h: PCI_GSI, PCI_LINK), the PIIX3's links, 128 processors.
+# interrupt routing (include/pc_layout.h: PCI_GSI, PCI_LINK), the PIIX3's links, 128 processors,
+# eight NE2000s.
 set -eu
 exec awk '
 function routes(apic,    dev, pin, sep) {
@@ -99,6 +100,37 @@ function scan(n,    i) {
     print "            Return (0)\n        }"
 }
 
+# The jumpers of ISA cards: first port (0: no card), interrupts as a bitmap.
+function ne2000_fields(n,    i) {
+    for (i = 0; i < n; i++)
+        printf "            NEP%d, 16, NEI%d, 16%s\n", i, i, i < n - 1 ? "," : ""
+}
+
+function ne2000(i) {
+    print "                Device (NE2" i ")\n                {"
+    print "                    Name (_HID, EisaId (\"PNP80D6\"))"
+    print "                    Name (_UID, " i ")"
+    print "                    Method (_STA)\n                    {"
+    print "                        If (NEP" i ") { Return (0x0F) }"
+    print "                        Return (0x00)\n                    }"
+    print "                    Method (_CRS, 0, Serialized)\n                    {"
+    print "                        Name (RES, ResourceTemplate ()"
+    print "                        {"
+    print "                            IO (Decode16, 0x0300, 0x0300, 0x01, 0x20)"
+    print "                            IRQNoFlags () {9}"
+    print "                        })"
+    print "                        CreateWordField (RES, 2, LOW)"
+    print "                        CreateWordField (RES, 4, HIGH)"
+    print "                        CreateWordField (RES, 9, IRQS)"
+    print "                        LOW = NEP" i
+    print "                        HIGH = NEP" i
+    print "                        IRQS = NEI" i
+    print "                        Return (RES)\n                    }"
+    print "                }"
+}
+
+/^@NE2000FIELDS@/ { ne2000_fields(8); next }
+/^@NE2000S@/    { for (i = 0; i < 8; i++) ne2000(i); next }
 /^@ROUTES@/     { routes(0); routes(1); next }
 /^@LINKS@/      { for (i = 1; i <= 4; i++) link(i); next }
 /^@FLAGS@/      { flags(128); next }

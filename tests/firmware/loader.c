@@ -84,6 +84,38 @@ Test(hvmloader, aml_tables_are_whole_and_inside_the_program)
     }
 }
 
+/* The toolstack has told of one card, the second, at 0x2a0 with interrupt 10. */
+static const char ne2000_asl[] =
+    "DefinitionBlock (\"t.aml\", \"SSDT\", 2, \"GH\", \"TEST\", 0) {\n"
+    "External (\\_SB.NEP1, FieldUnitObj) External (\\_SB.NEI1, FieldUnitObj)\n"
+    "External (\\_SB.PCI0.ISA.NE20._STA, MethodObj) External (\\_SB.PCI0.ISA.NE21._STA, MethodObj)\n"
+    "External (\\_SB.PCI0.ISA.NE21._CRS, MethodObj)\n"
+    "Method (\\TEST, 0, Serialized) {\n"
+    "  \\_SB.NEP1 = 0x2A0\n  \\_SB.NEI1 = 0x400\n"
+    "  Local0 = \\_SB.PCI0.ISA.NE21._CRS ()\n"
+    "  If (\\_SB.PCI0.ISA.NE20._STA ()) { Return (0) }\n"
+    "  If (\\_SB.PCI0.ISA.NE21._STA () != 15) { Return (1) }\n"
+    "  Return (Local0)\n} }\n";
+
+Test(hvmloader, an_isa_network_card_is_where_its_jumpers_are)
+{
+    g_autofree char *dir = g_dir_make_tmp("gh-firmware-XXXXXX", NULL);
+    g_autofree char *asl = g_build_filename(dir, "t.asl", NULL);
+    g_autofree char *aml = g_build_filename(dir, "t.aml", NULL);
+    g_autofree char *dsdt = built("obj/firmware/hvmloader/dsdt.aml");
+    g_autofree char *compile = g_strdup_printf("iasl -vs %s", asl);
+    g_autofree char *run = g_strdup_printf("acpiexec -b 'evaluate \\TEST' %s %s", dsdt, aml);
+    g_autofree char *ignored = NULL, *out = NULL;
+
+    cr_assert(g_file_set_contents(asl, ne2000_asl, -1, NULL));
+    cr_assert(g_spawn_command_line_sync(compile, &ignored, NULL, NULL, NULL));
+    cr_assert(g_spawn_command_line_sync(run, &out, NULL, NULL, NULL));
+    cr_expect_not_null(strstr(out, "47 01 A0 02 A0 02 01 20 22 00 04 79"), "%s", out);
+    g_remove(asl);
+    g_remove(aml);
+    g_rmdir(dir);
+}
+
 /* Processors 0 and 3 were online, the map wants 0, 1 and 9; there are ten. */
 static const char hotplug_asl[] =
     "DefinitionBlock (\"t.aml\", \"SSDT\", 2, \"GH\", \"TEST\", 0) {\n"

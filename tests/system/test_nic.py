@@ -98,6 +98,7 @@ class Card:
 
     def test_4_a_port_of_the_host_leads_into_the_guest(self):
         self.shell('nc -l -p 7 </proc/version >/tmp/in &')
+        self.shell('until grep -q ":0007 .* 0A " /proc/net/tcp*; do sleep 1; done')     # it listens
         with socket.create_connection(('127.0.0.1', self.host_port), 20) as s:
             s.sendall(b'hello guest\n')
             self.assertIn(b'Linux version', s.recv(100))
@@ -124,6 +125,11 @@ class Ne2kPci(Card, Case):
 class Ne2kIsa(Card, Case):
     vif, driver, options = 'model=ne2k_isa,irq=5', 'ne', 'io=0x300 irq=5'
     iso, memory, display = 'nic32.iso', 256, 210
+
+    def test_6_acpi_says_where_it_is(self):
+        self.assertIn('0300-031f : PNP80D6:00', self.shell('grep PNP80 /proc/ioports'))
+        status = self.shell('cd /sys/bus/acpi/devices; cat PNP80D6:0*/status')
+        self.assertEqual(status.split(), ['15'] + ['0'] * 7)
 
 
 class NetworkBoot(Case):

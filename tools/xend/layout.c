@@ -179,6 +179,17 @@ void layout_domain(Domain *d)
     }
     put(&w, "hvmloader/bios", "seabios");
     put_int(&w, "hvmloader/allow-memory-relocate", 1);
+    for (unsigned i = 0, n = 0; i < d->config->vifs; i++) {
+        const VifConfig *v = &d->config->vif[i];
+
+        if (!strcmp(v->model, "ne2k_isa")) {
+            g_autofree char *port = g_strdup_printf("hvmloader/ne2000/%u/port", n);
+            g_autofree char *irq = g_strdup_printf("hvmloader/ne2000/%u/irq", n++);
+
+            put_int(&w, port, v->iobase);
+            put_int(&w, irq, v->irq);
+        }
+    }
     put_int(&w, "platform/acpi", d->config->acpi);
     put_int(&w, "platform/acpi_s3", 1);
     put_int(&w, "platform/acpi_s4", 1);
