@@ -112,7 +112,7 @@ static unsigned cpu_ms(void)
 }
 
 /* Until it ends, or has gone on for too long. */
-static enum VcpuStop run_long(Guest *g, Watch *w)
+static enum VcpuStop run_long(Guest *g, Watch *w, unsigned patience)
 {
     unsigned since = cpu_ms();
     enum VcpuStop stop;
@@ -121,7 +121,7 @@ static enum VcpuStop run_long(Guest *g, Watch *w)
     engine_soft.set_state(g->cpu, &g->s);
     do {
         stop = engine_soft.run(g->cpu);
-    } while (stop == VCPU_STOP_KICKED && cpu_ms() - since < PATIENCE_MS);
+    } while (stop == VCPU_STOP_KICKED && cpu_ms() - since < patience);
     engine_soft.get_state(g->cpu, &g->s);
     __atomic_fetch_add(&w->runs, 1, __ATOMIC_SEQ_CST);
     return stop;
@@ -139,7 +139,7 @@ static void run(Guest *g, Watch *w, const Trial *t, unsigned warm, Outcome *o)
     g->on_out = on_out;
     g->context = o;
     o->snapshots = o->outs = 0;
-    o->stop = run_long(g, w);
+    o->stop = run_long(g, w, warm == NEVER ? PATIENCE_MS : 50 * PATIENCE_MS);
     o->s = g->s;
     memcpy(o->ram, g->ram, FUZZ_END);
 }
