@@ -106,27 +106,27 @@ class Qemu:
 
 
 def revision_check(card):
-    """Where in Debian's module the byte 1fh of the comparison is; None: nothing to change."""
+    """(where, byte) to change in Debian's module: the 1fh of the comparison, and the mark of a signature."""
     if card != '8139too':
-        return None
+        return []
     initrd = os.path.join(harness.MEDIA, 'nic64/initrd.img')
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(f'zcat {initrd} | cpio -idm --quiet "*/8139too.ko"', shell=True, cwd=folder, check=True)
         path = subprocess.run(['find', folder, '-name', '8139too.ko'], capture_output=True, text=True,
                               check=True).stdout.strip()
         with open(path, 'rb') as f:
-            found = list(REVISION_CHECK.finditer(f.read()))
+            module = f.read()
+    found = list(REVISION_CHECK.finditer(module))
     if len(found) != 1:
         raise SystemExit('8139too is not compiled as expected: no comparison with the revision')
-    return found[0].end() - 3
+    return [(found[0].end() - 3, 0xff), (len(module) - 2, ord('x'))]
 
 
 def prepare(serial, card):
     serial.wait('NIC-READY', 240)
     serial.wait('# $', 60)
-    at = revision_check(card)
-    if at:
-        serial.command(f'cd /lib/modules/*; printf "\\377" | dd of=$(find . -name {card}.ko) bs=1 seek={at} '
+    for at, byte in revision_check(card):
+        serial.command(f'cd /lib/modules/*; printf "\\{byte:o}" | dd of=$(find . -name {card}.ko) bs=1 seek={at} '
                        'conv=notrunc; cd /')
     serial.command(f'modprobe {card}; ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up')
     serial.command('ping -c 2 10.0.2.2', 60)
