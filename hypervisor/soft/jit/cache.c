@@ -17,7 +17,8 @@
 #define CODE_FIRST (32u << 20)  /* bytes at most for each of the first two vCPUs */
 #define CODE_MORE (8u << 20)    /* and for each other */
 #define CODE_GUEST (64u << 20)  /* and for all together: each has its share */
-#define CODE_BLOCK_ROOM (2 * (BLOCK_INSNS * 400 + 1024))  /* translated twice: groups.c */
+#define TRANSLATIONS 3          /* of a block at most: xlat.c */
+#define CODE_BLOCK_ROOM (TRANSLATIONS * (BLOCK_INSNS * 400 + 1024))
 
 void *low_alloc(size_t size)
 {
@@ -461,7 +462,8 @@ static void op_warming(Cpu *c, const Insn *i)
 
     if (likely(--b->heat))
         return b->first(c, i);
-    if (j->p + CODE_BLOCK_ROOM > j->rw + code_used_at_most(c) || j->link_count + 2 * EDGES_MAX > LINK_MAX) {
+    if (j->p + CODE_BLOCK_ROOM > j->rw + code_used_at_most(c) ||
+        j->link_count + TRANSLATIONS * EDGES_MAX > LINK_MAX) {
         block_flush(c);
         return;
     }

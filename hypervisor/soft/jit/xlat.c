@@ -33,6 +33,38 @@ static void poll(Xlat *x, JitLink *l)
     x->polls[x->poll_count++] = (Poll){ e_jcc(&x->e, CC_NE), l };
 }
 
+static bool same_again(const FlagsAgain *a, const FlagsAgain *b)
+{
+    return a->count == b->count && a->size == b->size && a->uses == b->uses &&
+           !memcmp(a->op, b->op, sizeof a->op);
+}
+
+/* A branch to the block's start: jumps to the translation of further turns, if what is known here is
+ * what that one starts with. */
+static bool turn(Xlat *x)
+{
+    uint8_t flags = x->flags & (FLAGS_MEM | FLAGS_AGAIN);
+    Loop *l = &x->loop;
+
+    if (!l->allowed || l->site_count == LOOP_SITES)
+        return false;
+    if (!l->known) {
+        l->known = true;
+        l->flags = flags;
+        l->again = x->again;
+        l->vec = x->vec;
+        l->x87 = x->x87;
+    } else if (l->flags != flags || l->vec != x->vec || l->x87 != x->x87 ||
+               (flags & FLAGS_AGAIN && !same_again(&l->again, &x->again))) {
+        return false;
+    }
+    if (l->start)
+        e_jmp_to(&x->e, l->start);
+    else
+        l->site[l->site_count++] = e_jmp(&x->e);
+    return true;
+}
+
 enum EdgeKind { EDGE_JUMP, EDGE_CALL, EDGE_LANDING };
 
 /* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings are polled as
@@ -49,6 +81,10 @@ static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
     l = link_new(x, rip);
     if (back)
         poll(x, l);
+    if (kind == EDGE_JUMP && !guarded && rip == x->b->rip && turn(x)) {
+        l->flags = x->flags & FLAGS_MEM ? FLAGS_MEM : FLAGS_HOST;
+        return;
+    }
     if (guarded) {
         e_load(e, SCRATCH_A, opd_abs(&x->c->jump_tag));
         e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&l->tag));
@@ -169,7 +205,8 @@ static void emit_slow(Xlat *x)
         x->again = x->done[n].again;
         flags_to_mem(x);
         if (x->plan[n].open || x->plan[n].role == GROUP_FIRST) {
-            x->second[n] = e_jmp(e);
+            x->second[x->second_count].insn = (uint8_t)n;
+            x->second[x->second_count++].site = e_jmp(e);
             continue;
         }
         e_imm(e, SCRATCH_A, (uintptr_t)x->b);
@@ -233,12 +270,15 @@ static void emit_stubs(Xlat *x)
         if (!(x->flags & (FLAGS_HOST | FLAGS_MEM)))
             flags_to_host(x);
         l->stub = e->p;
-        e_patch(l->site, e->p);
+        if (l->site)
+            e_patch(l->site, e->p);
         x->flags = l->flags;
         flags_to_mem(x);
         set_rip(x, l->rip);
-        e_op(e, 8, 0, 0, 0xc7, 0, opd_abs(&x->c->jit_link));
-        e32(e, (uint32_t)(uintptr_t)l);
+        if (l->site) {
+            e_op(e, 8, 0, 0, 0xc7, 0, opd_abs(&x->c->jit_link));
+            e32(e, (uint32_t)(uintptr_t)l);
+        }
         e_jmp_to(e, x->j->leave);
     }
 }
@@ -305,27 +345,58 @@ static void finish(Xlat *x)
     emit_stubs(x);
 }
 
-/* From the first instruction on to which the first translation may go; without groups. */
-static void translate_again(Xlat *x)
+/* Nothing of the translation before is left but its code, and the jumps to the next one. */
+static void start_over(Xlat *x)
 {
-    uint8_t *jumps[BLOCK_INSNS];
-    unsigned n = 0;
-
-    memcpy(jumps, x->second, sizeof jumps);
-    while (n < x->b->count && !jumps[n])
-        n++;
-    if (n == x->b->count)
-        return;
-    memset(x->plan, 0, sizeof x->plan);
     memset(x->done, 0, sizeof x->done);
     x->slow_count = x->vec_in_count = x->x87_in_count = x->poll_count = x->edge_count = 0;
-    x->flags = FLAGS_MEM;
     x->x87_pending = X87_NOTHING_PENDING;
+    x->held[0] = x->held[1] = NO_REG;
     x->ended = false;
-    for (x->n = n; x->n < x->b->count && !x->ended; x->n++) {
-        if (jumps[x->n]) {
+}
+
+static void translate_turns(Xlat *x)
+{
+    Loop *l = &x->loop;
+
+    if (!l->known)
+        return;
+    start_over(x);
+    x->flags = l->flags;
+    x->again = l->again;
+    x->vec = l->vec;
+    x->x87 = l->x87;
+    l->start = x->e.p;
+    for (unsigned n = 0; n < l->site_count; n++)
+        e_patch(l->site[n], l->start);
+    for (x->n = 0; x->n < x->b->count && !x->ended; x->n++)
+        translate_insn(x);
+    finish(x);
+}
+
+/* From the first instruction on to which the translations before may go; without groups. */
+static void translate_again(Xlat *x)
+{
+    bool entry[BLOCK_INSNS] = { false };
+    unsigned first = BLOCK_INSNS;
+
+    for (unsigned k = 0; k < x->second_count; k++) {
+        entry[x->second[k].insn] = true;
+        if (x->second[k].insn < first)
+            first = x->second[k].insn;
+    }
+    if (!x->second_count)
+        return;
+    start_over(x);
+    memset(x->plan, 0, sizeof x->plan);
+    x->loop.allowed = false;
+    x->flags = FLAGS_MEM;
+    for (x->n = first; x->n < x->b->count && !x->ended; x->n++) {
+        if (entry[x->n]) {
             settle(x);
-            e_patch(jumps[x->n], x->e.p);
+            for (unsigned k = 0; k < x->second_count; k++)
+                if (x->second[k].insn == x->n)
+                    e_patch(x->second[k].site, x->e.p);
         }
         translate_insn(x);
     }
@@ -342,6 +413,7 @@ bool jit_translate(Cpu *c, Block *b)
 
     x.held[0] = x.held[1] = NO_REG;
     x.x87_pending = X87_NOTHING_PENDING;
+    x.loop.allowed = true;
     groups_plan(&x);
     need = flags_first_need(&x);
     if (need == FLAGS_MEM) {
@@ -363,6 +435,7 @@ bool jit_translate(Cpu *c, Block *b)
     for (x.n = 0; x.n < b->count && !x.ended; x.n++)
         translate_insn(&x);
     finish(&x);
+    translate_turns(&x);
     translate_again(&x);
     j->p = x.e.p;
     b->wants_host = need == FLAGS_HOST;

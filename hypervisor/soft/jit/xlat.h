@@ -91,6 +91,22 @@ typedef struct GroupPlan {
     int32_t below;              /* from the first one's address to the group's */
 } GroupPlan;
 
+/*
+ * A block that branches to its own start goes to a translation of its own for all further turns: what
+ * is known there is what is known at the branch, so flags that can be made again needn't be stored,
+ * and vector registers aren't looked at again.
+ */
+#define LOOP_SITES 4
+typedef struct Loop {
+    bool allowed, known;
+    uint8_t flags, vec;         /* as Xlat's at the start of such a turn */
+    bool x87;
+    FlagsAgain again;
+    uint8_t *start;             /* NULL: not translated yet */
+    uint8_t *site[LOOP_SITES];  /* jumps there */
+    unsigned site_count;
+} Loop;
+
 typedef struct Poll { uint8_t *site; JitLink *link; } Poll;
 
 /* A way out, as long as its block is translated. */
@@ -114,7 +130,9 @@ typedef struct Xlat {
     uint8_t held[2];            /* guest registers whose values scratch A and B have, or NO_REG */
     bool keep;                  /* they still have them after this instruction */
     GroupPlan plan[BLOCK_INSNS];        /* all GROUP_NONE in the second translation */
-    uint8_t *second[BLOCK_INSNS];       /* jumps to its instructions; NULL: none */
+    struct { uint8_t *site, insn; } second[2 * BLOCK_INSNS];   /* jumps to its instructions */
+    unsigned second_count;
+    Loop loop;
     SlowJump slow[BLOCK_INSNS * 6];
     unsigned slow_count;
     struct { uint8_t *resume; FlagsAgain again; uint8_t before, flags, vec; bool x87; } done[BLOCK_INSNS];
