@@ -254,7 +254,10 @@ snippet k_frames, 64            /* functions with frames, the stack 8 bytes furt
     adc qword ptr [rsp + 8], 1
     xor rsi, [rbp - 0x10]
     mov r9, [rbp - 0x20]
+    mov r10d, 3
+    add r10, r9
     add rdi, [rsp + 8]
+    add rdi, r10
     lea rdx, [rsp + 0x10]
     add rdi, r9
     xor [rdx + 8], edi
@@ -288,6 +291,30 @@ snippet k_field_moves, 64       /* the page of a group goes between two accesses
     mov rdx, [rbx + 8]
     hlt
 end k_field_moves
+
+snippet k_turns, 64             /* a loop whose branch's flags are still there when its load faults */
+1:  mov rax, [rbx]
+    adc rdx, rax
+    add rbx, 8
+    cmp rcx, rbx
+    jne 1b
+    hlt
+end k_turns
+
+snippet k_turns_dec, 64         /* the same with DEC, and with vector registers */
+    stc
+1:  movdqu xmm1, [rbx]
+    paddd xmm0, xmm1
+    mov rax, [rbx + 8]
+    lea rbx, [rbx + 8]
+    movq rdx, xmm0
+    test ecx, 1
+    jnz 2f
+    cmp ecx, eax
+2:  dec ecx
+    jnz 1b
+    hlt
+end k_turns_dec
 
 snippet k_returns, 64           /* returns that aren't to where the call was */
     mov ecx, 40

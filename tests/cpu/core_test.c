@@ -197,12 +197,13 @@ Test(core, fault_in_rep_stosq_leaves_what_is_left_to_do)
 
 /* --- translated code's short cuts: the interpreter is the oracle --- */
 extern const uint8_t k_frames[], k_frames_end[], k_fields[], k_fields_end[], k_field_moves[],
-    k_field_moves_end[], k_returns[], k_returns_end[];
+    k_field_moves_end[], k_returns[], k_returns_end[], k_turns[], k_turns_end[], k_turns_dec[],
+    k_turns_dec_end[];
 
 static void both_ways(const uint8_t *code, size_t len, void (*prepare)(void), int vector)
 {
     VcpuState first = { 0 };
-    uint8_t *memory = malloc(4 * 4096);
+    uint8_t *memory = malloc(4 * 4096), frame[48] = { 0 };
 
     for (unsigned way = 0; way < 2; way++) {
         guest_free(g);
@@ -218,6 +219,7 @@ static void both_ways(const uint8_t *code, size_t len, void (*prepare)(void), in
         if (!way) {
             first = g->s;
             memcpy(memory, g->ram + DATA, 4 * 4096);
+            memcpy(frame, g->ram + R(RSP), sizeof frame);
             continue;
         }
         for (unsigned r = 0; r < 16; r++) {
@@ -228,6 +230,7 @@ static void both_ways(const uint8_t *code, size_t len, void (*prepare)(void), in
         eq_hex(g->s.rflags, first.rflags);
         eq_hex(g->s.cr2, first.cr2);
         cr_expect(!memcmp(memory, g->ram + DATA, 4 * 4096));
+        cr_expect(vector < 0 || !memcmp(frame, g->ram + R(RSP), sizeof frame), "the frame");
     }
     free(memory);
 }
@@ -289,6 +292,19 @@ Test(core, a_group_of_accesses_ends_where_its_page_may_change)
 {
     both_ways(k_field_moves, k_field_moves_end - k_field_moves, prepare_field_moves, -1);
     eq_hex(R(RDX), 0x2222);
+}
+
+static void prepare_turns(void)
+{
+    prepare_fields();
+    g->s.cr4 |= 0x600;
+}
+
+Test(core, flags_at_a_fault_in_a_loop_are_those_of_its_branch)
+{
+    both_ways(k_turns, k_turns_end - k_turns, prepare_fields, 14);
+    both_ways(k_turns_dec, k_turns_dec_end - k_turns_dec, prepare_turns, 14);
+    eq_hex(g->s.cr2 & ~0xffull, DATA + 0x2000);
 }
 
 static void prepare_returns(void)
