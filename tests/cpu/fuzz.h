@@ -59,6 +59,9 @@ typedef struct FuzzRng { uint64_t s; } FuzzRng;
 uint64_t fuzz_random(FuzzRng *r);
 unsigned fuzz_below(FuzzRng *r, unsigned n);
 
+/* h with n bytes more, of which the last n % 8 don't count. */
+uint64_t fuzz_hash(uint64_t h, const void *p, size_t n);
+
 void fuzz_program(FuzzProgram *p, const FuzzSetup *s, FuzzRng *r);
 /* One slot becomes filler: to find which of them matter. */
 void fuzz_drop_slot(FuzzProgram *p, const FuzzSetup *s, unsigned slot);

@@ -477,3 +477,16 @@ void fuzz_describe(const FuzzSetup *s, char *text, size_t size)
              s->floats ? ", x87" : "", s->vectors ? ", vectors" : "", s->system ? ", system" : "",
              s->steps ? ", debug" : "", s->changes ? ", changes" : "");
 }
+
+uint64_t fuzz_hash(uint64_t h, const void *p, size_t n)
+{
+    const uint8_t *b = p;
+
+    for (; n >= 8; n -= 8, b += 8) {
+        uint64_t v;
+        memcpy(&v, b, 8);
+        h = (h ^ v) * 0x9e3779b97f4a7c15ull;
+        h ^= h >> 29;
+    }
+    return h;
+}

@@ -26,26 +26,13 @@ typedef struct Interrupted {
     bool over;
 } Interrupted;
 
-static uint64_t mix(uint64_t h, const void *p, size_t n)
-{
-    const uint8_t *b = p;
-
-    for (; n >= 8; n -= 8, b += 8) {
-        uint64_t v;
-        memcpy(&v, b, 8);
-        h = (h ^ v) * 0x9e3779b97f4a7c15ull;
-        h ^= h >> 29;
-    }
-    return h | 1;
-}
-
 /* All that a program of level 3 can see, but memory. */
 static uint64_t fingerprint(const VcpuState *s, unsigned cs)
 {
     uint64_t where[3] = { s->rip, s->rflags & ~(uint64_t)F_RF, cs }, h;
 
-    h = mix(mix(1, where, sizeof where), s->gpr, sizeof s->gpr);
-    return mix(mix(h, s->xsave, 416), s->xsave + 576, 256);
+    h = fuzz_hash(fuzz_hash(1, where, sizeof where), s->gpr, sizeof s->gpr);
+    return fuzz_hash(fuzz_hash(h, s->xsave, 416), s->xsave + 576, 256) | 1;
 }
 
 static bool find_state(Interrupted *r, uint64_t h, bool insert)

@@ -70,19 +70,6 @@ static void watch_stop(Watch *w)
     pthread_join(w->thread, NULL);
 }
 
-static uint64_t hash(uint64_t h, const void *p, size_t n)
-{
-    const uint8_t *b = p;
-
-    for (; n >= 8; n -= 8, b += 8) {
-        uint64_t v;
-        memcpy(&v, b, 8);
-        h = (h ^ v) * 0x9e3779b97f4a7c15ull;
-        h ^= h >> 29;
-    }
-    return h;
-}
-
 static void on_out(Guest *g, uint16_t port)
 {
     Outcome *o = g->context;
@@ -96,10 +83,10 @@ static void on_out(Guest *g, uint16_t port)
     } else if (port == PORT_SNAPSHOT) {
         memset(&s, 0, sizeof s);
         engine_soft.get_state(g->cpu, &s);
-        o->snapshots = hash(o->snapshots, s.gpr, sizeof s.gpr);
-        o->snapshots = hash(o->snapshots, &s.rflags, 8);
-        o->snapshots = hash(o->snapshots, s.xsave, 416);
-        o->snapshots = hash(o->snapshots, s.xsave + 576, 256);
+        o->snapshots = fuzz_hash(o->snapshots, s.gpr, sizeof s.gpr);
+        o->snapshots = fuzz_hash(o->snapshots, &s.rflags, 8);
+        o->snapshots = fuzz_hash(o->snapshots, s.xsave, 416);
+        o->snapshots = fuzz_hash(o->snapshots, s.xsave + 576, 256);
     }
 }
 

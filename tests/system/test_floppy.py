@@ -42,7 +42,7 @@ class Floppies(Case):
         path, image = self.disk(name, tracks, heads, sectors, not writes)
         d = self.host.create(name, fda=path, boot='a', disk=[], memory=32, vncdisplay=160)
         try:
-            m = d.serial.wait(r'GEOMETRY ([0-9a-f]{8})\s+SUM ([0-9a-f]{8})', 60)
+            m = d.serial.wait(r'GEOMETRY ([0-9A-F]{8})\s+SUM ([0-9A-F]{8})', 60)
             self.assertEqual(m[1][:2].decode(), kind)
             self.assertEqual(int(m[2], 16), total(image))
             if writes:
@@ -86,7 +86,7 @@ class Floppies(Case):
             d.serial.wait('CHANGE', 60)
             self.host.good('block-configure', 'swap', '', 'fda', 'r')
             self.host.good('block-configure', 'swap', 'file:' + second, 'fda', 'r')
-            m = d.serial.wait(r'NEW [0-9a-f]{2}\s+SUM ([0-9a-f]{8})', 60)
+            m = d.serial.wait(r'NEW [0-9A-F]{2}\s+SUM ([0-9A-F]{8})', 60)
             self.assertEqual(int(m[1], 16), total(other))
             r = self.host.xm('block-configure', 'swap', 'file:' + PROGRAM, 'fdb', 'r')
             self.assertEqual(r.status, 1)
