@@ -14,7 +14,8 @@
 #include "hypervisor/soft/jit/xlat.h"
 
 #define SPAN_MAX 512            /* bytes: further apart is often another page */
-#define UNKNOWN 0
+
+_Static_assert(HOLD_SLOTS == sizeof ((Cpu *)0)->jit_hold / sizeof ((Cpu *)0)->jit_hold[0], "slots");
 
 typedef struct GroupAccess {
     uint8_t reg, size;
