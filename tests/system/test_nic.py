@@ -134,18 +134,41 @@ class Ne2kIsa(Card, Case):
 
 class NetworkBoot(Case):
     """From iPXE in the card's ROM by DHCP and TFTP to PXELINUX and a kernel."""
-    seconds, test_seconds = 280, 270
+    seconds, test_seconds = 400, 270
 
-    def test_pxelinux_from_a_tftp_folder_loads_a_kernel(self):
+    @classmethod
+    def prepare(cls):
         source = need(os.path.join(MEDIA, 'nic64/pxelinux.0'), 'pxelinux')
-        folder = self.host.path('tftp')
-        shutil.copytree(os.path.dirname(source), folder)
-        os.mkdir(os.path.join(folder, 'pxelinux.cfg'))
-        with open(os.path.join(folder, 'pxelinux.cfg/default'), 'w') as f:
+        cls.folder = cls.host.path('tftp')
+        shutil.copytree(os.path.dirname(source), cls.folder)
+        os.mkdir(os.path.join(cls.folder, 'pxelinux.cfg'))
+        with open(os.path.join(cls.folder, 'pxelinux.cfg/default'), 'w') as f:
             f.write('default n\nlabel n\n kernel vmlinuz\n'
                     ' append initrd=initrd.img console=ttyS0,115200 quiet\n')
-        d = self.host.create('pxe', boot='n', vif=['type=ioemu'], tftp=folder, bootfile='pxelinux.0',
-                             vncdisplay=220)
+
+    def boot(self, name, **keys):
+        d = self.host.create(name, boot='n', vif=['type=ioemu'], tftp=self.folder, bootfile='pxelinux.0',
+                             vncdisplay=220, **keys)
         self.addCleanup(d.close)
+        return d
+
+    def cards(self, domain):
+        domain.serial.wait('# $', 20)
+        return domain.serial.command('cat /sys/bus/pci/devices/*/vendor').split()
+
+    def test_pxelinux_from_a_tftp_folder_loads_a_kernel(self):
+        d = self.boot('pxe')
         d.wait_screen(r'iPXE|PXELINUX|Loading', 60)
         d.serial.wait('NIC-READY', 200)
+        vendors = self.cards(d)
+        self.assertIn('0x10ec', vendors)
+        self.assertNotIn('0x5853', vendors)
+        self.host.good('destroy', 'pxe')
+
+    def test_a_kernel_that_finds_the_platform_device_unplugs_the_card(self):
+        d = self.boot('unplug', xen_platform_pci=1)
+        d.serial.wait('NIC-READY', 200)
+        vendors = self.cards(d)
+        self.assertIn('0x5853', vendors)
+        self.assertNotIn('0x10ec', vendors)
+        self.assertIn('unplug mask', self.host.log('qemu-dm-unplug.log'))

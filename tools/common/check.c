@@ -103,6 +103,7 @@ static void check_platform(Check *c)
 {
     c->d->boot_menu = (unsigned)check_integer(c, "boot_menu", 0, 0, 60, "seconds");
     c->d->pvpanic = check_truth(c, "pvpanic", false);
+    c->d->xen_platform_pci = check_truth(c, "xen_platform_pci", false);
     c->d->watchdog = g_strdup(check_string(c, "watchdog", ""));
     if (*c->d->watchdog && strcmp(c->d->watchdog, "i6300esb")) {
         ERROR(c, check_position(c, "watchdog"), "watchdog='%s' is unknown; use i6300esb", c->d->watchdog);

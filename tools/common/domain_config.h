@@ -101,6 +101,7 @@ typedef struct DomainConfig {
     char *watchdog;             /* "i6300esb"; empty: none */
     unsigned boot_menu;         /* seconds; 0: none */
     bool pvpanic;
+    bool xen_platform_pci;
     bool nographic;
     bool monitor;               /* on a terminal */
     char *sound_cards;          /* "es1370,ac97"; empty: none */

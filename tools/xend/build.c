@@ -511,6 +511,9 @@ static bool start_dm(Domain *d, int hv_end, int viewer[HELPERS], char **error)
     if (cfg->pvpanic) {
         command_arg(c, "-pvpanic");
     }
+    if (cfg->xen_platform_pci) {
+        command_arg(c, "-xen-platform");
+    }
     if (*cfg->watchdog) {
         command_arg(c, "-watchdog");
         command_arg(c, "%s", cfg->watchdog);
