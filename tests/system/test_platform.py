@@ -9,6 +9,7 @@ from harness import Case, MEDIA, need, wait_for
 
 GUEST = os.path.join(MEDIA, 'ide.iso')
 READY = 'IDE GUEST READY'
+DEVICES = os.path.join(MEDIA, 'dev.iso')
 
 
 class Clock(Case):
@@ -153,3 +154,74 @@ class Hibernate(Case):
         self.assertIn('status 0', self.sh('swapoff /dev/sda; echo status $?'))
         self.assertIn('status 0', self.sh('dd if=/dev/zero of=/dev/sda bs=64k count=64 oflag=direct; echo status $?'))
         self.assertIn('status 0', self.sh('dd if=/dev/sr0 of=/dev/null bs=64k count=64; echo status $?'))
+
+class Suspend(Case):
+    """S3: two processors and a disk go to sleep with the memory kept, and come back by a trigger."""
+    seconds, test_seconds = 200, 120
+
+    @classmethod
+    def prepare(cls):
+        need(GUEST)
+        disk = cls.host.path('disk.img')
+        with open(disk, 'wb') as f:
+            f.write(os.urandom(4 << 20))
+        cls.domain = cls.host.create('s3', disk=[f'file:{disk},hda,w', f'file:{GUEST},hdc:cdrom,r'], boot='d',
+                                     memory=160, vcpus=2, vncdisplay=192)
+        cls.addClassCleanup(cls.domain.close)
+        cls.domain.serial.wait(READY, 120)
+        cls.domain.serial.wait('# $', 10)
+
+    def sh(self, line, seconds=30):
+        return self.domain.serial.command(line, seconds)
+
+    def test_what_was_in_memory_is_there_after_it(self):
+        before = self.sh('md5sum /dev/sda; dd if=/dev/urandom of=/tmp/memory bs=1M count=16 2>/dev/null; '
+                         'md5sum /tmp/memory')
+        self.domain.serial.type('echo mem >/sys/power/state; echo a"wake"\n')
+        wait_for('the sleep', 30, lambda: self.host.listed()['s3']['state'][2] == 'p')
+        time.sleep(2)
+        self.assertNotIn('awake', self.domain.serial.text())
+        self.host.good('trigger', 's3', 's3resume')
+        self.domain.serial.wait('awake', 30)
+        self.domain.serial.wait('# $', 10)
+        self.sh('echo 3 >/proc/sys/vm/drop_caches')
+        sums = re.findall(r'\b[0-9a-f]{32}\b', before)
+        self.assertEqual(re.findall(r'\b[0-9a-f]{32}\b', self.sh('md5sum /dev/sda /tmp/memory')), sums)
+        self.assertEqual(len(sums), 2)
+
+    def test_both_processors_work_after_it(self):
+        self.assertEqual(self.sh('nproc').split()[-1], '2')
+        for cpu in '0', '1':
+            self.assertIn('it works', self.sh(f'taskset -c {cpu} echo it works'))
+
+
+class Crashes(Case):
+    """What a guest reports as its crash: a watchdog that nobody feeds, a panic."""
+    seconds, test_seconds = 240, 120
+
+    def boot(self, name, **keys):
+        d = self.host.create(name, disk=[f'file:{need(DEVICES)},hdc:cdrom,r'], boot='d', memory=160,
+                             on_crash='preserve', vncdisplay=193, **keys)
+        self.addCleanup(d.close)
+        d.serial.wait('DEV GUEST READY', 120)
+        d.serial.wait('# $', 10)
+        return d
+
+    def state(self, name):
+        return self.host.listed()[name]['state']
+
+    def test_watchdog_that_is_fed_waits_and_then_bites(self):
+        d = self.boot('dog', watchdog='i6300esb')
+        d.serial.type('(for i in 1 2 3 4 5 6 7 8; do echo >&3; sleep 1; done; exec sleep 99) 3>/dev/watchdog &\n')
+        time.sleep(5)
+        self.assertNotIn('c', self.state('dog'))
+        # The driver's time-out is 30 s as Debian's kernel loads it.
+        wait_for('the bite', 60, lambda: self.state('dog')[4] == 'c')
+        self.host.good('destroy', 'dog')
+
+    def test_panic_is_reported(self):
+        d = self.boot('panic', pvpanic=1)
+        d.serial.type('echo c >/proc/sysrq-trigger\n')
+        wait_for('the crash', 20, lambda: self.state('panic')[4] == 'c')
+        self.assertRegex(self.host.xend_log(), r'panic \(\d+\).*crash')
+        self.host.good('destroy', 'panic')
