@@ -238,6 +238,27 @@ Test(check, wrong_usb_devices_are_errors_with_their_places)
     result_free(&r);
 }
 
+Test(check, keyboard_layouts_are_qemu_dms_or_xkbs)
+{
+    if (access("/usr/share/X11/xkb/symbols", R_OK) != 0) {
+        cr_skip_test("no package xkb-data");
+    }
+    Result r = check("name='a'\nkeymap='klingon'\n", NULL);
+
+    cr_expect_eq(r.messages->errors, 1);
+    cr_expect(says(&r, "keymap='klingon' is unknown"));
+    result_free(&r);
+    static const char *const known[] = { "en-us", "de", "de-ch", "da", "bepo", "us" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(known); i++) {
+        g_autofree char *text = g_strdup_printf("name='a'\nkeymap='%s'\n", known[i]);
+
+        r = check(text, NULL);
+        cr_expect_eq(r.messages->list->len, 0, "%s", known[i]);
+        result_free(&r);
+    }
+}
+
 Test(check, an_unknown_key_warns_and_suggests_but_helpers_do_not)
 {
     Result r = check("base='x'\nname=base\nmemroy=3\n_private=1\n", NULL);

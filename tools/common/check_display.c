@@ -8,6 +8,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#define XKB_SYMBOLS "/usr/share/X11/xkb/symbols"
+
+/* Layouts that qemu-dm has and XKB calls something else; the others are files of XKB's. */
+static bool layout_is_known(const char *name)
+{
+    static const char *const others[] = { "en-us", "en-gb", "de-ch", "fr-be", "fr-ca", "fr-ch", "nl-be", "da", "sv",
+                                          "ja", "pt-br", "sl", "et", "ar", "bepo", "ca" };
+    g_autofree char *file = g_build_filename(XKB_SYMBOLS, name, NULL);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(others); i++) {
+        if (!strcmp(name, others[i])) {
+            return true;
+        }
+    }
+    return g_file_test(file, G_FILE_TEST_IS_REGULAR) || access(XKB_SYMBOLS, R_OK) != 0;
+}
+
 static void check_keymap(Check *c)
 {
     const char *keymap = check_string(c, "keymap", c->facts->keymap ? c->facts->keymap : "en-us");
@@ -19,6 +36,9 @@ static void check_keymap(Check *c)
                                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")]) {
         ERROR(c, check_position(c, "keymap"), "keymap='%s' is not a keyboard layout; write for example "
               "keymap='en-us'", keymap);
+    } else if (!layout_is_known(keymap)) {
+        ERROR(c, check_position(c, "keymap"), "keymap='%s' is unknown; write for example 'en-us', 'en-gb', 'de', "
+              "'fr' or another file's name in " XKB_SYMBOLS, keymap);
     }
     c->d->keymap = g_strdup(keymap);
 }

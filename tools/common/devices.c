@@ -340,10 +340,8 @@ static bool check_chain(const DiskConfig *d, Messages *messages)
         BAD(d->pos, "%s", error);
         return false;
     }
+    check_guess(d, chain.layer[0].fd, messages);
     ok = d->foreign || check_size(d, chain.size, messages);
-    if (ok) {
-        check_guess(d, chain.layer[0].fd, messages);
-    }
     disk_chain_close(&chain);
     return ok;
 }
