@@ -167,14 +167,12 @@ Test(chain, a_backing_file_of_unsaid_format_is_not_guessed)
 
 Test(chain, files_in_use_are_refused_unless_shared)
 {
-    Rig r = rig(), other = rig();
+    Rig r = rig(), other = { .dir = g_strdup(r.dir) };
     g_autofree char *spec = NULL;
 
     make(&r, "base.raw", "raw", NULL, NULL);
     make(&r, "a.qcow2", "qcow2", "base.raw", "raw");
     cr_assert(open_spec(&r, "qcow2", "a.qcow2", "w"));
-    g_free(other.dir);
-    other.dir = g_strdup(r.dir);
     cr_assert_not(open_spec(&other, "qcow2", "a.qcow2", "r"));
     cr_assert(strstr(other.error, "in use"), "%s", other.error);
     cr_assert_not(open_spec(&other, "aio", "base.raw", "w"), "a base that is in use is not written");

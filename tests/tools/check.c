@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "tools/common/cpuset.h"
@@ -194,6 +195,9 @@ Test(check, usb_devices_of_the_host_are_found_by_id_and_by_place)
         cr_expect_not(usb_parse(&u, bad[i], (SourcePos){ 0 }, messages), "%s", bad[i]);
         usb_clear(&u);
     }
+    g_autofree char *command = g_strdup_printf("rm -r %s", root);
+
+    cr_expect_eq(system(command), 0);
 }
 
 Test(check, usb_disks_have_formats_and_may_be_read_only)
