@@ -15,7 +15,8 @@
 #include "hypervisor/soft/mmu.h"
 #include "hypervisor/soft/ops.h"
 
-#define ARENA_SIZE (16u << 20)
+#define ARENA_SIZE (16u << 20)  /* for each of the first vCPUs */
+#define ARENA_FIRST 32u
 #define HASH_SIZE (1u << 15)
 #define PAGE_HASH_SIZE (1u << 12)
 #define COPY_SIZE (BLOCK_INSNS * 15)
@@ -31,7 +32,7 @@ struct BlockCache {
     Block *hash[HASH_SIZE];
     PageCode *pages[PAGE_HASH_SIZE];
     unsigned generation;        /* counts flushes */
-    size_t used;
+    size_t used, size;          /* of the arena */
     uint8_t *arena;
     JumpEntry jumps[JUMP_SIZE];
     /* A block that is run once and not kept: code that isn't in RAM, single instructions. */
@@ -63,16 +64,17 @@ void jump_unlinked(Cpu *c, const Insn *i)
     return block_enter(c, e->block);
 }
 
-BlockCache *block_cache_new(void)
+BlockCache *block_cache_new(unsigned id)
 {
     BlockCache *k = low_alloc(sizeof *k);
 
     if (!k)
         return NULL;
-    k->arena = low_alloc(ARENA_SIZE);
+    k->size = id < ARENA_FIRST ? ARENA_SIZE : ARENA_SIZE / (id + 1) * ARENA_FIRST & ~4095u;
+    k->arena = low_alloc(k->size);
     k->scratch = calloc(1, BLOCK_MAX_BYTES);
     if (!k->arena || !k->scratch) {
-        low_free(k->arena, ARENA_SIZE);
+        low_free(k->arena, k->size);
         free(k->scratch);
         low_free(k, sizeof *k);
         return NULL;
@@ -281,7 +283,7 @@ void block_cache_free(Cpu *c)
         return;
     c->block = NULL;
     block_flush(c);
-    low_free(k->arena, ARENA_SIZE);
+    low_free(k->arena, k->size);
     free(k->scratch);
     low_free(k, sizeof *k);
     cpu_priv(c)->cache = NULL;
@@ -478,7 +480,7 @@ static Block *build(Cpu *c, Fetch *f, unsigned max)
     Block *b;
 
     for (;;) {
-        if (k->used + BLOCK_MAX_BYTES + 4 * sizeof(PageCode) > ARENA_SIZE)
+        if (k->used + BLOCK_MAX_BYTES + 4 * sizeof(PageCode) > k->size)
             block_flush(c);
         p2 = NULL;
         if (!page_hold(c, f->gpa >> 12, &p1))

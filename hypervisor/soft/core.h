@@ -183,7 +183,7 @@ Block *block_find(Cpu *c);      /* the block at c->rip; raises a fault that fetc
 void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len);
 void block_flush(Cpu *c);
 void block_stop(Cpu *c);        /* the block being run, if any, ends with this instruction */
-BlockCache *block_cache_new(void);
+BlockCache *block_cache_new(unsigned id);
 void block_cache_attach(Cpu *c);     /* sets Cpu.jumps */
 void block_cache_free(Cpu *c);
 

@@ -316,7 +316,7 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
         return NULL;
     }
     p->vcpu = v;
-    p->cache = block_cache_new();
+    p->cache = block_cache_new(id);
     if (!p->cache) {
         low_free(p, sizeof *p);
         low_free(c, sizeof *c);

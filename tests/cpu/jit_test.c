@@ -4,6 +4,7 @@
  * are those of sys_guest.h; code is translated at its first run.
  */
 #include <string.h>
+#include "hypervisor/soft/core.h"
 #include "tests/cpu/oracle.h"
 #include "tests/cpu/sys_guest.h"
 
@@ -76,4 +77,20 @@ Test(jit, vzeroupper_leaves_registers_8_to_15_outside_64_bit_mode)
     cr_expect(all_are(g->s.xsave + 160, 256, 0x5a) && all_are(g->s.xsave + 576, 128, 0));
     cr_expect(all_are(g->s.xsave + 704, 128, 0xa5));
     guest_free(g);
+}
+
+/* Code, blocks and what code names lie below 2 GiB, where there is room for so many. */
+Test(jit, a_domains_128_vcpus_all_have_a_translator)
+{
+    Guest *g = guest_new();
+
+    for (unsigned id = 1; id < SOFT_MAX_VCPUS; id++) {
+        EngineVcpu *c = engine_soft.vcpu_create(g->engine, (Vcpu *)g, id, 2 * id, NULL, NULL);
+
+        cr_assert(c, "vCPU %u", id);
+        cr_assert(c->jit, "vCPU %u", id);
+    }
+    cr_assert_null(engine_soft.vcpu_create(g->engine, (Vcpu *)g, SOFT_MAX_VCPUS, 0, NULL, NULL));
+    for (unsigned id = 1; id < SOFT_MAX_VCPUS; id++)
+        engine_soft.vcpu_destroy(g->engine->cpus[id]);
 }

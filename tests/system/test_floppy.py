@@ -66,6 +66,11 @@ class Floppies(Case):
     def test_boot_and_int_13h_on_360(self):
         self.check('f360', '01', 40, 2, 9)
 
+    def test_boot_and_int_13h_on_160_180_and_320(self):
+        self.check('f160', '01', 40, 1, 8)
+        self.check('f180', '01', 40, 1, 9)
+        self.check('f320', '01', 40, 2, 8)
+
     def test_boot_and_int_13h_on_1200(self):
         self.check('f1200', '02', 80, 2, 15)
 

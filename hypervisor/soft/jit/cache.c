@@ -15,15 +15,27 @@
 #include "hypervisor/soft/simd.h"
 
 #define CODE_FIRST (32u << 20)  /* bytes at most for each of the first two vCPUs */
-#define CODE_MORE (8u << 20)    /* and for each other */
+#define CODE_MORE (8u << 20)    /* and for each other, if they are few */
 #define CODE_GUEST (64u << 20)  /* and for all together: each has its share */
+#define LOW_TOP 0x40000000u
+#define LOW_STEP (256u << 10)
 #define TRANSLATIONS 3          /* of a block at most: xlat.c */
 #define CODE_BLOCK_ROOM (TRANSLATIONS * (BLOCK_INSNS * 400 + 1024))
 
+/* MAP_32BIT looks between 1 and 2 GiB only, which is full at thirty vCPUs; below is as good. */
+static void *low_map(size_t size, int protection, int flags, int fd)
+{
+    void *p = mmap(NULL, size, protection, flags | MAP_32BIT, fd, 0);
+
+    for (uintptr_t at = LOW_TOP; p == MAP_FAILED && at >= LOW_STEP; at -= LOW_STEP)
+        if (at + size <= LOW_TOP)
+            p = mmap((void *)at, size, protection, flags | MAP_FIXED_NOREPLACE, fd, 0);
+    return p;
+}
+
 void *low_alloc(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+    void *p = low_map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 
     return p == MAP_FAILED ? NULL : p;
 }
@@ -300,9 +312,18 @@ static uintptr_t x87_in(Cpu *c, const Insn *i, Block *b)
 }
 
 /* --- memory --- */
+
+/* What vCPU id can use at most, as there are id others at least. */
+static size_t code_size(unsigned id)
+{
+    if (id < 2)
+        return CODE_FIRST;
+    return id < CODE_GUEST / CODE_MORE ? CODE_MORE : CODE_GUEST / (id + 1) & ~4095u;
+}
+
 bool jit_attach(Cpu *c)
 {
-    size_t size = c->id < 2 ? CODE_FIRST : CODE_MORE;
+    size_t size = code_size(c->id);
     Jit *j = calloc(1, sizeof *j);
     int fd;
 
@@ -313,11 +334,12 @@ bool jit_attach(Cpu *c)
     j->rw = j->rx = MAP_FAILED;
     if (fd >= 0 && ftruncate(fd, (off_t)size) == 0) {
         j->rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        j->rx = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_32BIT, fd, 0);
+        j->rx = low_map(size, PROT_READ | PROT_EXEC, MAP_SHARED, fd);
     }
     if (fd >= 0)
         close(fd);
-    j->links = low_alloc(LINK_MAX * sizeof *j->links);
+    j->link_max = size / LINK_CODE < LINK_MAX ? (unsigned)(size / LINK_CODE) : LINK_MAX;
+    j->links = low_alloc(j->link_max * sizeof *j->links);
     j->bmi2 = __builtin_cpu_supports("bmi2");
     j->avx = __builtin_cpu_supports("avx");
     c->jit = j;
@@ -344,7 +366,7 @@ void jit_free(Cpu *c)
         munmap(j->rw, j->size);
     if (j->rx != MAP_FAILED)
         munmap(j->rx, j->size);
-    low_free(j->links, LINK_MAX * sizeof *j->links);
+    low_free(j->links, j->link_max * sizeof *j->links);
     free(j);
     c->jit = NULL;
 }
@@ -463,7 +485,7 @@ static void op_warming(Cpu *c, const Insn *i)
     if (likely(--b->heat))
         return b->first(c, i);
     if (j->p + CODE_BLOCK_ROOM > j->rw + code_used_at_most(c) ||
-        j->link_count + TRANSLATIONS * EDGES_MAX > LINK_MAX) {
+        j->link_count + TRANSLATIONS * EDGES_MAX > j->link_max) {
         block_flush(c);
         return;
     }

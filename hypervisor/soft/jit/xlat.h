@@ -49,7 +49,7 @@ struct Jit {
     uint8_t *start;             /* behind the thunks */
     uint8_t *p;                 /* free from here */
     JitLink *links;
-    unsigned link_count;
+    unsigned link_count, link_max;
     /* thunks, as rw addresses */
     void (*enter)(Cpu *c, const void *code);    /* (executable address) */
     uint8_t *leave;             /* Cpu.rip is set; registers go to Cpu, back to C */
@@ -64,6 +64,7 @@ struct Jit {
 };
 
 #define LINK_MAX (1u << 17)
+#define LINK_CODE 64          /* bytes of code to a link, at least */
 #define EDGES_MAX (BLOCK_INSNS + 2)
 
 typedef struct SlowJump { uint8_t *site; uint8_t insn; } SlowJump;
