@@ -182,6 +182,7 @@ def main():
     parser.add_argument('card', nargs='*', default=['8139cp', '8139too', 'ne2k-pci'])
     args = parser.parse_args()
     harness.become_reaper()
+    harness.end_orderly()
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     listener = socket.create_server(('127.0.0.1', 0))

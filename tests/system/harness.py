@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import tty
@@ -32,6 +33,11 @@ PATIENCE = float(os.environ.get('PATIENCE', '1'))
 def become_reaper():
     """Daemons started from here stay this process's descendants (prctl 36)."""
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def end_orderly():
+    """SIGTERM, as timeout(1) sends it, ends what was started as well."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def reap_daemons():

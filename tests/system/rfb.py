@@ -102,12 +102,13 @@ class Viewer:
         self.sock.close()
 
     def _take(self, n):
-        data = b''
-        while len(data) < n:
-            part = self.sock.recv(n - len(data))
-            if not part:
+        data = bytearray(n)
+        rest = memoryview(data)
+        while rest:
+            got = self.sock.recv_into(rest)
+            if not got:
                 raise ConnectionError('the VNC server closed the connection')
-            data += part
+            rest = rest[got:]
         return data
 
     def _reason(self):

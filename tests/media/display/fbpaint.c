@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fbpaint.c - paints a picture that a test can compute into /dev/fb0, or works on it:
- *   fbpaint picture     pixel (x, y) is of colour f(x, y), see tests/system/pictures.py
+ * fbpaint.c - works on /dev/fb0 and the text console:
+ *   fbpaint picture     pixel (x, y) is of the colour that pixel() computes
  *   fbpaint info        prints "WIDTH HEIGHT BITS LINE NAME"
  *   fbpaint redraw N    paints N frames, prints milliseconds
  *   fbpaint scroll N    writes N lines to the console, prints milliseconds
