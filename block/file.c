@@ -2,8 +2,9 @@
 /*
  * file.c - transfers over Linux native asynchronous I/O (io_submit(2) by libaio), completions
  * through an eventfd.  With an O_DIRECT descriptor aligned transfers go straight to the caller's
- * buffers, others through a bounce buffer.  Where io_setup() is refused, the same steps run by
- * preadv/pwritev from the main loop.
+ * buffers, others through a bounce buffer.  Through the host's cache io_submit() would wait for the
+ * disk: what is in the cache is copied at once (RWF_NOWAIT), the rest is read in a thread.  Where
+ * io_setup() is refused, the same steps run by preadv/pwritev from the main loop.
  */
 #include "block/file.h"
 
@@ -22,6 +23,7 @@
 #define FILE_IOV 1024               /* UIO_MAXIOV */
 #define FILE_AGAIN 16
 #define FILE_PUNCH (1ull << 30)     /* bytes a fallocate() call, so that none takes long */
+#define FILE_COPY (1u << 20)        /* most bytes copied out of the host's cache at once */
 
 typedef struct FileIo {
     struct iocb iocb;
@@ -46,9 +48,9 @@ struct FileQueue {
     int event;
     GQueue waiting;                 /* not yet given to the kernel */
     GQueue ready;                   /* to be completed */
-    GThread *flusher;               /* NULL until the first flush */
-    GAsyncQueue *flushes;           /* FileIo*, to it */
-    GAsyncQueue *flushed;           /* FileIo*, from it and from servers' threads */
+    GThread *flusher, *reader;      /* NULL until the first flush, the first read it is for */
+    GAsyncQueue *flushes, *reads;   /* FileIo*, to them */
+    GAsyncQueue *over;              /* FileIo*, from them and from servers' threads */
     unsigned in_flight;             /* in the kernel or a thread */
     TaskPool *tasks;
 };
@@ -271,7 +273,7 @@ static void *flush_thread(void *opaque)
             return NULL;
         }
         io->error = fdatasync(io->file->fd) ? errno : 0;
-        g_async_queue_push(q->flushed, io);
+        g_async_queue_push(q->over, io);
         file_queue_wake(q);
     }
 }
@@ -286,6 +288,63 @@ static void flush_elsewhere(FileIo *io)
     if (q->flusher) {
         q->in_flight++;
         g_async_queue_push(q->flushes, io);
+        return;
+    }
+    io_run_here(io);
+    io_ready(io);
+}
+
+/* What the host's cache has not got: a thread waits for the disk. */
+static void *read_thread(void *opaque)
+{
+    FileQueue *q = opaque;
+
+    for (;;) {
+        FileIo *io = g_async_queue_pop(q->reads);
+
+        if ((void *)io == (void *)q) {      /* the end */
+            return NULL;
+        }
+        io_run_here(io);
+        g_async_queue_push(q->over, io);
+        file_queue_wake(q);
+    }
+}
+
+/* True: all that was asked for, or an error. */
+static bool read_at_once(FileIo *io)
+{
+    struct iovec single, *iov;
+    ssize_t done;
+    int n;
+
+    if (io->left > FILE_COPY) {
+        return false;
+    }
+    do {
+        io_step(io, &single, &iov, &n);     /* nothing that needs memory: not direct */
+        done = preadv2(io->file->fd, iov, n, io->offset, RWF_NOWAIT);
+        if (done < 0) {
+            return false;           /* the thread sees why */
+        }
+    } while (!io_step_done(io, done));
+    return true;
+}
+
+static void read_cached(FileIo *io)
+{
+    FileQueue *q = io->file->queue;
+
+    if (read_at_once(io)) {
+        io_ready(io);
+        return;
+    }
+    if (!q->reader) {
+        q->reader = g_thread_try_new("read", read_thread, q, NULL);
+    }
+    if (q->reader) {
+        q->in_flight++;
+        g_async_queue_push(q->reads, io);
         return;
     }
     io_run_here(io);
@@ -327,7 +386,7 @@ static void *remote_thread(void *opaque)
             return NULL;
         }
         io->error = r->transfer(r->opaque, io->op, io->offset, io->iov, io->n, io->left);
-        g_async_queue_push(f->queue->flushed, io);
+        g_async_queue_push(f->queue->over, io);
         file_queue_wake(f->queue);
     }
 }
@@ -346,6 +405,10 @@ static bool io_give(FileIo *io)
     }
     if (io->op == BLOCK_FLUSH) {
         flush_elsewhere(io);
+        return true;
+    }
+    if (io->op == BLOCK_READ && !io->file->direct) {
+        read_cached(io);
         return true;
     }
     if (!io_prepare(io)) {
@@ -380,6 +443,8 @@ static void submit_waiting(FileQueue *q)
                 io_give(io);
             } else if (io->op == BLOCK_FLUSH) {
                 flush_elsewhere(io);
+            } else if (io->op == BLOCK_READ && !io->file->direct) {
+                read_cached(io);
             } else {
                 io_run_here(io);
                 io_ready(io);
@@ -413,9 +478,9 @@ static void reap(FileQueue *q)
             g_queue_push_head_link(&q->waiting, &io->link);
         }
     }
-    while ((io = g_async_queue_try_pop(q->flushed))) {
+    while ((io = g_async_queue_try_pop(q->over))) {
         q->in_flight--;
-        if (!io->file->remote) {
+        if (io->op == BLOCK_FLUSH && !io->file->remote) {
             io_flushed(io, io->error);
         }
         g_queue_push_tail_link(&q->ready, &io->link);
@@ -697,7 +762,8 @@ FileQueue *file_queue_new(const char *name, GError **error)
         return NULL;
     }
     q->flushes = g_async_queue_new();
-    q->flushed = g_async_queue_new();
+    q->reads = g_async_queue_new();
+    q->over = g_async_queue_new();
     q->tasks = task_pool_new(tasks_wake, q);
     q->aio = io_setup(BLOCK_DEPTH * 2, &q->context) == 0;
     if (!q->aio) {
@@ -718,8 +784,13 @@ void file_queue_free(FileQueue *q)
         g_async_queue_push(q->flushes, q);
         g_thread_join(q->flusher);
     }
+    if (q->reader) {
+        g_async_queue_push(q->reads, q);
+        g_thread_join(q->reader);
+    }
     g_async_queue_unref(q->flushes);
-    g_async_queue_unref(q->flushed);
+    g_async_queue_unref(q->reads);
+    g_async_queue_unref(q->over);
     task_pool_free(q->tasks);
     close(q->event);
     g_free(q->name);

@@ -13,6 +13,7 @@ static const SandboxCall calls[] = {
     { SCMP_SYS(pread64), "images", 0 },
     { SCMP_SYS(pwrite64), "images", 0 },
     { SCMP_SYS(preadv), "images", 0 },
+    { SCMP_SYS(preadv2), "images", 0 },
     { SCMP_SYS(pwritev), "images", 0 },
     { SCMP_SYS(io_setup), "images changed while running", 0 },
     { SCMP_SYS(io_submit), "images", 0 },

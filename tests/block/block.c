@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "tests/block/host.h"
 
 #define IMAGE_BYTES (4u << 20)
 
@@ -132,6 +133,78 @@ static void forbid(int syscall_number)
     seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), syscall_number, 0);
     cr_assert_eq(seccomp_load(filter), 0);
     seccomp_release(filter);
+}
+
+Test(block, what_the_host_has_not_cached_is_read_in_a_thread)
+{
+    static const size_t cached[] = { 0, 1, 700, 4096, 65536 };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cached); i++) {
+        char path[64];
+        BlockDev *b = open_image(image_file(path, 0), false);
+
+        host_cached(cached[i]);
+        exercise(b, 10 + i);
+        cr_assert(cached[i] == 65536 || host_waits() > 100);
+        host_cached(SIZE_MAX);
+        block_close(b);
+        unlink(path);
+    }
+}
+
+Test(block, cached_reads_work_where_the_kernel_has_no_attempts)
+{
+    char path[64];
+    BlockDev *b;
+
+    forbid(SCMP_SYS(preadv2));
+    b = open_image(image_file(path, 0), false);
+    exercise(b, 20);
+    block_close(b);
+    unlink(path);
+}
+
+Test(block, read_that_the_thread_can_not_do_fails_with_its_error)
+{
+    char path[64];
+    int fd = image_file(path, 0);
+    BlockDev *b = open_image(fd, true);
+    uint8_t buf[4096];
+    struct iovec iov = { buf, sizeof buf };
+    Wait w = { 0, 0 };
+
+    host_cached(512);
+    cr_assert_eq(ftruncate(fd, 2048), 0);
+    block_readv(b, 0, &iov, 1, done, &w);
+    cr_assert_eq(wait_for(&w, 1), EIO);
+    block_readv(b, 1024, &(struct iovec){ buf, 1024 }, 1, done, &w);
+    cr_assert_eq(wait_for(&w, 2), 0, "and the next is none the worse");
+    host_cached(SIZE_MAX);
+    block_close(b);
+    unlink(path);
+}
+
+Test(block, cancelled_read_of_the_thread_leaves_the_buffer_alone_after_the_drain)
+{
+    char path[64];
+    BlockDev *b = open_image(image_file(path, 0), false);
+    g_autofree uint8_t *buf = g_malloc(1 << 20);
+    struct iovec iov = { buf, 1 << 20 };
+    Wait w = { 0, 0 };
+
+    host_cached(0);
+    for (unsigned i = 0; i < 20; i++) {
+        block_cancel(block_readv(b, 0, &iov, 1, done, &w));
+        block_drain(b);
+        memset(buf, 0x77, 1 << 20);
+        g_usleep(200);
+        cr_assert_eq(buf[0], 0x77);
+        cr_assert_eq(buf[(1 << 20) - 1], 0x77);
+    }
+    cr_assert_eq(w.calls, 0);
+    host_cached(SIZE_MAX);
+    block_close(b);
+    unlink(path);
 }
 
 Test(block, works_where_io_setup_is_refused)

@@ -51,6 +51,42 @@ void host_fail(int error, unsigned n)
     chance = n;
 }
 
+static size_t cached = SIZE_MAX;
+static unsigned waits;
+
+void host_cached(size_t bytes)
+{
+    cached = bytes;
+    waits = 0;
+}
+
+unsigned host_waits(void)
+{
+    return waits;
+}
+
+ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t offset, int flags)
+{
+    if ((flags & RWF_NOWAIT) && cached != SIZE_MAX) {
+        struct iovec part[1024];
+        size_t left = cached;
+        int parts = 0;
+
+        waits++;
+        for (; parts < n && left; parts++) {
+            part[parts] = iov[parts];
+            part[parts].iov_len = MIN(part[parts].iov_len, left);
+            left -= part[parts].iov_len;
+        }
+        if (!parts || left == cached) {
+            errno = EAGAIN;
+            return -1;
+        }
+        return syscall(SYS_preadv2, fd, part, parts, offset, 0, flags & ~RWF_NOWAIT);
+    }
+    return syscall(SYS_preadv2, fd, iov, n, offset, 0, flags);
+}
+
 static bool fails(void)
 {
     return chance && random() % chance == 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * host.h - a host that fails or loses power: this test program has its own pwritev(), fdatasync()
- * and fallocate(), which pass everything on unless a test asks for more.  io_setup() is refused
+ * host.h - a host that fails or loses power: this test program has its own pwritev(), fdatasync(),
+ * fallocate() and preadv2(), which pass everything on unless a test asks for more.  io_setup() is refused
  * meanwhile, so that all writes come here.
  */
 #ifndef GH_TEST_BLOCK_HOST_H
@@ -21,5 +21,8 @@ void host_record(bool on);      /* writes go to host_log() from now on as well *
 GArray *host_log(void);         /* HostWrite */
 /* Each write from now on fails with error, with a chance of one in n; 0: none. */
 void host_fail(int error, unsigned n);
+/* Of each read that must not wait, only the first bytes are in the host's cache; SIZE_MAX: all. */
+void host_cached(size_t bytes);
+unsigned host_waits(void);      /* reads that did not get all at once */
 
 #endif

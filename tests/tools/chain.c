@@ -126,6 +126,28 @@ Test(chain, names_that_are_no_files_are_never_followed)
     finish(&r);
 }
 
+/* Disks pass the host's cache where the file system lets them; images of discs don't. */
+Test(chain, only_discs_go_through_the_hosts_cache)
+{
+    Rig r = rig();
+    g_autofree char *path = g_build_filename(r.dir, "a.raw", NULL);
+    DiskConfig disc = { .path = path, .format = "raw", .cdrom = true };
+    DiskConfig disk = { .path = path, .format = "raw" };
+    int probe;
+
+    make(&r, "a.raw", "raw", NULL, NULL);
+    probe = open(path, O_RDONLY | O_DIRECT);
+    cr_assert(disk_chain_open(&disc, true, &r.chain, &r.error));
+    cr_assert_not(fcntl(r.chain.layer[0].fd, F_GETFL) & O_DIRECT);
+    disk_chain_close(&r.chain);
+    cr_assert(disk_chain_open(&disk, true, &r.chain, &r.error));
+    cr_assert_eq((fcntl(r.chain.layer[0].fd, F_GETFL) & O_DIRECT) != 0, probe >= 0);
+    if (probe >= 0) {
+        close(probe);
+    }
+    finish(&r);
+}
+
 /* A guest may write what it likes to its raw disk: it stays raw. */
 Test(chain, what_a_guest_writes_does_not_change_the_format)
 {

@@ -26,12 +26,19 @@ void disk_chain_close(DiskChain *c)
     *c = (DiskChain){ 0 };
 }
 
-/* A block device that is mounted or otherwise taken may not be written. */
-static int open_image(const char *path, bool writable, bool shared)
+/*
+ * A block device that is mounted or otherwise taken may not be written.  A disc's image goes through
+ * the host's cache: it is small, never written, often read again, and by several guests.  A drive of
+ * the host's does not: the cache would keep the last disc's data.
+ */
+static int open_image(const char *path, bool writable, bool shared, bool disc)
 {
     int mode = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK, fd;
     struct stat st;
 
+    if (disc && !writable && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+        return open(path, mode);
+    }
     if (writable && !shared && stat(path, &st) == 0 && S_ISBLK(st.st_mode)) {
         mode |= O_EXCL;
     }
@@ -48,7 +55,7 @@ static bool add_layer(DiskChain *c, const DiskConfig *d, const char *path, const
     bool top = c->layers == 0, writable = top && d->writable;
     struct flock how = { .l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
     struct stat st, other;
-    int fd = open_image(path, writable, d->shared || !lock);
+    int fd = open_image(path, writable, d->shared || !lock, d->cdrom);
 
     if (fd < 0 || fstat(fd, &st) != 0) {
         *error = g_strdup_printf("%s %s can't be opened (%s)%s", top ? "image" : "backing file",
