@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""display.py [-r ROUNDS] [-c CARD] [-w WHAT] [-n NICE] - a graphics card with one VNC viewer, beside
-QEMU's under TCG: lines that scroll on the kernel's text console, and frames of 1024x768
-copied into the linear frame buffer, 32 bits a pixel or 24 (build/media/display.iso, by tests/media/display/mkiso.sh ISO
-KERNEL_PACKAGE).  Both guests run all the time and work in turns, each for about the same time; the
-idle one waits for a key.  Times are the guest's own; the viewer asks for every change as soon as it has
-the last, and counts what it gets."""
+"""display.py [-r ROUNDS] [-s SECONDS] [-c CARD] [-w WHAT] [-n NICE] - a graphics card with one VNC viewer,
+beside QEMU's under TCG: lines that scroll on the kernel's text console, and frames of 1024x768 with the
+card's most bits, copied into the linear frame buffer (build/media/display.iso, by
+tests/media/display/mkiso.sh ISO KERNEL_PACKAGE).  Both guests run all the time and work in turns, each
+for about the same time; the idle one waits for a key.  Times are the guest's own; the viewer asks for
+every change as soon as it has the last, and counts what it gets."""
 import argparse
 import os
 import re
