@@ -31,6 +31,7 @@
 
 #define MAX_BLOCKS 64
 #define BUFIOREQ_ATOMIC 2
+#define PATIENCE_NS 20000       /* what a running vCPU has not taken by then needs the service thread */
 
 typedef struct HvBlock {
     RamBlock *ram;
@@ -54,6 +55,7 @@ struct Hv {
     uint8_t *pages;             /* ioreq pages */
     DmShared *shared;
     uint32_t prod;              /* our copy of post_prod */
+    int64_t bell_at;            /* monotonic ns when the service thread is due; 0: nothing was left */
     uint32_t speaker_cons;      /* descriptions taken */
     bool speaker_awaited;
     HvBlock block[MAX_BLOCKS];
@@ -347,7 +349,15 @@ void hv_start(Hv *hv)
     __atomic_store_n(&hv->shared->dm_ready, 1, __ATOMIC_SEQ_CST);
 }
 
-static void doorbell(Hv *hv)
+static int64_t monotonic_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static void ring(Hv *hv)
 {
     uint32_t who = __atomic_exchange_n(&hv->shared->hv_waiting, DM_WAKE_NOBODY, __ATOMIC_SEQ_CST);
     uint64_t one = 1;
@@ -357,6 +367,47 @@ static void doorbell(Hv *hv)
     } else if (who != DM_WAKE_NOBODY && write(hv->post_fd, &one, sizeof one) < 0 &&
                errno != EAGAIN) {
         hv->gone = true;
+    }
+}
+
+static bool taken(const Hv *hv)
+{
+    return __atomic_load_n(&hv->shared->post_cons, __ATOMIC_ACQUIRE) == hv->prod;
+}
+
+void hv_settle_posts(Hv *hv, bool sleeping)
+{
+    bool due;
+
+    if (!hv->bell_at) {
+        return;
+    }
+    due = monotonic_ns() >= hv->bell_at;
+    while (!taken(hv) && !due) {
+        if (!sleeping) {
+            return;
+        }
+        for (unsigned i = 0; i < 32; i++) {
+            __builtin_ia32_pause();
+        }
+        due = monotonic_ns() >= hv->bell_at;
+    }
+    hv->bell_at = 0;
+    if (!taken(hv)) {
+        ring(hv);
+    }
+}
+
+/* A vCPU that goes to sleep after this look at hv_waiting looks at post_prod itself. */
+static void doorbell(Hv *hv)
+{
+    if (!__atomic_load_n(&hv->shared->vcpus_look, __ATOMIC_RELAXED) ||
+        __atomic_load_n(&hv->shared->hv_waiting, __ATOMIC_SEQ_CST) != DM_WAKE_SERVICE) {
+        ring(hv);
+    } else if (hv->bell_at) {
+        hv_settle_posts(hv, false);
+    } else {
+        hv->bell_at = monotonic_ns() + PATIENCE_NS;
     }
 }
 
@@ -378,7 +429,7 @@ static void post(Hv *hv, uint32_t op, uint32_t a, uint32_t b, uint64_t c)
         hv_publish(hv, false);
     }
     while (hv->prod - __atomic_load_n(&hv->shared->post_cons, __ATOMIC_ACQUIRE) >= DM_POSTS) {
-        doorbell(hv);
+        ring(hv);
         if (!channel_alive(hv)) {
             return;
         }

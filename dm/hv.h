@@ -34,9 +34,14 @@ void hv_wake_up(Hv *hv);                /* after poll: eat the event */
 int hv_request_fd(const Hv *hv);
 /* The slot's state has been set to IORESP_READY: wake its vCPU. */
 void hv_answered(Hv *hv, unsigned vcpu);
-/* Posts between these two need no doorbell: the waiting vCPU will take them. */
 /* Since the last call: it may be waiting for the processor that we run on. */
 bool hv_woke_vcpu(Hv *hv);
+/*
+ * What was posted for a vCPU that runs the guest is left to its own look for some microseconds; then this
+ * wakes the service thread.  To be called often; sleeping: waits for the end of that time.
+ */
+void hv_settle_posts(Hv *hv, bool sleeping);
+/* Posts between these two need no doorbell: the waiting vCPU will take them. */
 void hv_request_begin(Hv *hv);
 void hv_request_end(Hv *hv);
 

@@ -27,6 +27,7 @@ struct IoreqClient {
     uint32_t seen;              /* request_seq up to which all was served */
     int64_t hot_until;          /* monotonic ns */
     int64_t spin;               /* ns; 0 on a single CPU */
+    bool serving;               /* within serve_all() */
 };
 
 static int64_t monotonic_ns(void)
@@ -249,13 +250,22 @@ static bool serve_all(IoreqClient *c)
         return false;
     }
     c->seen = seq;
+    c->serving = true;
     for (unsigned v = 0; v < hv_vcpus(c->hv); v++) {
         any |= serve_slot(c, v);
     }
     if (!any) {
         ioreq_drain_buffered(c->m, c->bus, hv_buffered(c->hv));
     }
+    c->serving = false;
     return true;
+}
+
+void ioreq_client_let_in(IoreqClient *c)
+{
+    if (!c->serving && serve_all(c)) {
+        c->hot_until = monotonic_ns() + c->spin;
+    }
 }
 
 static gboolean ioreq_prepare(GSource *source, gint *timeout)
@@ -265,8 +275,10 @@ static gboolean ioreq_prepare(GSource *source, gint *timeout)
     *timeout = -1;
     io_map_publish(&c->m->io);
     if (hv_request_seq(c->hv) != c->seen || (c->spin && monotonic_ns() < c->hot_until)) {
+        hv_settle_posts(c->hv, false);
         return TRUE;
     }
+    hv_settle_posts(c->hv, true);
     return !hv_prepare_sleep(c->hv, c->seen);
 }
 
@@ -301,6 +313,7 @@ static gboolean ioreq_dispatch(GSource *source, GSourceFunc callback, gpointer o
                 __builtin_ia32_pause();
             }
             now = monotonic_ns();
+            hv_settle_posts(c->hv, false);
         }
     } while (now < c->hot_until && now < turn_end && now < quiet_end);
     return G_SOURCE_CONTINUE;

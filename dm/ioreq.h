@@ -14,6 +14,8 @@ typedef struct IoreqClient IoreqClient;
 /* Attaches to the default main context and mirrors the machine's ranges to the hypervisor. */
 IoreqClient *ioreq_client_new(Hv *hv, Machine *m, PciBus *bus);
 void ioreq_client_free(IoreqClient *c);
+/* Serves what waits, if anything does; from a source's handler, not from a device's access. */
+void ioreq_client_let_in(IoreqClient *c);
 
 /* One request carried out against the machine; *req was copied and is changed in place.  Public
  * for the tests: whatever it holds, nothing but chip behaviour comes of it. */

@@ -72,6 +72,13 @@ static void host_settle(Machine *m)
     ioreq_drain_buffered(m, &of(m)->board.pci, hv_buffered(of(m)->hv));
 }
 
+static void host_let_in(Machine *m)
+{
+    if (of(m)->requests) {
+        ioreq_client_let_in(of(m)->requests);
+    }
+}
+
 static bool host_hold(Machine *m, bool on)
 {
     return hv_hold(of(m)->hv, on);
@@ -116,7 +123,7 @@ const MachineHost dm_machine_host = {
     .now = host_now, .wall_clock = host_wall_clock, .shutdown = host_shutdown, .log = host_log,
     .ram = host_ram, .ram_written = host_ram_written, .ram_block_alloc = host_block_alloc,
     .ram_block_map = host_block_map, .ram_block_dirty = host_block_dirty,
-    .settle = host_settle, .hold = host_hold,
+    .settle = host_settle, .let_in = host_let_in, .hold = host_hold,
     .ram_block_free = host_block_free, .set_pci_intx = host_pci_intx,
     .set_link_route = host_link_route, .inject_msi = host_msi,
     .rtc_offset_changed = host_rtc_offset,

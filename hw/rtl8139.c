@@ -321,7 +321,10 @@ void rtl8139_receive(Rtl8139 *s, const uint8_t *frame, size_t len)
 
 static void receive_frame(void *opaque, const uint8_t *frame, size_t len)
 {
-    rtl8139_receive(opaque, frame, len);
+    Rtl8139 *s = opaque;
+
+    rtl8139_receive(s, frame, len);
+    machine_let_in(s->pci.dev.machine);
 }
 
 static void link_changed(void *opaque, bool up)

@@ -190,6 +190,8 @@ typedef struct EngineCaps {
 
 typedef struct EngineOps {
     const char *name;               /* "kvm", "soft", "interp" */
+    bool sees_posts;                /* run() compares *code_ring_prod as it goes, not only when kicked;
+                                     * a short loop may escape it until the next kick */
     /* NULL and *why (static or g_strdup'd text, owned by the caller) when it can't run here. */
     Engine *(*create)(const GuestMemory *mem, const EngineHost *host, char **why);
     void (*destroy)(Engine *e);

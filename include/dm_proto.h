@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DM_PROTO_VERSION 5
+#define DM_PROTO_VERSION 6
 #define DM_MAX_VCPUS 128
 
 /* --- posted operations, device model -> hypervisor --- */
@@ -110,7 +110,8 @@ typedef struct DmSpeaker {
  * only wakes if they were not 0.  The device model sleeps in poll() with request_fd in it, the
  * hypervisor's service thread with post_fd; a vCPU sleeps in a (shared) futex wait on its
  * vcpu[i].waiting word.  hv_waiting says who is to be woken by posts: DM_WAKE_SERVICE, or a halted
- * vCPU, which most of them are for.
+ * vCPU, which most of them are for.  While vCPUs look themselves (vcpus_look) the service thread can be
+ * woken some time later, if the posts are still there then.
  */
 enum { DM_WAKE_NOBODY, DM_WAKE_SERVICE, DM_WAKE_VCPU };     /* the last: plus its number */
 typedef struct DmShared {
@@ -123,6 +124,7 @@ typedef struct DmShared {
     uint32_t hv_waiting;                    /* DM_WAKE_* */
     uint32_t request_seq;                   /* bumped after a slot became READY or the ring grew */
     uint32_t paused;                        /* 1 while the domain is paused: guest time stands */
+    uint32_t vcpus_look;                    /* 1: vCPUs that run the guest look at post_prod too */
     _Alignas(64) struct { uint32_t waiting; uint32_t pad[15]; } vcpu[DM_MAX_VCPUS];
     _Alignas(64) DmPost post[DM_POSTS];
     /* Guest time: ns = host CLOCK_MONOTONIC + offset while running; = frozen while paused.

@@ -42,6 +42,7 @@ typedef struct MachineHost {
     void (*ram_block_dirty)(Machine *m, RamBlock *b, uint8_t *bitmap);
     void (*ram_block_free)(Machine *m, RamBlock *b);
     void (*settle)(Machine *m);                 /* serves posted writes; may be NULL */
+    void (*let_in)(Machine *m);                 /* serves a vCPU's access that waits; may be NULL */
     bool (*hold)(Machine *m, bool on);          /* on: no write is posted any more; may be NULL */
     /* Platform wires of the device model. */
     void (*set_pci_intx)(Machine *m, unsigned devfn, unsigned pin, bool level); /* pin 0-3 */
@@ -67,6 +68,16 @@ void machine_finish(Machine *m);        /* finishes and frees devices in reverse
 void machine_reset(Machine *m);         /* resets every device */
 
 static inline int64_t machine_now(Machine *m) { return m->host->now(m); }
+/*
+ * For a device with more to do than a vCPU should have to wait for, between two parts of it: accesses to any
+ * device may come now, this one too.  Not from within an access.
+ */
+static inline void machine_let_in(Machine *m)
+{
+    if (m->host->let_in) {
+        m->host->let_in(m);
+    }
+}
 
 /* --- guest memory: every access by a device goes through these --- */
 /* Copy; parts that are no RAM read as ones and swallow writes.  False if any part was no RAM. */

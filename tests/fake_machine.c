@@ -92,6 +92,11 @@ static void fake_settle(Machine *m)
     }
 }
 
+static void fake_let_in(Machine *m)
+{
+    fake(m)->let_in++;
+}
+
 static bool fake_hold(Machine *m, bool on)
 {
     if (on && fake(m)->refuses_hold) {
@@ -136,7 +141,7 @@ static const MachineHost fake_host = {
     .rtc_offset_changed = fake_rtc_offset,
     .ram = fake_ram, .ram_written = fake_ram_written, .ram_block_alloc = fake_block_alloc,
     .ram_block_map = fake_block_map, .ram_block_dirty = fake_block_dirty,
-    .ram_block_free = fake_block_free, .settle = fake_settle, .hold = fake_hold,
+    .ram_block_free = fake_block_free, .settle = fake_settle, .let_in = fake_let_in, .hold = fake_hold,
     .set_pci_intx = fake_intx, .set_link_route = fake_route,
     .inject_msi = fake_msi, .speaker = fake_speaker,
 };

@@ -41,6 +41,7 @@ typedef struct FakeMachine {
     bool clean;                 /* the guest has not written to blocks; else: to every page */
     bool held;                  /* no more may be posted */
     bool refuses_hold;
+    unsigned let_in;            /* how often a device let waiting accesses in */
 } FakeMachine;
 
 FakeMachine *fake_machine_new(void);

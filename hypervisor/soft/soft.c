@@ -528,6 +528,7 @@ static void soft_code_written(Engine *e, uint64_t gpa, uint64_t len)
 
 #define SOFT_OPS(label, make) { \
     .name = (label), \
+    .sees_posts = true, \
     .create = (make), \
     .destroy = soft_destroy, \
     .caps = soft_caps, \

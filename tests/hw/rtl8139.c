@@ -671,3 +671,16 @@ Test(rtl8139, timer_interrupt_comes_at_its_count)
     cr_assert_not(n.f->intx[0x20][0], "once round the counter");
     nic_free(&n);
 }
+
+/* vCPUs don't wait for more than one frame. */
+Test(rtl8139, lets_accesses_in_after_each_frame)
+{
+    Nic n = nic_new();
+
+    start_ring(&n, 0x0f);
+    for (unsigned i = 0; i < 5; i++) {
+        frame_to_guest(&n, mac, 100, i);
+        cr_expect_eq(n.f->let_in, i + 1);
+    }
+    nic_free(&n);
+}

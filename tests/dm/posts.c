@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* posts.c - whom posted operations wake: vCPUs that look themselves get some time to. */
+#define __XEN_TOOLS__ 1
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <xen/hvm/dm_op.h>
+#include "dm/hv.h"
+#include "include/dm_proto.h"
+#include "lib/fdpass.h"
+
+static struct { Hv *hv; DmShared *s; int sock, post_fd; } peer;
+
+static int memory(size_t len)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC);
+
+    cr_assert_eq(ftruncate(fd, len), 0);
+    return fd;
+}
+
+/* The hypervisor's part of hv_connect(), said beforehand. */
+static void setup(void)
+{
+    struct { DmMsg msg; DmHello hello; } m = {
+        .msg = { .type = DM_MSG_HELLO, .len = sizeof(DmHello) },
+        .hello = { .version = DM_PROTO_VERSION, .vcpus = 2, .ram_size = 1 << 20 },
+    };
+    struct { DmMsg msg; int32_t result; struct xen_dm_op op; } r = { .msg = { .type = DM_MSG_REPLY, .id = 1 } };
+    int fds[7] = { memory(1 << 20), memory(256), memory(256), memory(8192), memory(sizeof(DmShared)),
+                   eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK) }, pair[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    cr_assert(packet_send(pair[1], &m, sizeof m, NULL, 0, fds, 7));
+    cr_assert(packet_send(pair[1], &r, sizeof r.msg + 4 + sizeof r.op, NULL, 0, NULL, 0));
+    peer.sock = pair[1];
+    peer.post_fd = fds[6];
+    peer.s = mmap(NULL, sizeof(DmShared), PROT_READ | PROT_WRITE, MAP_SHARED, fds[4], 0);
+    peer.s->hv_waiting = DM_WAKE_SERVICE;
+    peer.hv = hv_connect(pair[0], NULL);
+    cr_assert(peer.hv);
+}
+
+static void teardown(void)
+{
+    hv_close(peer.hv);
+    close(peer.sock);
+}
+
+TestSuite(posts, .init = setup, .fini = teardown, .timeout = 20);
+
+static bool rang(void)
+{
+    uint64_t n;
+
+    return read(peer.post_fd, &n, sizeof n) == sizeof n;
+}
+
+static void take_all(void)
+{
+    __atomic_store_n(&peer.s->post_cons, peer.s->post_prod, __ATOMIC_SEQ_CST);
+}
+
+Test(posts, wake_the_service_thread_at_once_when_no_vcpu_looks)
+{
+    hv_isa_irq(peer.hv, 5, true);
+    cr_expect(rang());
+    cr_expect_eq(peer.s->hv_waiting, DM_WAKE_NOBODY, "it takes all that comes until it sleeps again");
+    hv_isa_irq(peer.hv, 5, false);
+    cr_expect_not(rang());
+}
+
+Test(posts, that_a_running_vcpu_takes_wake_nobody)
+{
+    peer.s->vcpus_look = 1;
+    for (unsigned i = 0; i < 1000; i++) {
+        hv_isa_irq(peer.hv, 5, i & 1);
+        take_all();
+        hv_settle_posts(peer.hv, i % 3 == 0);
+    }
+    usleep(1000);
+    hv_settle_posts(peer.hv, true);
+    cr_expect_not(rang());
+    cr_expect_eq(peer.s->hv_waiting, DM_WAKE_SERVICE);
+}
+
+/* A short loop of the guest's never looks: nothing may depend on it. */
+Test(posts, that_nobody_takes_wake_the_service_thread_later)
+{
+    peer.s->vcpus_look = 1;
+    for (unsigned i = 0; i < 20; i++) {
+        hv_isa_irq(peer.hv, 5, i & 1);
+        cr_expect_not(rang());
+        hv_settle_posts(peer.hv, true);
+        cr_expect(rang(), "before this process sleeps");
+        take_all();
+        peer.s->hv_waiting = DM_WAKE_SERVICE;
+        hv_isa_irq(peer.hv, 6, i & 1);
+        usleep(1000);
+        hv_settle_posts(peer.hv, false);
+        cr_expect(rang(), "while it goes on");
+        take_all();
+        peer.s->hv_waiting = DM_WAKE_SERVICE;
+        hv_isa_irq(peer.hv, 7, i & 1);
+        usleep(1000);
+        hv_isa_irq(peer.hv, 8, i & 1);
+        cr_expect(rang(), "with the next post");
+        take_all();
+        peer.s->hv_waiting = DM_WAKE_SERVICE;
+    }
+}
+
+Test(posts, wake_a_halted_vcpu_at_once)
+{
+    peer.s->vcpus_look = 1;
+    peer.s->vcpu[1].waiting = 1;
+    peer.s->hv_waiting = DM_WAKE_VCPU + 1;
+    hv_isa_irq(peer.hv, 5, true);
+    cr_expect_eq(peer.s->vcpu[1].waiting, 0);
+    cr_expect_eq(peer.s->hv_waiting, DM_WAKE_NOBODY);
+    cr_expect_not(rang());
+}
