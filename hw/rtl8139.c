@@ -677,6 +677,8 @@ static bool rtl8139_peek(void *opaque, unsigned offset, uint8_t *value)
     }
 }
 
+static const IoSpan rtl8139_peeks[] = { { TSD0, 16 }, { CR, ISR + 2 - CR }, { MSR, 1 }, { 0 } };
+
 static const uint8_t rtl8139_store[IO_SIZE] = { [IMR ... IMR + 1] = 0xff };
 
 /*
@@ -690,7 +692,8 @@ static const uint8_t rtl8139_post[IO_SIZE] = {
 
 static const IoOps rtl8139_ops = { .read = rtl8139_read, .write = rtl8139_write,
                                    .widths = IO_8 | IO_16 | IO_32, .post = rtl8139_post,
-                                   .store = rtl8139_store, .peek = rtl8139_peek };
+                                   .store = rtl8139_store, .peek = rtl8139_peek,
+                                   .peeks = rtl8139_peeks };
 
 /* --- the class --- */
 

@@ -14,6 +14,10 @@
 typedef enum IoSpace { IO_PORT, IO_MMIO, IO_SPACES } IoSpace;
 enum { IO_8 = 1, IO_16 = 2, IO_32 = 4, IO_64 = 8 };    /* a width's bit is its number of bytes */
 
+typedef struct IoSpan {
+    uint8_t first, len;     /* offsets */
+} IoSpan;
+
 typedef struct IoOps {
     /* width: bytes, one of those declared; offset + width never passes the range's end. */
     uint64_t (*read)(void *opaque, uint64_t offset, unsigned width);
@@ -38,6 +42,7 @@ typedef struct IoOps {
      * device's own accesses changes it without io_changed() (lib/device.h).
      */
     bool (*peek)(void *opaque, unsigned offset, uint8_t *value);
+    const IoSpan *peeks;    /* optional: where peek ever tells something, up to the first without length */
     /*
      * Optional, for posted writes: the bits of each register that are mere storage.  A write whose
      * other bits are as the register reads changes these bits of it, at most, of all that the device's

@@ -125,15 +125,27 @@ static void put(DmRanges *t, uint16_t *cell, bool valid, uint8_t value)
     }
 }
 
+static void publish_span(DmRanges *t, DmRange *d, const IoRange *range, unsigned first, unsigned end)
+{
+    uint8_t value = 0;
+
+    for (unsigned i = first; i < MIN(end, range->len); i++) {
+        bool valid = range->ops->peek(range->opaque, i, &value);
+
+        put(t, &d->cell[i], valid, value);
+    }
+}
+
 static void publish_range(DmRanges *t, DmRange *d, const IoRange *range)
 {
     const IoOps *ops = range->ops;
     uint8_t value = 0;
 
-    for (unsigned i = 0; ops->peek && i < range->len; i++) {
-        bool valid = ops->peek(range->opaque, i, &value);
-
-        put(t, &d->cell[i], valid, value);
+    if (ops->peek && !ops->peeks) {
+        publish_span(t, d, range, 0, range->len);
+    }
+    for (const IoSpan *s = ops->peeks; s && s->len; s++) {
+        publish_span(t, d, range, s->first, s->first + s->len);
     }
     for (unsigned k = 0; k < DM_RANGE_PAIRS && ops->pairs && ops->pairs[k].index != ops->pairs[k].data;
          k++) {

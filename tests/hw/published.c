@@ -34,9 +34,30 @@ typedef struct Rig {
     unsigned nfavourites;
 } Rig;
 
+/* Outside of IoOps.peeks there is nothing to tell. */
+static void check_spans(const IoRange *range)
+{
+    bool covered[IO_POST_MAX] = { false };
+    uint8_t value;
+
+    for (const IoSpan *s = range->ops->peeks; s && s->len; s++) {
+        memset(covered + s->first, true, s->len);
+    }
+    for (unsigned i = 0; i < range->len && range->ops->peeks; i++) {
+        cr_assert(covered[i] || !range->ops->peek(range->opaque, i, &value), "offset %x", i);
+    }
+}
+
 static void flush(void *opaque)
 {
-    io_publisher_flush(opaque, true);
+    IoPublisher *p = opaque;
+
+    io_publisher_flush(p, true);
+    for (unsigned i = 0; i < DM_RANGES; i++) {
+        if (p->range[i]) {
+            check_spans(p->range[i]);
+        }
+    }
 }
 
 static void range_changed(void *opaque, const IoRange *r, bool mapped)

@@ -296,3 +296,39 @@ Test(io_publish, any_table_is_survived)
     io_map_finish(&g->map);
     g_free(g);
 }
+
+static uint64_t asked;          /* a bit for each offset; tests are processes of their own */
+
+static bool narrow_peek(void *opaque, unsigned offset, uint8_t *value)
+{
+    asked |= 1ull << offset;
+    return chip_peek(opaque, offset, value);
+}
+
+Test(io_publish, only_spans_that_tell_something_are_asked_for)
+{
+    static const IoSpan spans[] = { { 1, 2 }, { 6, 9 }, { 0 } };
+    IoOps narrow = { .read = chip_read, .write = chip_write, .widths = IO_8, .peek = narrow_peek,
+                     .peeks = spans };
+    Chip chip = { .reg = { 1, 2, 3, 4, 5, 6, 7, 8 } };
+    IoFamily family = { .publishes = true };
+    DmRanges *t = g_new0(DmRanges, 1);
+    IoRange *range = io_range_new("narrow", IO_PORT, 8, &narrow, &chip);
+    IoPublisher p;
+    IoMap map;
+
+    io_map_init(&map);
+    io_publisher_init(&p, t, &map);
+    range->family = &family;
+    cr_assert(io_map_add(&map, range, 0x300, NULL));
+    io_publisher_range(&p, range, true);
+    io_publisher_flush(&p, true);
+    cr_expect_eq(asked, 0xc6, "%#llx: not past the range's end", (unsigned long long)asked);
+    for (unsigned i = 0; i < 8; i++) {
+        cr_expect_eq(t->range[0].cell[i], asked >> i & 1 ? DM_CELL_VALID | chip.reg[i] : 0);
+    }
+    io_map_remove(&map, range);
+    io_range_free(&map, range);
+    io_map_finish(&map);
+    g_free(t);
+}
