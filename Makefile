@@ -49,6 +49,12 @@ $(B)/obj/usb/host/%.o: EXTRA = $(call pc,libusb-1.0)
 $(B)/obj/net/user/%.o: EXTRA = $(call pc,slirp)
 # The software CPU keeps guest state in memory and its bodies chain by tail calls.
 $(B)/obj/hypervisor/soft/%.o: EXTRA = -fno-stack-protector $(if $(SAN)$(filter debug,$(MODE)),,-O2 -foptimize-sibling-calls)
+# Called with the guest's floating-point control words in place (EngineHost.io_read_now).
+INTEGER_ONLY = hypervisor/exits hypervisor/ports hypervisor/ioreq hypervisor/platform_glue hypervisor/event \
+               hypervisor/domain hypervisor/vcpu hypervisor/dm_channel hypervisor/collect hypervisor/memory \
+               $(patsubst %.c,%,$(wildcard hypervisor/hvm/*.c)) lib/io_map lib/io_publish lib/irq lib/timer \
+               lib/device lib/machine
+$(INTEGER_ONLY:%=$(B)/obj/%.o): EXTRA += -mgeneral-regs-only
 
 $(B)/obj/%.o: %.c config.h
 	$(call say,CC,$<)

@@ -294,6 +294,7 @@ static bool create_parts(Domain *d, GError **error)
     d->mem.ops = d->ops;
     d->mem.engine = d->engine;
     machine_init(&d->machine, &machine_host, d);
+    ports_create(d);
     d->machine.timers.changed = domain_timers_changed;
     d->machine.timers.opaque = d;
     for (unsigned i = 0; i < G_N_ELEMENTS(d->watchdog); i++) {
@@ -554,6 +555,7 @@ void domain_free(Domain *d)
     }
     dm_channel_destroy(d);
     ioreq_destroy(d);
+    ports_destroy(d);
     if (d->mem.guest.size) {
         mem_destroy(&d->mem);
     }

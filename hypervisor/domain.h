@@ -15,6 +15,7 @@
 #include "hypervisor/ioreq.h"
 #include "hypervisor/memory.h"
 #include "hypervisor/options.h"
+#include "hypervisor/ports.h"
 #include "hypervisor/hvm/platform.h"
 #include "include/dm_proto.h"
 #include "lib/machine.h"
@@ -70,6 +71,7 @@ typedef struct Domain {
     bool layout64;                  /* shared_info and event words are the 64-bit kind */
     Events events;
     Ioreq ioreq;
+    Ports ports;
     Collect collect;
     uint32_t cf8;                   /* PCI address latch */
     uint8_t cmos_index;

@@ -137,6 +137,16 @@ typedef struct EngineHost {
     void (*mmio_read)(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value);
     void (*mmio_write)(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
     /*
+     * The same accesses, if that can be done at once: nothing is waited for and no floating point is
+     * computed, so that the vCPU may stay counted among those in guest code, with the guest's control
+     * words.  False: nothing was done, or nothing that the plain function would not do again alike.
+     * May be NULL.
+     */
+    bool (*io_read_now)(Vcpu *v, uint16_t port, unsigned size, uint32_t *value);
+    bool (*io_write_now)(Vcpu *v, uint16_t port, unsigned size, uint32_t value);
+    bool (*mmio_read_now)(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value);
+    bool (*mmio_write_now)(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
+    /*
      * rep movs between MMIO at gpa and RAM at ram_gpa (both spans within one page), or rep stos
      * (ram_gpa == UINT64_MAX, value repeated).  Returns elements done (>= 1), or 0 when the engine
      * should do it one by one.

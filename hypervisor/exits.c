@@ -43,9 +43,9 @@ static enum PortOwner cmos_owner(Domain *d, uint16_t port, unsigned size, bool w
     return d->cmos_index < CMOS_HYPERVISOR_BYTES ? OWNER_CMOS : OWNER_MODEL;
 }
 
-/* Who serves the access; lock held.  CF8 is latched here and still offered to the device model. */
-static enum PortOwner port_owner(Domain *d, uint16_t port, unsigned size, bool write,
-                                 uint32_t value)
+/* Who serves an access to a port of PORT_SPECIAL. */
+static enum PortOwner special_owner(Domain *d, uint16_t port, unsigned size, bool write,
+                                    uint32_t value)
 {
     if (port == PORT_CMOS_INDEX || port == PORT_CMOS_DATA) {
         return cmos_owner(d, port, size, write, value);
@@ -54,17 +54,33 @@ static enum PortOwner port_owner(Domain *d, uint16_t port, unsigned size, bool w
         domain_console_char(d, value);
         return OWNER_SINK;
     }
-    if (port == PORT_PCI_ADDRESS && size == 4 && write) {
-        d->cf8 = value;
-    }
     if ((port & 0xfffc) == PORT_PCI_DATA && (d->cf8 & CONFIG_ENABLE)) {
         return ioreq_claimed(d, IOREQ_PCI, d->cf8 >> 8 & 0xffff, d->cf8 >> 8 & 0xffff) &&
                        (port & 3) + size <= 4 ? OWNER_CONFIG : OWNER_NOBODY;
     }
-    if (io_map_has(&d->machine.io, IO_PORT, port)) {
+    if (io_map_find(&d->machine.io, IO_PORT, port)) {
         return OWNER_CHIP;
     }
     return ioreq_claimed(d, IOREQ_PORT, port, port + size - 1) ? OWNER_MODEL : OWNER_NOBODY;
+}
+
+/*
+ * Who serves the access, with entry what ports.h says; lock held.  CF8 is latched here and still
+ * offered to the device model.
+ */
+static enum PortOwner port_owner(Domain *d, uintptr_t entry, uint16_t port, unsigned size,
+                                 bool write, uint32_t value)
+{
+    if (port_chip(entry)) {
+        return OWNER_CHIP;
+    }
+    if (port == PORT_PCI_ADDRESS && size == 4 && write) {
+        d->cf8 = value;
+    }
+    if (entry == PORT_SPECIAL) {
+        return special_owner(d, port, size, write, value);
+    }
+    return port_is_model(entry, size) ? OWNER_MODEL : OWNER_NOBODY;
 }
 
 /* The request for the port; CFC accesses become configuration cycles. */
@@ -81,35 +97,125 @@ static ioreq_t port_request(const Domain *d, enum PortOwner owner, uint16_t port
     return r;
 }
 
+/* Of an access whose owner is OWNER_CHIP. */
+static const IoRange *chip_range(Domain *d, uintptr_t entry, uint16_t port)
+{
+    const IoRange *chip = port_chip(entry);
+
+    return chip ? chip : io_map_find(&d->machine.io, IO_PORT, port);
+}
+
+/* What this process can answer; lock held.  OWNER_MODEL, OWNER_CONFIG: the device model has to. */
+static enum PortOwner read_here(Domain *d, uint16_t port, unsigned size, uint32_t *value)
+{
+    uintptr_t entry = ports_look(d, port);
+    enum PortOwner owner;
+    uint64_t published;
+
+    *value = width_mask(size);
+    event_sync_callback(d);
+    if (port == PORT_PCI_ADDRESS && size == 4) {
+        *value = d->cf8;
+        return OWNER_SINK;
+    }
+    owner = port_owner(d, entry, port, size, false, 0);
+    if (owner == OWNER_CHIP) {
+        *value = io_read_at(&d->machine.io, chip_range(d, entry, port), IO_PORT, port, size);
+    } else if (owner == OWNER_CMOS) {
+        *value = glue_cmos_read(d, d->cmos_index);
+    } else if (owner == OWNER_MODEL && ioreq_published(d, false, port, size, &published)) {
+        *value = published;
+        return OWNER_SINK;
+    }
+    return owner;
+}
+
+static enum PortOwner write_here(Domain *d, uint16_t port, unsigned size, uint32_t value)
+{
+    uintptr_t entry = ports_look(d, port);
+    enum PortOwner owner;
+
+    event_sync_callback(d);
+    owner = port_owner(d, entry, port, size, true, value);
+    if (owner == OWNER_CHIP) {
+        io_write_at(&d->machine.io, chip_range(d, entry, port), IO_PORT, port, size, value);
+    } else if (owner == OWNER_CMOS) {
+        glue_cmos_write(d, d->cmos_index, value);
+    } else if (owner == OWNER_MODEL && ioreq_post(d, false, port, size, value)) {
+        return OWNER_SINK;
+    }
+    return owner;
+}
+
 static void host_io_read(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
 {
     Domain *d = v->dom;
     enum PortOwner owner;
     ioreq_t req;
 
-    *value = width_mask(size);
     domain_lock(d);
-    event_sync_callback(d);
-    if (port == PORT_PCI_ADDRESS && size == 4) {
-        *value = d->cf8;
-        domain_unlock(d);
-        return;
-    }
-    owner = port_owner(d, port, size, false, 0);
-    if (owner == OWNER_CHIP) {
-        *value = io_read(&d->machine.io, IO_PORT, port, size);
-    } else if (owner == OWNER_CMOS) {
-        *value = glue_cmos_read(d, d->cmos_index);
-    } else if (owner == OWNER_MODEL && ioreq_published(d, false, port, size, &req.data)) {
-        *value = req.data;
-        owner = OWNER_SINK;
-    }
+    owner = read_here(d, port, size, value);
     req = port_request(d, owner, port, size, false);
     domain_unlock(d);
     if (owner == OWNER_MODEL || owner == OWNER_CONFIG) {
         ioreq_send(v, &req);
         *value = req.data & width_mask(size);
     }
+}
+
+/*
+ * While the vCPU counts as running guest code nothing may be waited for: not for the lock, nor inside.
+ * Special ports: CF8h to CFFh and CMOS but for writes of its data, which may tell xend.
+ */
+static bool is_quick(uintptr_t entry, uint16_t port, bool write)
+{
+    const IoRange *chip = port_chip(entry);
+
+    if (chip) {
+        return chip->ops->quick;
+    }
+    if (entry == PORT_SPECIAL) {
+        return port != PORT_DEBUG_CONSOLE && !(write && port == PORT_CMOS_DATA);
+    }
+    return entry != PORT_UNKNOWN;
+}
+
+static bool host_io_read_now(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
+{
+    Domain *d = v->dom;
+    uintptr_t entry = ports_peek(&d->ports, port);
+    enum PortOwner owner;
+
+    if (entry == PORT_NOBODY) {
+        *value = width_mask(size);
+        return true;
+    }
+    if (!is_quick(entry, port, false) || pthread_mutex_trylock(&d->lock)) {
+        return false;
+    }
+    owner = read_here(d, port, size, value);
+    domain_unlock(d);
+    return owner != OWNER_MODEL && owner != OWNER_CONFIG;
+}
+
+static bool host_io_write_now(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
+{
+    Domain *d = v->dom;
+    uintptr_t entry = ports_peek(&d->ports, port);
+    enum PortOwner owner;
+
+    if (port == PORT_HYPERCALL && size > 1) {
+        return false;
+    }
+    if (entry == PORT_NOBODY) {
+        return true;
+    }
+    if (!is_quick(entry, port, true) || pthread_mutex_trylock(&d->lock)) {
+        return false;
+    }
+    owner = write_here(d, port, size, value & width_mask(size));
+    domain_unlock(d);
+    return owner != OWNER_MODEL && owner != OWNER_CONFIG;
 }
 
 /* A guest that has come from KVM may have OUT where its hypercall was (kvm/kvm_calls.c). */
@@ -145,15 +251,7 @@ static void host_io_write(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
 
     value &= width_mask(size);
     domain_lock(d);
-    event_sync_callback(d);
-    owner = port_owner(d, port, size, true, value);
-    if (owner == OWNER_CHIP) {
-        io_write(&d->machine.io, IO_PORT, port, size, value);
-    } else if (owner == OWNER_CMOS) {
-        glue_cmos_write(d, d->cmos_index, value);
-    } else if (owner == OWNER_MODEL && ioreq_post(d, false, port, size, value)) {
-        owner = OWNER_SINK;
-    }
+    owner = write_here(d, port, size, value);
     req = port_request(d, owner, port, size, true);
     domain_unlock(d);
     if (owner == OWNER_MODEL || owner == OWNER_CONFIG) {
@@ -192,7 +290,7 @@ static uint32_t host_io_string(Vcpu *v, uint16_t port, unsigned size, bool write
         return string_element(v, port, size, write, gpa);
     }
     domain_lock(d);
-    owner = port_owner(d, port, size, write, 0);
+    owner = port_owner(d, ports_look(d, port), port, size, write, 0);
     req = port_request(d, owner, port, size, write);
     domain_unlock(d);
     if (owner != OWNER_MODEL) {
@@ -223,23 +321,44 @@ static bool window_write(Domain *d, uint64_t gpa, unsigned size, uint64_t data)
     return done;
 }
 
+/* False: the device model has to be asked.  Lock held. */
+static bool mmio_read_here(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
+{
+    Domain *d = v->dom;
+
+    *value = width_mask(size);
+    event_sync_callback(d);
+    return glue_mmio_read(v, gpa, size, value) ||
+           !ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1) ||
+           ioreq_published(d, true, gpa, size, value);
+}
+
+static bool mmio_write_here(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
+{
+    Domain *d = v->dom;
+
+    event_sync_callback(d);
+    if (glue_mmio_write(v, gpa, size, value) ||
+        !ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1)) {
+        return true;
+    }
+    /* Memory since this access began: behind the ring it could come too late. */
+    return !mem_page(&d->mem, gpa >> PAGE_SHIFT, true) &&
+           (in_vga_window(gpa, size) ? window_write(d, gpa, size, value)
+                                     : ioreq_post(d, true, gpa, size, value));
+}
+
 static void host_mmio_read(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
 {
     Domain *d = v->dom;
-    bool chip, claimed = false;
+    bool done;
     ioreq_t req = { .addr = gpa, .size = size, .count = 1, .type = IOREQ_TYPE_COPY,
                     .dir = IOREQ_READ };
 
-    *value = width_mask(size);
     domain_lock(d);
-    event_sync_callback(d);
-    chip = glue_mmio_read(v, gpa, size, value);
-    if (!chip) {
-        claimed = ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1) &&
-                  !ioreq_published(d, true, gpa, size, value);
-    }
+    done = mmio_read_here(v, gpa, size, value);
     domain_unlock(d);
-    if (claimed) {
+    if (!done) {
         ioreq_send(v, &req);
         *value = req.data & width_mask(size);
     }
@@ -248,24 +367,42 @@ static void host_mmio_read(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value
 static void host_mmio_write(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
 {
     Domain *d = v->dom;
-    bool done, claimed = false;
+    bool done;
     ioreq_t req = { .addr = gpa, .data = value & width_mask(size), .size = size, .count = 1,
                     .type = IOREQ_TYPE_COPY, .dir = IOREQ_WRITE };
 
     domain_lock(d);
-    event_sync_callback(d);
-    done = glue_mmio_write(v, gpa, size, req.data);
-    if (!done) {
-        claimed = ioreq_claimed(d, IOREQ_MEMORY, gpa, gpa + size - 1);
-        /* Memory since this access began: behind the ring it could come too late. */
-        done = claimed && !mem_page(&d->mem, gpa >> PAGE_SHIFT, true) &&
-               (in_vga_window(gpa, size) ? window_write(d, gpa, size, req.data)
-                                         : ioreq_post(d, true, gpa, size, req.data));
-    }
+    done = mmio_write_here(v, gpa, size, req.data);
     domain_unlock(d);
-    if (claimed && !done) {
+    if (!done) {
         ioreq_send(v, &req);
     }
+}
+
+static bool host_mmio_read_now(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
+{
+    Domain *d = v->dom;
+    bool done;
+
+    if (pthread_mutex_trylock(&d->lock)) {
+        return false;
+    }
+    done = mmio_read_here(v, gpa, size, value);
+    domain_unlock(d);
+    return done;
+}
+
+static bool host_mmio_write_now(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
+{
+    Domain *d = v->dom;
+    bool done;
+
+    if (pthread_mutex_trylock(&d->lock)) {
+        return false;
+    }
+    done = mmio_write_here(v, gpa, size, value & width_mask(size));
+    domain_unlock(d);
+    return done;
 }
 
 static uint32_t host_mmio_string(Vcpu *v, uint64_t gpa, unsigned size, bool write,
@@ -397,9 +534,13 @@ static void host_log(Vcpu *v, const char *text)
 const EngineHost vcpu_engine_host = {
     .io_read = host_io_read,
     .io_write = host_io_write,
+    .io_read_now = host_io_read_now,
+    .io_write_now = host_io_write_now,
     .io_string = host_io_string,
     .mmio_read = host_mmio_read,
     .mmio_write = host_mmio_write,
+    .mmio_read_now = host_mmio_read_now,
+    .mmio_write_now = host_mmio_write_now,
     .mmio_string = host_mmio_string,
     .hypercall = hypercall_enter,
     .cpuid = host_cpuid,

@@ -117,6 +117,7 @@ int ioreq_server_destroy(Domain *d, unsigned id)
         g_free(s->range[k]);
     }
     *s = (IoreqServer){ 0 };
+    ports_changed(d, 0, 0xffff);
     return 0;
 }
 
@@ -128,6 +129,7 @@ int ioreq_server_enable(Domain *d, unsigned id, bool on)
         return -XEN_ENOENT;
     }
     s->enabled = on;
+    ports_changed(d, 0, 0xffff);
     return 0;
 }
 
@@ -180,6 +182,9 @@ int ioreq_server_map(Domain *d, unsigned id, unsigned space, uint64_t first, uin
             (s->ranges[space] - at) * sizeof(IoreqRange));
     s->range[space][at] = (IoreqRange){ first, last };
     s->ranges[space]++;
+    if (space == IOREQ_PORT) {
+        ports_changed(d, first, last);
+    }
     return 0;
 }
 
@@ -200,6 +205,9 @@ int ioreq_server_unmap(Domain *d, unsigned id, unsigned space, uint64_t first, u
     s->ranges[space]--;
     memmove(&s->range[space][at], &s->range[space][at + 1],
             (s->ranges[space] - at) * sizeof(IoreqRange));
+    if (space == IOREQ_PORT) {
+        ports_changed(d, first, last);
+    }
     return 0;
 }
 

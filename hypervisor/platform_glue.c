@@ -166,35 +166,39 @@ void glue_lapic_vector(Domain *d, unsigned vcpu, uint8_t vector)
 bool glue_mmio_read(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
 {
     Domain *d = v->dom;
+    const IoRange *chip;
 
     if (platform_lapic_read(d->platform, v->id, gpa, size, value)) {
         return true;
     }
-    if (!io_map_has(&d->machine.io, IO_MMIO, gpa)) {
+    chip = io_map_find(&d->machine.io, IO_MMIO, gpa);
+    if (!chip) {
         return false;
     }
-    *value = io_read(&d->machine.io, IO_MMIO, gpa, size);
+    *value = io_read_at(&d->machine.io, chip, IO_MMIO, gpa, size);
     return true;
 }
 
 bool glue_mmio_write(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
 {
     Domain *d = v->dom;
+    const IoRange *chip;
 
     if (platform_lapic_write(d->platform, v->id, gpa, size, value)) {
         return true;
     }
-    if (!io_map_has(&d->machine.io, IO_MMIO, gpa)) {
+    chip = io_map_find(&d->machine.io, IO_MMIO, gpa);
+    if (!chip) {
         return false;
     }
-    io_write(&d->machine.io, IO_MMIO, gpa, size, value);
+    io_write_at(&d->machine.io, chip, IO_MMIO, gpa, size, value);
     return true;
 }
 
-bool glue_mmio_is_chip(const Domain *d, uint64_t gpa, uint64_t len)
+bool glue_mmio_is_chip(Domain *d, uint64_t gpa, uint64_t len)
 {
-    return (gpa & ~0xfffULL) == PC_LAPIC_BASE || io_map_has(&d->machine.io, IO_MMIO, gpa) ||
-           io_map_has(&d->machine.io, IO_MMIO, gpa + len - 1);
+    return (gpa & ~0xfffULL) == PC_LAPIC_BASE || io_map_find(&d->machine.io, IO_MMIO, gpa) ||
+           io_map_find(&d->machine.io, IO_MMIO, gpa + len - 1);
 }
 
 bool glue_irq_hint(const Vcpu *v)

@@ -20,9 +20,10 @@ void glue_power_button(Domain *d, bool sleep);
 void glue_lapic_vector(Domain *d, unsigned vcpu, uint8_t vector);
 
 /* A vCPU's accesses and interrupts.  False: no chip of ours is there. */
+/* LAPICs and chips: all quick (IoOps.quick).  False: neither is there. */
 bool glue_mmio_read(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value);
 bool glue_mmio_write(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
-bool glue_mmio_is_chip(const Domain *d, uint64_t gpa, uint64_t len);
+bool glue_mmio_is_chip(Domain *d, uint64_t gpa, uint64_t len);
 bool glue_irq_hint(const Vcpu *v);  /* no lock: false: nothing pending */
 bool glue_irq_pending(Vcpu *v);     /* the upcall vector included */
 uint8_t glue_cmos_read(Domain *d, unsigned index);

@@ -81,7 +81,7 @@ void io_map_remove(IoMap *map, IoRange *range)
     }
 }
 
-static IoRange *find(IoMap *map, IoSpace space, uint64_t addr)
+IoRange *io_map_find(IoMap *map, IoSpace space, uint64_t addr)
 {
     IoRange *hit = map->last[space];
     GPtrArray *ranges = map->ranges[space];
@@ -103,11 +103,6 @@ static IoRange *find(IoMap *map, IoSpace space, uint64_t addr)
         }
     }
     return NULL;
-}
-
-bool io_map_has(const IoMap *map, IoSpace space, uint64_t addr)
-{
-    return find((IoMap *)(uintptr_t)map, space, addr) != NULL;
 }
 
 static uint64_t ones(unsigned width)
@@ -185,9 +180,8 @@ static void range_write(const IoRange *r, uint64_t offset, unsigned width, uint6
     }
 }
 
-uint64_t io_read(IoMap *map, IoSpace space, uint64_t addr, unsigned width)
+uint64_t io_read_at(IoMap *map, const IoRange *r, IoSpace space, uint64_t addr, unsigned width)
 {
-    const IoRange *r = find(map, space, addr);
     uint64_t value = 0;
 
     if (r && addr - r->base + width <= r->len) {
@@ -203,10 +197,14 @@ uint64_t io_read(IoMap *map, IoSpace space, uint64_t addr, unsigned width)
     return value;
 }
 
-void io_write(IoMap *map, IoSpace space, uint64_t addr, unsigned width, uint64_t value)
+uint64_t io_read(IoMap *map, IoSpace space, uint64_t addr, unsigned width)
 {
-    const IoRange *r = find(map, space, addr);
+    return io_read_at(map, io_map_find(map, space, addr), space, addr, width);
+}
 
+void io_write_at(IoMap *map, const IoRange *r, IoSpace space, uint64_t addr, unsigned width,
+                 uint64_t value)
+{
     if (r && addr - r->base + width <= r->len) {
         touch(map, r);
         range_write(r, addr - r->base, width, value);
@@ -217,9 +215,14 @@ void io_write(IoMap *map, IoSpace space, uint64_t addr, unsigned width, uint64_t
     }
 }
 
+void io_write(IoMap *map, IoSpace space, uint64_t addr, unsigned width, uint64_t value)
+{
+    io_write_at(map, io_map_find(map, space, addr), space, addr, width, value);
+}
+
 void io_read_many(IoMap *map, uint64_t port, unsigned width, void *buf, uint32_t count)
 {
-    const IoRange *r = find(map, IO_PORT, port);
+    const IoRange *r = io_map_find(map, IO_PORT, port);
     uint32_t done = 0;
 
     touch(map, r);
@@ -235,7 +238,7 @@ void io_read_many(IoMap *map, uint64_t port, unsigned width, void *buf, uint32_t
 
 void io_write_many(IoMap *map, uint64_t port, unsigned width, const void *buf, uint32_t count)
 {
-    const IoRange *r = find(map, IO_PORT, port);
+    const IoRange *r = io_map_find(map, IO_PORT, port);
     uint32_t done = 0;
 
     touch(map, r);

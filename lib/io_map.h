@@ -51,6 +51,12 @@ typedef struct IoOps {
     const uint8_t *store;
     const struct IoPair *pairs;     /* optional, of the same kind: up to the first with index == data */
     bool apart;             /* accesses change nothing that the device's peeks tell: memory */
+    /*
+     * Optional: the handlers wait for nobody, change no map of memory, and are over in well under a
+     * microsecond but for a wake-up or a timer to be set.  In the hypervisor they may then be called
+     * while their vCPU counts as running guest code (EngineHost.io_read_now).
+     */
+    bool quick;
 } IoOps;
 
 /* An index register and the data register that shows the one it selects. */
@@ -110,7 +116,7 @@ void io_range_free(IoMap *map, IoRange *range);
 /* False with an error that names both owners when it overlaps.  Mapping a mapped range moves it. */
 bool io_map_add(IoMap *map, IoRange *range, uint64_t base, GError **error);
 void io_map_remove(IoMap *map, IoRange *range);
-bool io_map_has(const IoMap *map, IoSpace space, uint64_t addr);
+IoRange *io_map_find(IoMap *map, IoSpace space, uint64_t addr);     /* NULL: nobody's */
 
 /* What the peeks of a family tell may have changed. */
 static inline void io_family_changed(IoMap *map, IoFamily *family)
@@ -131,6 +137,10 @@ static inline void io_map_publish(IoMap *map)
 /* width 1, 2, 4 (8 for MMIO). */
 uint64_t io_read(IoMap *map, IoSpace space, uint64_t addr, unsigned width);
 void io_write(IoMap *map, IoSpace space, uint64_t addr, unsigned width, uint64_t value);
+/* The same for who knows the range of the first byte; NULL: nobody's. */
+uint64_t io_read_at(IoMap *map, const IoRange *range, IoSpace space, uint64_t addr, unsigned width);
+void io_write_at(IoMap *map, const IoRange *range, IoSpace space, uint64_t addr, unsigned width,
+                 uint64_t value);
 /* One port, count elements. */
 void io_read_many(IoMap *map, uint64_t port, unsigned width, void *buf, uint32_t count);
 void io_write_many(IoMap *map, uint64_t port, unsigned width, const void *buf, uint32_t count);

@@ -38,7 +38,7 @@ static void ferr_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
     ferr_update_irq(f);
 }
 
-static const IoOps ferr_ops = { .read = ferr_read, .write = ferr_write, .widths = IO_8 };
+static const IoOps ferr_ops = { .read = ferr_read, .write = ferr_write, .widths = IO_8, .quick = true };
 
 static bool ferr_init(Device *dev, GError **error)
 {

@@ -308,7 +308,7 @@ static void mmio_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
 }
 
 static const IoOps mmio_ops = { .read = mmio_read, .write = mmio_write,
-                                .widths = IO_32 | IO_64 };
+                                .widths = IO_32 | IO_64, .quick = true };
 
 /* --- the device --- */
 

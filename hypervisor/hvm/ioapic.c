@@ -206,7 +206,7 @@ static void mmio_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
     }
 }
 
-static const IoOps mmio_ops = { .read = mmio_read, .write = mmio_write, .widths = IO_32 };
+static const IoOps mmio_ops = { .read = mmio_read, .write = mmio_write, .widths = IO_32, .quick = true };
 
 static bool ioapic_init(Device *dev, GError **error)
 {

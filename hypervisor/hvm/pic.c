@@ -290,9 +290,12 @@ static void elcr_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
     update(p);
 }
 
-static const IoOps master_ops = { .read = master_read, .write = master_write, .widths = IO_8 };
-static const IoOps slave_ops = { .read = slave_read, .write = slave_write, .widths = IO_8 };
-static const IoOps elcr_ops = { .read = elcr_read, .write = elcr_write, .widths = IO_8 };
+static const IoOps master_ops = { .read = master_read, .write = master_write, .widths = IO_8,
+                                  .quick = true };
+static const IoOps slave_ops = { .read = slave_read, .write = slave_write, .widths = IO_8,
+                                 .quick = true };
+static const IoOps elcr_ops = { .read = elcr_read, .write = elcr_write, .widths = IO_8,
+                                .quick = true };
 
 /* --- the device --- */
 

@@ -367,8 +367,10 @@ static void speaker_write(void *opaque, uint64_t offset, unsigned width, uint64_
     update_speaker(p);
 }
 
-static const IoOps pit_ops = { .read = pit_read, .write = pit_write, .widths = IO_8 };
-static const IoOps speaker_ops = { .read = speaker_read, .write = speaker_write, .widths = IO_8 };
+static const IoOps pit_ops = { .read = pit_read, .write = pit_write, .widths = IO_8,
+                               .quick = true };
+static const IoOps speaker_ops = { .read = speaker_read, .write = speaker_write, .widths = IO_8,
+                                   .quick = true };
 
 /* --- the device --- */
 

@@ -89,8 +89,10 @@ static void timer_write(void *opaque, uint64_t offset, unsigned width, uint64_t 
     (void)value;
 }
 
-static const IoOps event_ops = { .read = event_read, .write = event_write, .widths = IO_8 };
-static const IoOps timer_ops = { .read = timer_read, .write = timer_write, .widths = IO_32 };
+static const IoOps event_ops = { .read = event_read, .write = event_write, .widths = IO_8,
+                                 .quick = true };
+static const IoOps timer_ops = { .read = timer_read, .write = timer_write, .widths = IO_32,
+                                 .quick = true };
 
 static bool place(PmTimer *p, GError **error)
 {

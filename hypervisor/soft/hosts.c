@@ -18,15 +18,22 @@ static Cpu *self(Vcpu *v) { return (Cpu *)(void *)v; }
 
 #define HOST(v) self(v)->engine->host
 #define REAL(v) cpu_priv(self(v))->vcpu
+/* Done without leaving guest code. */
+#define AT_ONCE(v, function, ...) \
+    (HOST(v)->function && HOST(v)->function(REAL(v), __VA_ARGS__))
 
 static void io_read(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
 {
-    OUTSIDE(v, HOST(v)->io_read(REAL(v), port, size, value));
+    if (!AT_ONCE(v, io_read_now, port, size, value)) {
+        OUTSIDE(v, HOST(v)->io_read(REAL(v), port, size, value));
+    }
 }
 
 static void io_write(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
 {
-    OUTSIDE(v, HOST(v)->io_write(REAL(v), port, size, value));
+    if (!AT_ONCE(v, io_write_now, port, size, value)) {
+        OUTSIDE(v, HOST(v)->io_write(REAL(v), port, size, value));
+    }
 }
 
 static uint32_t io_string(Vcpu *v, uint16_t port, unsigned size, bool write, uint64_t gpa,
@@ -40,12 +47,16 @@ static uint32_t io_string(Vcpu *v, uint16_t port, unsigned size, bool write, uin
 
 static void mmio_read(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
 {
-    OUTSIDE(v, HOST(v)->mmio_read(REAL(v), gpa, size, value));
+    if (!AT_ONCE(v, mmio_read_now, gpa, size, value)) {
+        OUTSIDE(v, HOST(v)->mmio_read(REAL(v), gpa, size, value));
+    }
 }
 
 static void mmio_write(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
 {
-    OUTSIDE(v, HOST(v)->mmio_write(REAL(v), gpa, size, value));
+    if (!AT_ONCE(v, mmio_write_now, gpa, size, value)) {
+        OUTSIDE(v, HOST(v)->mmio_write(REAL(v), gpa, size, value));
+    }
 }
 
 static uint32_t mmio_string(Vcpu *v, uint64_t gpa, unsigned size, bool write, uint64_t ram_gpa,
