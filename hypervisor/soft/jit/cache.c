@@ -174,6 +174,25 @@ static void go_to_rax(Emit *e, Cpu *c, uint8_t *at)
     e_op(e, 0, 0, 0, 0xff, 4, opd_reg(SCRATCH_B));
 }
 
+/* What a function of light.c wants in Cpu, and what any C function may change. */
+static const uint8_t light_regs[] = { RAX, RCX, RDX, RBX, GUEST_RSP, RSI, RDI, R8 };
+static const uint8_t light_guest[] = { 0, 1, 2, 3, 4, 6, 7, 8 };
+
+static void light_thunk(Emit *e, Cpu *c)
+{
+    for (unsigned n = 0; n < sizeof light_regs; n++)
+        e_store(e, opd_abs(&c->gpr[light_guest[n]]), light_regs[n]);
+    e_imm(e, RDI, (uintptr_t)c);
+    e_op(e, 4, 0, 0, 0x8b, RSI, opd_reg(SCRATCH_B));
+    e_alu_imm(e, 8, 5, opd_reg(RSP), 8);
+    e_op(e, 0, 0, 0, 0xff, 2, opd_reg(SCRATCH_A));                      /* call r10 */
+    e_alu_imm(e, 8, 0, opd_reg(RSP), 8);
+    e_op_byte(e, 1, 0, 0, 0x84, RAX, true, opd_reg(RAX), true);         /* test al, al */
+    for (unsigned n = 0; n < sizeof light_regs; n++)
+        e_load(e, light_regs[n], opd_abs(&c->gpr[light_guest[n]]));
+    e8(e, 0xc3);
+}
+
 static void make_thunks(Cpu *c, Jit *j)
 {
     Emit e = { j->rw, j->rx - j->rw };
@@ -205,6 +224,9 @@ static void make_thunks(Cpu *c, Jit *j)
     registers_in(&e, c);
     e8(&e, 0xc3);
     go_to_rax(&e, c, at);
+
+    j->light = e.p;
+    light_thunk(&e, c);
 
     j->vector_load = e.p;
     vectors_load(&e, c);

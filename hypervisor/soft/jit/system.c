@@ -175,6 +175,32 @@ static bool emit_push_segment(Xlat *x, const Insn *i)
     return true;
 }
 
+/* Slow while the host's vector registers are the guest's, which C may use. */
+static bool emit_light(Xlat *x, const Insn *i, LightFn function)
+{
+    Emit *e = &x->e;
+
+    if (x->vec)
+        return false;
+    flags_leave_host(x);
+    e_op(e, 1, 0, 0, 0x80, 7, opd_abs(&x->c->vec_live));
+    e8(e, 0);
+    slow_if(x, CC_NE);
+    e_imm(e, SCRATCH_A, (uintptr_t)function);
+    e_imm(e, SCRATCH_B, (uintptr_t)i);
+    e_call_to(e, x->j->light);
+    slow_if(x, CC_E);
+    return true;
+}
+
+static bool emit_port(Xlat *x, const Insn *i)
+{
+    if ((x->b->mode & MODE_V86) || !emit_light(x, i, i->opcode & 2 ? light_out : light_in))
+        return false;
+    edge_jmp_polled(x, next_rip(x, i));
+    return true;
+}
+
 bool system_emit(Xlat *x, const Insn *i)
 {
     switch (i->opcode) {
@@ -182,6 +208,7 @@ bool system_emit(Xlat *x, const Insn *i)
         return emit_push_segment(x, i);
     case 0x9c: return emit_pushf(x, i);
     case 0x9d: return emit_popf(x, i);
+    case 0xe4 ... 0xe7: case 0xec ... 0xef: return emit_port(x, i);
     case 0xfa: case 0xfb: return emit_if(x, i);
     case 0xfc: case 0xfd: return emit_df(x, i);
     case 0x101:

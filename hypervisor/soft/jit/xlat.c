@@ -65,14 +65,14 @@ static bool turn(Xlat *x)
     return true;
 }
 
-enum EdgeKind { EDGE_JUMP, EDGE_CALL, EDGE_LANDING };
+enum EdgeKind { EDGE_JUMP, EDGE_POLLED, EDGE_CALL, EDGE_LANDING };
 
 /* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings are polled as
  * branches backward are: a tree of calls may take for ever without one of these. */
 static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
 {
     bool guarded = kind == EDGE_LANDING || !same_page(x, rip);
-    bool back = kind == EDGE_LANDING || rip <= x->b->rip + x->b->insn[x->n].off;
+    bool back = kind == EDGE_LANDING || kind == EDGE_POLLED || rip <= x->b->rip + x->b->insn[x->n].off;
     Emit *e = &x->e;
     JitLink *l;
 
@@ -103,6 +103,12 @@ static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
 void edge_jmp(Xlat *x, uint64_t rip)
 {
     edge(x, rip, EDGE_JUMP, 0);
+    x->ended = true;
+}
+
+void edge_jmp_polled(Xlat *x, uint64_t rip)
+{
+    edge(x, rip, EDGE_POLLED, 0);
     x->ended = true;
 }
 

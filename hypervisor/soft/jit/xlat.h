@@ -55,7 +55,8 @@ struct Jit {
     uint8_t *leave;             /* Cpu.rip is set; registers go to Cpu, back to C */
     uint8_t *left;              /* the same when the registers are in Cpu already */
     uint8_t *body;              /* R10d Block, R11d Insn: calls the body */
-    uint8_t *vector_in;         /* the same: loads the XMM registers, or calls the body */
+    uint8_t *light;             /* R10 a function of light.c, R11d Insn: calls it; ZF: it was not done */
+    uint8_t *vector_in;         /* R10d Block, R11d Insn: loads the XMM registers, or calls the body */
     uint8_t *vector_load;       /* they may be loaded: does it */
     uint8_t *x87_in;            /* as vector_in: loads the x87 state, or calls the body */
     uint8_t *x87_load;          /* it may be loaded: does it; the XMM registers are lost */
@@ -215,6 +216,11 @@ void rsp_add(Xlat *x, int32_t n);       /* leaves the flags alone */
 /* system.c: as op_emit() */
 bool system_emit(Xlat *x, const Insn *i);
 
+/* light.c: see there */
+typedef bool (*LightFn)(Cpu *c, const Insn *i);
+bool light_in(Cpu *c, const Insn *i);
+bool light_out(Cpu *c, const Insn *i);
+
 /* sse.c: as op_emit() */
 bool sse_emit(Xlat *x, const Insn *i);
 bool sse_known(const Insn *i);
@@ -249,6 +255,8 @@ bool atomic_emit_fence(Xlat *x, const Insn *i);
 bool jit_translate(Cpu *c, Block *b);
 void edge_jcc(Xlat *x, unsigned cond, const Insn *i);
 void edge_jmp(Xlat *x, uint64_t rip);
+/* The same, and leaves if somebody wants this vCPU. */
+void edge_jmp_polled(Xlat *x, uint64_t rip);
 void edge_call(Xlat *x, uint64_t rip, uint64_t next);
 /* To the RIP in scratch register A; flags in memory. */
 void edge_indirect(Xlat *x);

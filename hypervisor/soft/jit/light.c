@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * light.c - instructions that translated code has done by C without giving up its state: ports that the
+ * host answers at once, CPUID from the cache, RDTSC.
+ *
+ * Such a function finds RAX, RCX, RDX and RBX in Cpu.gpr and leaves them there; nothing else in Cpu need
+ * be up to date, RIP and the flags least of all, so it raises no fault: it returns false, having done
+ * nothing that can't be done again, and the instruction's body is called.  The host's x87 state may be
+ * the guest's meanwhile.
+ */
+#include "hypervisor/soft/jit/xlat.h"
+#include "hypervisor/soft/sys.h"
+
+/* What the device model has said before it published what was read is to be taken first: it may have
+ * written to code. */
+static bool done(Cpu *c)
+{
+    if (unlikely(*c->code_ring_prod != *c->code_ring_seen))
+        soft_request_look(c);
+    return true;
+}
+
+static bool may_use_ports(const Cpu *c)
+{
+    return !(c->cr0 & CR0_PE) || c->cpl <= cpu_iopl(c);
+}
+
+static uint16_t port_of(const Cpu *c, const Insn *i)
+{
+    return (uint16_t)(i->opcode & 8 ? c->gpr[2] : (uint8_t)i->imm);
+}
+
+bool light_in(Cpu *c, const Insn *i)
+{
+    const EngineHost *host = c->engine->host;
+    uint32_t v = 0;
+
+    if (!may_use_ports(c) || !host->io_read_now ||
+        !host->io_read_now(cpu_priv(c)->vcpu, port_of(c, i), i->opsize, &v))
+        return false;
+    if (i->opsize == 1)
+        R8(c, 0) = (uint8_t)v;
+    else
+        reg_write(c, 0, i->opsize, v);
+    return done(c);
+}
+
+bool light_out(Cpu *c, const Insn *i)
+{
+    const EngineHost *host = c->engine->host;
+
+    if (!may_use_ports(c) || cpu_priv(c)->watching || !host->io_write_now ||
+        !host->io_write_now(cpu_priv(c)->vcpu, port_of(c, i), i->opsize,
+                            (uint32_t)(c->gpr[0] & size_mask(i->opsize))))
+        return false;
+    return done(c);
+}
