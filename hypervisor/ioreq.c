@@ -29,6 +29,7 @@
 #define YIELD_NS 20000          /* the other side may wait for the processor that we spin on */
 #define SLEEP_NS 500000000L     /* then look again whether the domain still lives */
 #define RING_REWIND (1u << 30)
+#define RING_HALF (IOREQ_BUFFER_SLOT_NUM / 2)
 #define STATE_BYTE 30           /* of ioreq_t: bits 3:0 state */
 
 bool ioreq_create(Domain *d, GError **error)
@@ -86,6 +87,17 @@ static IoreqServer *server(Domain *d, unsigned id)
     return id < IOREQ_SERVERS && d->ioreq.server[id].used ? &d->ioreq.server[id] : NULL;
 }
 
+static void servers_changed(Domain *d)
+{
+    Ioreq *q = &d->ioreq;
+
+    q->buffers = false;
+    for (unsigned i = 0; i < IOREQ_SERVERS; i++) {
+        q->buffers |= q->server[i].enabled && q->server[i].buffered;
+    }
+    ports_changed(d, 0, 0xffff);
+}
+
 int ioreq_server_create(Domain *d, unsigned mode, uint16_t *id)
 {
     if (mode > 2) {
@@ -117,7 +129,7 @@ int ioreq_server_destroy(Domain *d, unsigned id)
         g_free(s->range[k]);
     }
     *s = (IoreqServer){ 0 };
-    ports_changed(d, 0, 0xffff);
+    servers_changed(d);
     return 0;
 }
 
@@ -129,7 +141,7 @@ int ioreq_server_enable(Domain *d, unsigned id, bool on)
         return -XEN_ENOENT;
     }
     s->enabled = on;
-    ports_changed(d, 0, 0xffff);
+    servers_changed(d);
     return 0;
 }
 
@@ -362,6 +374,11 @@ static void put(Ioreq *q, uint32_t index, const buf_ioreq_t *b)
     memcpy(&q->ring->buf_ioreq[index % IOREQ_BUFFER_SLOT_NUM], b, sizeof *b);
 }
 
+static uint32_t ring_fill(const Ioreq *q)
+{
+    return q->ring_write - __atomic_load_n(&q->ring->read_pointer, __ATOMIC_ACQUIRE);
+}
+
 /* The slot is index % 511, so the indexes must not wrap at 2^32: both go back together. */
 static void rewind_ring(Ioreq *q)
 {
@@ -381,14 +398,11 @@ static bool ring_add(Domain *d, const buf_ioreq_t *entry, uint64_t addr, uint64_
 {
     Ioreq *q = &d->ioreq;
     buf_ioreq_t first = *entry, more = *entry;
-    bool far = addr > 0xfffff, wide = entry->size == 3, buffered = false;
+    bool far = addr > 0xfffff, wide = entry->size == 3;
     unsigned slots = 1 + far + wide;
-    uint32_t used = q->ring_write - __atomic_load_n(&q->ring->read_pointer, __ATOMIC_ACQUIRE);
+    uint32_t used = ring_fill(q);
 
-    for (unsigned i = 0; i < IOREQ_SERVERS; i++) {
-        buffered |= q->server[i].enabled && q->server[i].buffered;
-    }
-    if (!buffered || q->held || addr > UINT32_MAX || used > IOREQ_BUFFER_SLOT_NUM - slots) {
+    if (!q->buffers || q->held || addr > UINT32_MAX || used > IOREQ_BUFFER_SLOT_NUM - slots) {
         return false;
     }
     first.addr = addr;
@@ -404,7 +418,7 @@ static bool ring_add(Domain *d, const buf_ioreq_t *entry, uint64_t addr, uint64_
         put(q, q->ring_write++, &more);
     }
     q->posted += slots;
-    __atomic_store_n(&q->ring->write_pointer, q->ring_write, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&q->ring->write_pointer, q->ring_write, __ATOMIC_RELEASE);
     if (q->ring_write > RING_REWIND) {
         rewind_ring(q);
     }
@@ -431,7 +445,7 @@ bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned 
 /* The number of the last write that the device model has got. */
 static uint64_t consumed(const Ioreq *q)
 {
-    return q->posted - (q->ring_write - __atomic_load_n(&q->ring->read_pointer, __ATOMIC_ACQUIRE));
+    return q->posted - ring_fill(q);
 }
 
 bool ioreq_published(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t *value)
@@ -446,7 +460,7 @@ bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t dat
 {
     Ioreq *q = &d->ioreq;
     buf_ioreq_t entry = ring_entry(mmio ? IOREQ_TYPE_COPY : IOREQ_TYPE_PIO, IOREQ_WRITE, size);
-    uint64_t before = consumed(q);
+    uint64_t before = consumed(q), old = q->posted;
     uint8_t rule;
 
     q->reader.table = &d->shared->ranges;
@@ -455,7 +469,8 @@ bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t dat
         return false;
     }
     io_reader_posted(&q->reader, before, q->posted, mmio, addr, size, data);
-    if (rule == DM_RANGE_POST) {
+    /* Quiet ones, too, when the ring is half full: so that nobody has to wait for it to be emptied. */
+    if (rule == DM_RANGE_POST || (q->posted - before >= RING_HALF && old - before < RING_HALF)) {
         ioreq_notify(d);
     }
     return true;

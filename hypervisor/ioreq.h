@@ -37,6 +37,7 @@ typedef struct Ioreq {
     uint64_t posted;            /* entries that were ever put into the ring */
     IoReader reader;
     int pages_fd, request_fd;
+    bool buffers;               /* some enabled server does */
     bool held;                  /* nothing is buffered: DM_MSG_HOLD */
     bool single_cpu;            /* spinning would keep the device model from running */
 } Ioreq;

@@ -184,18 +184,30 @@ static uint8_t load8(const uint8_t *p)
     return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
-/* The range with all of the access; DM_RANGES: none. */
-static unsigned find(const DmRanges *t, bool mmio, uint64_t addr, unsigned size, unsigned *offset)
+/* Does range i have all of the access?  Then the offset in it. */
+static bool has(const DmRanges *t, unsigned i, bool mmio, uint64_t addr, unsigned size, unsigned *offset)
 {
-    uint32_t n = MIN(__atomic_load_n(&t->count, __ATOMIC_RELAXED), DM_RANGES);
+    unsigned len = MIN(__atomic_load_n(&t->where[i].len, __ATOMIC_ACQUIRE), DM_RANGE_BYTES);
+    uint64_t at = addr - __atomic_load_n(&t->where[i].base, __ATOMIC_RELAXED);
 
+    *offset = at;
+    return at < len && size <= len - at && __atomic_load_n(&t->where[i].mmio, __ATOMIC_RELAXED) == mmio;
+}
+
+/* The range with all of the access; DM_RANGES: none. */
+static unsigned find(IoReader *r, bool mmio, uint64_t addr, unsigned size, unsigned *offset)
+{
+    const DmRanges *t = r->table;
+    uint8_t *hint = &r->hint[(addr ^ addr >> 8 ^ addr >> 16) % IO_HINTS];
+    uint32_t n;
+
+    if (has(t, *hint, mmio, addr, size, offset)) {
+        return *hint;
+    }
+    n = MIN(__atomic_load_n(&t->count, __ATOMIC_RELAXED), DM_RANGES);
     for (unsigned i = 0; i < n; i++) {
-        unsigned len = MIN(__atomic_load_n(&t->where[i].len, __ATOMIC_ACQUIRE), DM_RANGE_BYTES);
-        uint64_t at = addr - __atomic_load_n(&t->where[i].base, __ATOMIC_RELAXED);
-
-        if (at < len && size <= len - at && __atomic_load_n(&t->where[i].mmio, __ATOMIC_RELAXED) == mmio) {
-            *offset = at;
-            return i;
+        if (has(t, i, mmio, addr, size, offset)) {
+            return *hint = i;
         }
     }
     return DM_RANGES;
@@ -269,7 +281,7 @@ static bool is_store(IoReader *r, uint64_t consumed, unsigned i, unsigned offset
 uint8_t io_reader_rule(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr, unsigned size,
                        uint64_t data)
 {
-    unsigned offset = 0, cell, i = find(r->table, mmio, addr, size, &offset);
+    unsigned offset = 0, cell, i = find(r, mmio, addr, size, &offset);
     const DmRange *d = &r->table->range[i % DM_RANGES];
     bool quiet = true;
 
@@ -327,7 +339,7 @@ static bool remember(IoReader *r, uint64_t consumed, const IoStore *store)
 void io_reader_posted(IoReader *r, uint64_t consumed, uint64_t at, bool mmio, uint64_t addr,
                       unsigned size, uint64_t data)
 {
-    unsigned offset = 0, i = find(r->table, mmio, addr, size, &offset);
+    unsigned offset = 0, i = find(r, mmio, addr, size, &offset);
 
     for (unsigned k = 0; k < size && i < DM_RANGES; k++) {
         IoStore s = { .range = i, .value = data >> (8 * k), .at = at };
@@ -354,7 +366,7 @@ bool io_reader_read(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr, un
     if (seq & 1) {
         return false;
     }
-    i = find(t, mmio, addr, size, &offset);
+    i = find(r, mmio, addr, size, &offset);
     if (i == DM_RANGES || *barrier(r, i) > consumed) {
         return false;
     }

@@ -31,6 +31,7 @@ void io_publisher_flush(IoPublisher *p, bool over);
 /* --- the hypervisor's side; under one lock.  The table may be nonsense, and change at any time --- */
 
 #define IO_STORES 32
+#define IO_HINTS 256
 
 typedef struct IoStore {        /* a posted write to mere storage */
     uint8_t range, value, mask;
@@ -43,6 +44,7 @@ typedef struct IoReader {
     uint64_t barrier[DM_GROUPS];        /* what has to be consumed before a group's cells are true */
     IoStore store[IO_STORES];
     unsigned stores;
+    uint8_t hint[IO_HINTS];             /* by hash of the address: the range that it was found in last */
 } IoReader;
 
 /*
