@@ -5,6 +5,7 @@ import ctypes
 import hashlib
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -12,9 +13,10 @@ import subprocess
 import threading
 import unittest
 
-from harness import BIN, Case, MEDIA, descendants, need, run, wait_for
+from harness import BIN, Case, INSTALLED, MEDIA, TOP, descendants, need, run, wait_for
 
 NET_ISO = os.path.join(MEDIA, 'net.iso')
+DNSMASQ = shutil.which('dnsmasq', path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
 HAS_NFT = any(os.path.exists(d + '/nft') for d in ('/usr/sbin', '/sbin', '/usr/bin'))
 
 
@@ -318,6 +320,117 @@ class Masqueraded(NetCase):
         run(*self.host.prefix, os.path.join(BIN, 'xend'), 'stop', env=self.host.env, timeout=40)
         self.assertNotIn('xenbr1', self.interfaces())
         self.assertNotIn('gh-nat', self.ns('nft list tables'))
+
+
+def readme(pattern):
+    """What the manual tells its readers to write."""
+    with open(os.path.join(TOP, 'README.md')) as f:
+        return re.search(pattern, f.read())[1]
+
+
+@unittest.skipUnless(HAS_NFT, 'the package nftables is missing')
+@unittest.skipUnless(DNSMASQ, 'the package dnsmasq-base is missing')
+class OwnSubnetWithDhcp(NetCase):
+    """Example 2 of README's networks and its line for dnsmasq, to the letter; only what dnsmasq would keep
+    elsewhere on the host is redirected.  One guest asks for its address at its start, one when told to."""
+    seconds = 240
+    needs_installed = True
+
+    @classmethod
+    def networks(cls):
+        cls.outside()
+        os.makedirs(cls.host.home, exist_ok=True)
+        settings = readme(r"(?m)^(\(network-script 'network-bridge netdev=none .*\))$")
+        cls.router = re.search(r'address=([\d.]+)/24', settings)[1]
+        cls.subnet = cls.router.rpartition('.')[0] + '.'
+        with open(os.path.join(cls.host.home, 'xend-config.sxp'), 'w') as f:
+            f.write(settings + '\n')
+        cls.serve()                     # there is no bridge yet: the first command makes it
+        disk = cls.host.image('disk.img', copy_of=INSTALLED)
+        cls.installed = cls.host.create('installed', disk=[f'file:{disk},hda,w'], vif=['bridge=xenbr1'])
+        cls.tool = cls.boot('tool', ['bridge=xenbr1'])
+        cls.tool.serial.command("printf '#!/bin/sh\\n[ -n \"$ip\" ] && echo LEASE $ip/$mask $router $dns && "
+                                "ip addr replace $ip/$mask dev $interface && "
+                                "ip route replace default via $router\\nexit 0\\n' >/tmp/lease; "
+                                'chmod 755 /tmp/lease; ip link set eth0 up')
+        cls.installed.login(120)
+
+    @classmethod
+    def serve(cls):
+        """The one on the bridge, which asks the one outside for names."""
+        command = readme(r'(?m)^(dnsmasq --interface=xenbr1 .*)$').split()
+        command[0] = DNSMASQ
+        cls.server = cls.start(cls.ns, command, 'inner', '--server=10.9.0.2')
+        cls.names = cls.start(cls.out, [DNSMASQ, '--listen-address=10.9.0.2', '--bind-interfaces'], 'outer',
+                              '--address=/far.example/10.9.0.2')
+
+    @classmethod
+    def start(cls, ns, command, name, *options):
+        path = cls.host.path(name)
+        p = subprocess.Popen([*ns.prefix, *command, '--keep-in-foreground', '--conf-file=/dev/null', '--user=root',
+                              '--no-resolv', '--no-hosts', f'--pid-file={path}.pid', '--log-dhcp',
+                              f'--dhcp-leasefile={path}.leases', f'--log-facility={path}.log', *options])
+        cls.addClassCleanup(p.wait)
+        cls.addClassCleanup(p.terminate)
+        wait_for(f'dnsmasq {name}', 10, lambda: os.path.exists(path + '.pid') or p.poll() is not None)
+        if p.poll() is not None:
+            raise AssertionError(f'dnsmasq {name}: status {p.returncode}')
+        return p
+
+    def ask(self):
+        """One lease: (address, router, name server)"""
+        text = self.tool.serial.command('udhcpc -i eth0 -n -q -t 5 -T 2 -s /tmp/lease', 40)
+        m = re.search(r'LEASE (\S+) (\S+) (\S+)', text)
+        self.assertIsNotNone(m, text)
+        return m.groups()
+
+    def assertInRange(self, address):
+        self.assertTrue(address.startswith(self.subnet), address)
+        self.assertIn(int(address.rpartition('.')[2].partition('/')[0]), range(50, 201))
+
+    def test_installed_system_has_an_address_a_route_and_a_name_server(self):
+        text = self.installed.serial.command('ip -4 addr show dev eth0; ip route; cat /etc/resolv.conf')
+        self.assertInRange(re.search(r'inet (\S+/24) ', text)[1])
+        self.assertIn(f'default via {self.router} ', text)
+        self.assertIn(f'nameserver {self.router}', text)
+
+    def test_installed_system_reaches_the_outside_by_name(self):
+        self.assertTrue(self.ping(self.installed, '10.9.0.2'))
+        self.assertIn('10.9.0.2', self.installed.serial.command('nslookup far.example'))
+        server = self.fetch(self.installed, self.out, 'far.example')
+        self.assertEqual(server.peer[0], '10.9.0.1')
+        self.assertEqual(self.deliver(self.installed, self.out, '10.9.0.2', 256).peer[0], '10.9.0.1')
+
+    def test_other_guest_gets_another_address_and_reaches_the_first(self):
+        address, router, name_server = self.ask()
+        self.assertInRange(address)
+        self.assertEqual((router, name_server), (self.router, self.router))
+        text = self.installed.serial.command('ip -4 addr show dev eth0')
+        first = re.search(r'inet ([\d.]+)/24', text)[1]
+        self.assertNotEqual(address, first + '/24')
+        self.assertTrue(self.ping(self.tool, first))
+        self.assertTrue(self.ping(self.tool, '10.9.0.2'))
+        self.assertFalse(self.ping_from(self.out, first))
+
+    def test_lease_belongs_to_the_cards_address(self):
+        again = self.ask()[0]
+        self.assertEqual(self.ask()[0], again)
+        with open(self.host.path('inner.leases')) as f:
+            leases = f.read()
+        mac = self.tool.serial.command('cat /sys/class/net/eth0/address').strip()
+        self.assertRegex(leases, rf'{mac} {re.escape(again.partition("/")[0])} ')
+
+    def test_server_survives_another_start_of_xend(self):
+        for d in (self.installed, self.tool):
+            self.host.good('destroy', d.name)
+        run(*self.host.prefix, os.path.join(BIN, 'xend'), 'stop', env=self.host.env, timeout=40)
+        self.assertNotIn('xenbr1', self.interfaces())
+        self.assertIsNone(self.server.poll())
+        self.host.good('list')
+        self.assertIn('xenbr1', self.interfaces())
+        d = self.host.create('again', disk=[f'file:{self.host.path("disk.img")},hda,w'], vif=['bridge=xenbr1'])
+        d.login(120)
+        self.assertInRange(re.search(r'inet (\S+/24) ', d.serial.command('ip -4 addr show dev eth0'))[1])
 
 
 @unittest.skipUnless(HAS_NFT, 'the package nftables is missing')
