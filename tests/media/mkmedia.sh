@@ -7,6 +7,7 @@
 #   devices.iso           Debian's i386 kernel with deviceinit.c, which drives sound, serial, parallel
 #   floppy.bin            a real-mode program that uses INT 13h (floppy.S)
 #   debuggee.bin          a boot sector in three modes for gdb (debuggee.S); its labels: debuggee.sym
+#   marks64.iso, marks32.iso  Debian's kernels with marks.c as init; its labels: marks64.sym, marks32.sym
 #   video.bin             another, that draws in BIOS and VBE modes (video.S)
 #   net.iso, dev.iso      Debian's kernel, drivers of networks or of other devices, a shell on ttyS0
 #   ide.iso               Debian's kernel and eject, hdparm, smartctl, blkdiscard for IDE drives
@@ -146,6 +147,21 @@ devices() ( # a shell of its own: its kernel is another one
         isolinux "$cd" 'quiet mitigations=off xen_emul_unplug=never panic=5' &&
         write_iso "$out/devices.iso" DEVICES "$cd"
 )
+# A kernel that comes out the same each time, and a program whose outcome depends on the processor alone.
+marks() ( # BITS KERNEL_DEB
+    work=$work/marks$1 tree=$work/marks$1/tree cd=$work/marks$1/cd
+    [ "$out/marks$1.iso" -nt "$here/marks.c" ] && [ "$out/marks$1.sym" -nt "$here/marks.c" ] && return
+    echo "  marks$1.iso"
+    mkdir -p "$tree/dev" "$cd"
+    kernel "$2" || return 1
+    gcc "-m$1" -O2 -fno-pie -no-pie -static -nostdlib -ffreestanding -fno-stack-protector -fcf-protection=none \
+        -o "$tree/init" "$here/marks.c" -lgcc && nm "$tree/init" >"$out/marks$1.sym" || return 1
+    mknod "$tree/dev/console" c 5 1 2>/dev/null || true
+    pack "$tree" >"$cd/initrd.img"
+    cp "$work/kernel/boot/vmlinuz-$version" "$cd/vmlinuz" &&
+        isolinux "$cd" 'quiet nokaslr norandmaps tsc=reliable mitigations=off xen_emul_unplug=never panic=5' &&
+        write_iso "$out/marks$1.iso" MARKS "$cd"
+)
 
 "$here/../../demo/mkiso.sh" "$demo"
 take memtest.iso memtest86+ usr/lib/memtest86+/memtest86+x64.iso
@@ -159,5 +175,7 @@ dev_guest || failed=1
 ide_guest || failed=1
 floppy_program floppy && floppy_program video || failed=1
 debuggee || failed=1
+marks 64 "$(ls "$demo"/debs/linux-image-[0-9]*.deb 2>/dev/null | tail -n 1)" || failed=1
+i386_kernel && marks 32 "$(ls "$out"/debs/linux-image-*-686_*_i386.deb | tail -n 1)" || failed=1
 "$here/mknic.sh" "$out" "$demo" || failed=1      # nic64.iso, nic32.iso, nic64/
 exit $failed

@@ -87,9 +87,12 @@ static void help_config(void)
 
     puts("Variables of a domain's config (see xmdomain.cfg(5)):\n");
     for (unsigned i = 0; i < n; i++) {
-        printf("  %-30s %s%s%s%s\n", keys[i].name, keys[i].help, *keys[i].help ? " " : "",
-               keys[i].status == KEY_LATER ? "(not available yet) " : "",
-               keys[i].status == KEY_HARMLESS ? "(accepted, does nothing)" : "");
+        g_autofree char *value = keys[i].status == KEY_WORKS && *keys[i].fallback
+                                 ? g_strdup_printf(" [%s]", keys[i].fallback) : g_strdup("");
+
+        printf("  %-30s %s%s%s\n", keys[i].name, keys[i].help, value,
+               keys[i].status == KEY_LATER ? " (not available yet)" :
+               keys[i].status == KEY_HARMLESS ? " (accepted, does nothing)" : "");
     }
 }
 
