@@ -3,8 +3,11 @@
  * jit_test.c - what random programs have found in the translator, each as a test of its own.  The guests
  * are those of sys_guest.h; code is translated at its first run.
  */
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "hypervisor/soft/core.h"
+#include "hypervisor/soft/jit/xlat.h"
 #include "tests/cpu/oracle.h"
 #include "tests/cpu/sys_guest.h"
 
@@ -93,4 +96,55 @@ Test(jit, a_domains_128_vcpus_all_have_a_translator)
     cr_assert_null(engine_soft.vcpu_create(g->engine, (Vcpu *)g, SOFT_MAX_VCPUS, 0, NULL, NULL));
     for (unsigned id = 1; id < SOFT_MAX_VCPUS; id++)
         engine_soft.vcpu_destroy(g->engine->cpus[id]);
+}
+
+/* A megabyte of additions from memory, three times; then how much code there is at the end. */
+static size_t code_of_a_megabyte(Guest *g)
+{
+    enum { AT = 0x80000, COUNT = 170000, TIMES = 3 };
+    static const uint8_t end[] = { 0x49, 0x74, 5, 0xe9 };       /* dec ecx; jz over; jmp start; hlt */
+    uint32_t expect = 0, back;
+    uint8_t *code = malloc(COUNT * 6 + 16), *p = code;
+
+    for (unsigned n = 0; n < COUNT; n++, p += 6) {
+        uint32_t from = 0x40000 + n % 1021 * 4;
+
+        memcpy(p, "\x03\x05", 2);                               /* add eax, [from] */
+        memcpy(p + 2, &from, 4);
+        expect += n % 1021 * 0x01234567;
+    }
+    memcpy(p, end, sizeof end);
+    back = (uint32_t)-(COUNT * 6 + 8);
+    memcpy(p + 4, &back, 4);
+    p[8] = 0xf4;
+    for (unsigned n = 0; n < 1021; n++)
+        ram_put(g, 0x40000 + n * 4, 4, n * 0x01234567);
+    guest_code(g, AT, code, COUNT * 6 + 9);
+    free(code);
+    g->s.rip = AT;
+    g->s.gpr[0] = 0;
+    g->s.gpr[1] = TIMES;
+    run_to(g, AT + COUNT * 6 + 8);
+    eq_hex((uint32_t)g->s.gpr[0], TIMES * expect);
+    return (size_t)(g->cpu->jit->p - g->cpu->jit->rw);
+}
+
+Test(jit, code_stays_within_the_vcpus_share_of_64_mib)
+{
+    enum { VCPUS = 64, SHARE = (64 << 20) / VCPUS };
+    Guest *g = flat32();
+    unsigned char resident[(32 << 20) / 4096] = { 0 };
+    size_t pages;
+
+    cr_assert(code_of_a_megabyte(g) > 2 * SHARE);
+    guest_free(g);
+    g = flat32();
+    for (unsigned id = 1; id < VCPUS; id++)
+        cr_assert(engine_soft.vcpu_create(g->engine, (Vcpu *)g, id, 2 * id, NULL, NULL));
+    cr_expect(code_of_a_megabyte(g) <= SHARE);
+    cr_assert_leq(g->cpu->jit->size, sizeof resident * 4096);
+    pages = g->cpu->jit->size / 4096;
+    cr_assert_eq(mincore(g->cpu->jit->rw, g->cpu->jit->size, resident), 0);
+    for (size_t n = SHARE / 4096; n < pages; n++)
+        cr_assert_not(resident[n] & 1, "page %zu", n);
 }
