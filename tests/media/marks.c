@@ -135,7 +135,7 @@ static void on_signal(int n)
 static void signals(void)
 {
     struct { void (*handler)(int); unsigned long flags; void (*restorer)(void); uint64_t mask; }
-        action = { on_signal, 0x04000000, restorer, 0 };
+        action = { on_signal, 0x04000004, restorer, 0 };        /* SA_RESTORER, SA_SIGINFO */
     long self = call(SYS_GETPID, 0, 0, 0, 0);
 
     call(SYS_SIGACTION, 10, (long)&action, 0, 8);

@@ -10,6 +10,7 @@
 #   marks64.iso, marks32.iso  Debian's kernels with marks.c as init; its labels: marks64.sym, marks32.sym
 #   video.bin             another, that draws in BIOS and VBE modes (video.S)
 #   net.iso, dev.iso      Debian's kernel, drivers of networks or of other devices, a shell on ttyS0
+#   fb.iso                Debian's kernel in a VESA mode, with DRM drivers in /drm, mouse and key events
 #   ide.iso               Debian's kernel and eject, hdparm, smartctl, blkdiscard for IDE drives
 #   usb.iso               Debian's USB drivers and a shell (mkusb.sh)
 # Packages are fetched once, into OUTDIR/debs.  What is there already is not made again.
@@ -95,6 +96,18 @@ ide_guest() {
     guest ide IDE 'ata_piix sd_mod sr_mod isofs sg button' xen_emul_unplug=never </dev/null
 }
 
+# vesafb from the start; the DRM drivers wait in /drm until somebody loads them.
+fb_guest() {
+    local root=$work/fb.root m f
+    [ -e "$out/fb.iso" ] && return
+    demo_kernel "$demo" || return 1
+    for m in cirrus bochs; do
+        mkdir -p "$root/drm"
+        module_files $m | while read -r f; do cp "$f" "$root/drm/" && echo "/drm/${f##*/}" >>"$root/drm/$m"; done
+    done
+    guest fb FB 'psmouse evdev' 'xen_emul_unplug=never vga=0x317' </dev/null
+}
+
 # A program of some sectors that boots from a floppy.
 floppy_program() { # NAME
     [ "$out/$1.bin" -nt "$here/$1.S" ] && [ "$out/$1.bin" -nt "$here/serial.inc" ] && return
@@ -173,6 +186,7 @@ net_guest || failed=1
 "$here/mkusb.sh" "$out" "$demo" || failed=1
 dev_guest || failed=1
 ide_guest || failed=1
+fb_guest || failed=1
 floppy_program floppy && floppy_program video || failed=1
 debuggee || failed=1
 marks 64 "$(ls "$demo"/debs/linux-image-[0-9]*.deb 2>/dev/null | tail -n 1)" || failed=1
