@@ -198,6 +198,13 @@ typedef struct EngineCaps {
                                      * hypercall page, get to EngineHost.hypercall */
 } EngineCaps;
 
+/* Something that an engine counts for people who look for lost time. */
+typedef struct EngineCounter {
+    const char *name;
+    uint64_t value;
+} EngineCounter;
+#define ENGINE_COUNTERS 16
+
 typedef struct EngineOps {
     const char *name;               /* "kvm", "soft", "interp" */
     bool sees_posts;                /* run() compares *code_ring_prod as it goes, not only when kicked;
@@ -250,6 +257,9 @@ typedef struct EngineOps {
     bool (*debug_points)(Engine *e, const DebugPoint *points, unsigned n);
     void (*debug_step)(EngineVcpu *ev, bool on);
     void (*debug_hit)(const EngineVcpu *ev, DebugHit *hit);
+    /* Fills out (ENGINE_COUNTERS of them), how many it returns, under get_state's rules.  NULL: this engine
+     * counts nothing. */
+    unsigned (*counters)(const EngineVcpu *ev, EngineCounter *out);
 } EngineOps;
 
 extern const EngineOps engine_soft;

@@ -125,6 +125,18 @@ static void cmd_nmi(GdbSession *s, char **word, GString *out)
     g_string_append_printf(out, "vCPU %u gets it when it goes on.\n", s->cpu);
 }
 
+static void cmd_counters(GdbSession *s, char **word, GString *out)
+{
+    EngineCounter counter[ENGINE_COUNTERS];
+    unsigned n = s->target->counters(s->opaque, s->cpu, counter);
+
+    (void)word;
+    g_string_append_printf(out, "vCPU %u%s\n", s->cpu, n ? ", since it was made:" : ": this engine counts nothing.");
+    for (unsigned i = 0; i < n; i++) {
+        g_string_append_printf(out, "%14" G_GINT64_MODIFIER "u  %s\n", counter[i].value, counter[i].name);
+    }
+}
+
 static const Command *commands(unsigned *count)
 {
     static const Command all[] = {
@@ -137,6 +149,7 @@ static const Command *commands(unsigned *count)
         { "translate", "ADDRESS", "where the vCPU's page tables map a linear address",
           cmd_translate },
         { "nmi", "", "a non-maskable interrupt for the vCPU", cmd_nmi },
+        { "counters", "", "what the engine has counted for the vCPU", cmd_counters },
     };
 
     *count = G_N_ELEMENTS(all);

@@ -482,6 +482,13 @@ static void target_nmi(void *opaque, unsigned cpu)
     domain_unlock(d);
 }
 
+static unsigned target_counters(void *opaque, unsigned cpu, EngineCounter *out)
+{
+    Domain *d = ((GdbServer *)opaque)->d;
+
+    return d->ops->counters ? d->ops->counters(d->vcpu[cpu]->ev, out) : 0;
+}
+
 static const GdbTarget target_ops = {
     .send = target_send,
     .get = target_get,
@@ -495,6 +502,7 @@ static const GdbTarget target_ops = {
     .interrupt = target_interrupt,
     .kill = target_kill,
     .nmi = target_nmi,
+    .counters = target_counters,
 };
 
 /* --- connections --- */

@@ -49,6 +49,8 @@ typedef struct GdbTarget {
     void (*interrupt)(void *opaque);
     void (*kill)(void *opaque);
     void (*nmi)(void *opaque, unsigned cpu);
+    /* What the engine has counted for this vCPU: fills ENGINE_COUNTERS at most, returns how many. */
+    unsigned (*counters)(void *opaque, unsigned cpu, EngineCounter *out);
 } GdbTarget;
 
 /* What monitor commands change, and what outlives one connection.  arch < 0: as the guest runs. */

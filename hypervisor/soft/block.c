@@ -193,6 +193,7 @@ static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
 static void block_kill(Cpu *c, Block *b)
 {
     b->valid = 0;
+    cpu_priv(c)->count[COUNT_KILLED]++;
     jit_block_killed(c, b);
     if (b == c->block)
         for (unsigned n = 0; n <= b->count; n++)
@@ -267,6 +268,7 @@ void block_flush(Cpu *c)
         k->jumps[n].tag = ~0ull;
     k->used = 0;
     k->generation++;
+    cpu_priv(c)->count[COUNT_DROPPED]++;
     jit_flush(c);
 }
 
@@ -515,6 +517,7 @@ static Block *build(Cpu *c, Fetch *f, unsigned max)
             (b->len > in_first && memcmp(f->bytes + in_first, f->host2, b->len - in_first)))
             continue;
         block_insert(c, b, p1, b->len > in_first ? p2 : NULL);
+        cpu_priv(c)->count[COUNT_DECODED]++;
         jit_block_new(c, b);
         return b;
     }
@@ -556,6 +559,7 @@ Block *block_find(Cpu *c)
     PhysRef p;
     Fetch f;                    /* large: not cleared */
 
+    cpu_priv(c)->count[COUNT_FOUND]++;
     c->block = NULL;
     if (in_64 ? (uint64_t)((int64_t)(c->rip << 16) >> 16) != c->rip
               : c->rip > c->seg[SEG_CS].limit)

@@ -41,6 +41,10 @@ typedef struct BaseOf {
     uint32_t limit, attr, mode;
 } BaseOf;
 
+/* What soft_counters() tells; its names are there. */
+enum { COUNT_DECODED, COUNT_TRANSLATED, COUNT_KILLED, COUNT_DROPPED, COUNT_FOUND, COUNT_BODIES, COUNT_FILLED,
+       COUNT_FLUSHES, COUNT_PAGE_FLUSHES, COUNT_LOOKS, COUNT_EVENTS, COUNT_LEFT, COUNT_ALL };
+
 typedef struct CpuPriv {
     Vcpu *vcpu;                 /* the real one; Cpu.vcpu is a cookie for the wrapped host */
     /* Of linear to physical mappings, for supervisor and user code; in jump_tag's upper bits. */
@@ -71,6 +75,7 @@ typedef struct CpuPriv {
     unsigned filled_count[TLB_NONE];
     /* By hash of the guest page: every entry with a write tag, as table << TLB_BITS | index. */
     uint16_t writers[WRITERS_SETS][WRITERS_WAYS];
+    uint64_t count[COUNT_ALL];
     uint64_t large_map[1024 / 64];  /* hash of linear 2 MiB regions with entries of large pages */
     bool huge_seen;
 

@@ -309,6 +309,7 @@ void tlb_flush_all(Cpu *c)
     }
     memset(p->large_map, 0, sizeof p->large_map);
     p->huge_seen = false;
+    p->count[COUNT_FLUSHES]++;
     mmu_epoch_bump(c);
 }
 
@@ -324,6 +325,7 @@ void tlb_flush_local(Cpu *c)
         }
         p->filled_count[t] = 0;
     }
+    p->count[COUNT_FLUSHES]++;
     epoch_bump(c, 1);
     if (p->super_local)
         epoch_bump(c, 0);
@@ -337,6 +339,7 @@ void tlb_flush_page(Cpu *c, uint64_t linear)
     unsigned h = large_hash(linear), at = tlb_index(linear);
     bool large = p->huge_seen || (p->large_map[h / 64] >> (h % 64) & 1);
 
+    p->count[COUNT_PAGE_FLUSHES]++;
     for (unsigned t = 0; t < TLB_NONE; t++) {
         if (c->tlbs[t][at].rtag == (linear & ~0xfffull) ||
             c->tlb_info[t][at].xtag == (linear & ~0xfffull))
@@ -393,6 +396,7 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
 
     if (!w->global && (entry_empty(c, table, at) || (info->gpa & TLBF_GLOBAL)))
         filled_note(p, table, at);
+    p->count[COUNT_FILLED]++;
     e->rtag = w->read_ok ? page : TLB_INVALID(at);
     info->xtag = w->exec_ok ? page : TLB_INVALID(at);
     e->wtag = w->write_now && !rom && page_quiet(c->engine, w->gpa) ? page : TLB_INVALID(at);

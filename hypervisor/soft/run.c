@@ -54,6 +54,7 @@ void soft_request_look(Cpu *c)
 /* --- events --- */
 static bool deliver(Cpu *c, int vector, int type, bool has_error, uint32_t error)
 {
+    cpu_priv(c)->count[COUNT_EVENTS]++;
     c->exc_vector = -1;
     c->halted = 0;
     c->shadow = 0;
@@ -145,6 +146,7 @@ static enum Look look(Cpu *c, enum VcpuStop *stop)
         guest_leave(c);
         guest_enter(c);
     }
+    p->count[COUNT_LOOKS]++;
     if (*c->code_ring_prod != *c->code_ring_seen)
         c->host->drain_code_ring(c->vcpu);
     if (poll & POLL_STOP) {

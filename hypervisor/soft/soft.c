@@ -26,6 +26,7 @@ static void tell_waiters(Engine *e)
 
 void guest_leave(Cpu *c)
 {
+    cpu_priv(c)->count[COUNT_LEFT]++;
     fpu_leave(c);
     __atomic_exchange_n(&cpu_priv(c)->in_guest, 0, __ATOMIC_SEQ_CST);
     tell_waiters(c->engine);
@@ -345,6 +346,23 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
     return c;
 }
 
+static unsigned soft_counters(const EngineVcpu *c, EngineCounter *out)
+{
+    static const char *const names[COUNT_ALL] = {
+        [COUNT_DECODED] = "blocks decoded", [COUNT_TRANSLATED] = "blocks translated",
+        [COUNT_KILLED] = "blocks killed, because their code changed", [COUNT_DROPPED] = "caches full and dropped",
+        [COUNT_FOUND] = "blocks looked for by address", [COUNT_BODIES] = "bodies called by translated code",
+        [COUNT_FILLED] = "TLB entries filled", [COUNT_FLUSHES] = "TLB flushes", [COUNT_PAGE_FLUSHES] = "INVLPG and the like",
+        [COUNT_LOOKS] = "looks at what is due", [COUNT_EVENTS] = "exceptions and interrupts",
+        [COUNT_LEFT] = "calls of the hypervisor",
+    };
+
+    _Static_assert(COUNT_ALL <= ENGINE_COUNTERS, "room for all");
+    for (unsigned n = 0; n < COUNT_ALL; n++)
+        out[n] = (EngineCounter){ names[n], cpu_priv(c)->count[n] };
+    return COUNT_ALL;
+}
+
 static void soft_kick(EngineVcpu *c, bool stop)
 {
     __atomic_fetch_or(&c->poll, stop ? POLL_KICK | POLL_STOP : POLL_KICK, __ATOMIC_SEQ_CST);
@@ -545,7 +563,7 @@ static void soft_code_written(Engine *e, uint64_t gpa, uint64_t len)
     .code_written = soft_code_written, \
     .debug_points = soft_debug_points, \
     .debug_step = soft_debug_step, \
-    .debug_hit = soft_debug_hit, \
+    .debug_hit = soft_debug_hit, .counters = soft_counters, \
 }
 
 const EngineOps engine_soft = SOFT_OPS("soft", soft_create);

@@ -116,6 +116,13 @@ static void fake_nmi(void *o, unsigned cpu)
     f->nmis += cpu + 1;
 }
 
+static unsigned fake_counters(void *o, unsigned cpu, EngineCounter *out)
+{
+    (void)o;
+    out[0] = (EngineCounter){ "things", cpu + 12345 };
+    return 1;
+}
+
 static void connect_as(bool long_mode)
 {
     if (f->session) {
@@ -136,7 +143,7 @@ static void setup(void)
                              .about = fake_about, .read = fake_read, .write = fake_write,
                              .translate = fake_translate, .points = fake_points,
                              .resume = fake_resume, .interrupt = fake_interrupt,
-                             .kill = fake_kill, .nmi = fake_nmi };
+                             .kill = fake_kill, .nmi = fake_nmi, .counters = fake_counters };
     f->settings.arch = -1;
     f->sent = g_string_new(NULL);
     f->points_limit = DEBUG_POINTS;
@@ -690,6 +697,9 @@ Test(gdb, monitor_explains_itself_and_refuses_nonsense)
 
         cr_expect(*answer, "monitor %s", lines[i]);
     }
+    g_autofree char *counted = monitor("counters");
+
+    cr_expect_not_null(strstr(counted, "12345  things\n"));
     g_free(monitor("nmi"));
     cr_expect_eq(f->nmis, 1);
 }

@@ -284,6 +284,7 @@ static uintptr_t call_body(Cpu *c, const Insn *i, Block *b)
 
     if (c->x87_live)
         x87_take_back(c);
+    cpu_priv(c)->count[COUNT_BODIES]++;
     c->block = b;
     c->rip = b->rip;
     c->jit_insn[0] = *i;
@@ -515,6 +516,7 @@ static void op_warming(Cpu *c, const Insn *i)
         ((Insn *)(uintptr_t)i)->fn = b->first;
         return b->first(c, i);
     }
+    cpu_priv(c)->count[COUNT_TRANSLATED]++;
     ((Insn *)(uintptr_t)i)->fn = op_translated;
     e = &c->jumps[jump_hash(b->rip)];
     if (e->block == b)
