@@ -3,6 +3,7 @@
 #include "tools/xend/api.h"
 
 #include <string.h>
+#include <time.h>
 #include "tools/xend/pin.h"
 
 #define INFO_TIMEOUT_MS 1500
@@ -77,6 +78,7 @@ static Value *host_entry(Xend *x)
     Value *v = value_new(VALUE_DICT), *vcpus = value_list();
     g_autofree char *stat = NULL, *mem = NULL;
     uint64_t total = 0, used = 0, user = 0, nice = 0, system = 0;
+    struct timespec up;
     const char *p;
 
     if (g_file_get_contents("/proc/stat", &stat, NULL, NULL)) {
@@ -99,7 +101,8 @@ static Value *host_entry(Xend *x)
     value_set_int(v, "vcpus", g_get_num_processors());
     value_set_str(v, "state", "r-----");
     value_set(v, "cpu_time", value_float((double)(user + nice + system) / sysconf(_SC_CLK_TCK)));
-    value_set_int(v, "start_time", x->started);
+    clock_gettime(CLOCK_BOOTTIME, &up);         /* as xm reads /proc/uptime for it */
+    value_set_int(v, "start_time", g_get_real_time() / G_USEC_PER_SEC - up.tv_sec);
     for (unsigned i = 0; i < g_get_num_processors(); i++) {
         Value *e = value_new(VALUE_DICT);
 
