@@ -352,7 +352,8 @@ static unsigned soft_counters(const EngineVcpu *c, EngineCounter *out)
         [COUNT_DECODED] = "blocks decoded", [COUNT_TRANSLATED] = "blocks translated",
         [COUNT_KILLED] = "blocks killed, because their code changed", [COUNT_DROPPED] = "caches full and dropped",
         [COUNT_FOUND] = "blocks looked for by address", [COUNT_BODIES] = "bodies called by translated code",
-        [COUNT_FILLED] = "TLB entries filled", [COUNT_FLUSHES] = "TLB flushes", [COUNT_PAGE_FLUSHES] = "INVLPG and the like",
+        [COUNT_FILLED] = "TLB entries filled", [COUNT_FLUSHES] = "TLB flushes",
+        [COUNT_PAGE_FLUSHES] = "INVLPG and the like",
         [COUNT_LOOKS] = "looks at what is due", [COUNT_EVENTS] = "exceptions and interrupts",
         [COUNT_LEFT] = "calls of the hypervisor",
     };
