@@ -13,10 +13,12 @@
 #include <gio/gio.h>
 #include <libaio.h>
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define FILE_BOUNCE (1u << 20)      /* most bytes of a step through a bounce buffer */
@@ -407,7 +409,7 @@ static bool io_give(FileIo *io)
         flush_elsewhere(io);
         return true;
     }
-    if (io->op == BLOCK_READ && !io->file->direct) {
+    if (io->op == BLOCK_READ && io->file->waits) {
         read_cached(io);
         return true;
     }
@@ -443,7 +445,7 @@ static void submit_waiting(FileQueue *q)
                 io_give(io);
             } else if (io->op == BLOCK_FLUSH) {
                 flush_elsewhere(io);
-            } else if (io->op == BLOCK_READ && !io->file->direct) {
+            } else if (io->op == BLOCK_READ && io->file->waits) {
                 read_cached(io);
             } else {
                 io_run_here(io);
@@ -643,6 +645,14 @@ static bool probe_direct(int fd)
     return false;
 }
 
+/* Reads from memory never wait. */
+static bool in_memory(int fd)
+{
+    struct statfs st;
+
+    return fstatfs(fd, &st) == 0 && (st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC);
+}
+
 static bool fail(const BlockFile *f, GError **error, int code, const char *what)
 {
     g_set_error(error, G_IO_ERROR, code, "%s: %s", f->name, what);
@@ -690,6 +700,7 @@ BlockFile *file_open(FileQueue *q, int fd, const char *name, bool read_only, GEr
         fail(f, error, G_IO_ERROR_INVALID_ARGUMENT, "not opened for reading");
     } else if (file_measure(f, error)) {
         f->direct = probe_direct(fd);
+        f->waits = !f->direct && !in_memory(fd);
         f->discards = !read_only;
         return f;
     }

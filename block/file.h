@@ -28,6 +28,7 @@ typedef struct BlockFile {
     bool read_only;
     bool regular;                   /* a file, whose holes read as zeros */
     bool direct;                    /* O_DIRECT: everything in multiples of 512 */
+    bool waits;                     /* a read may have to wait for a disk or a server */
     bool discards;                  /* until the file system refuses */
     bool grows;                     /* an image's file: reads past its end give zeros */
     int flush_error;                /* a failed fdatasync() of cached data is never made good */

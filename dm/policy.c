@@ -23,6 +23,7 @@ static const SandboxCall calls[] = {
     { SCMP_SYS(fdatasync), "FLUSH CACHE", 0 },
     { SCMP_SYS(fallocate), "TRIM", 0 },
     { SCMP_SYS(fstat), "size of a new medium", 0 },
+    { SCMP_SYS(fstatfs), "where a new medium is", 0 },
     { SCMP_SYS(newfstatat), "fstat of newer C libraries", 0 },
     { SCMP_SYS(lseek), "size of a new medium", 0 },
     { SCMP_SYS(read), "events, timers, serial lines", 0 },
