@@ -2,9 +2,12 @@
 """What users get wrong: each mistake costs one line, which says what, where and what to do, and an
 exit status of its own."""
 import os
+import shutil
 import socket
+import subprocess
+import unittest
 
-from harness import BIN, Case, run
+from harness import BIN, Case, run, wait_for
 
 
 class Mistakes(Case):
@@ -57,6 +60,27 @@ class Mistakes(Case):
         self.assertIn('no drive', self.error('cd-insert', 'owner', 'hdc', '/nowhere.iso'))
         self.assertIn('between 1 and maxmem', self.error('mem-set', 'owner', '4000'))
         self.host.good('destroy', 'owner')
+
+    def test_image_between_a_domain_and_qemus_tools(self):
+        if not shutil.which('qemu-io'):
+            raise unittest.SkipTest('the package qemu-utils is missing')
+
+        def qemu_io(path, *options):
+            return run('qemu-io', '-f', 'raw', *options, '-c', 'read 0 512', path).status == 0
+
+        cd, disk = self.host.image('cd.iso', mib=2), self.host.image('written.img', mib=2)
+        d = self.host.create('both', disk=[f'file:{cd},hdc:cdrom,r', f'file:{disk},hda,w'])
+        self.addCleanup(d.close)
+        self.assertTrue(qemu_io(cd, '-r'))
+        self.assertFalse(qemu_io(cd))
+        self.assertFalse(qemu_io(disk, '-r'))
+        self.host.good('destroy', 'both')
+        self.assertTrue(qemu_io(disk))
+        holder = subprocess.Popen(['qemu-io', '-f', 'raw', cd], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        self.addCleanup(holder.communicate, b'quit\n')
+        wait_for('the locks of qemu-io', 10, lambda: 'lock:' in ''.join(
+            open(f.path).read() for f in os.scandir(f'/proc/{holder.pid}/fdinfo')))
+        self.refused('in use by qemu-io', disk=[f'file:{cd},hdc:cdrom,r'])
 
     def test_domain_and_command_that_do_not_exist(self):
         self.assertIn("Domain 'nobody' does not exist", self.error('destroy', 'nobody', status=3))

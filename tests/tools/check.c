@@ -400,6 +400,73 @@ Test(check, images_are_looked_at)
     g_rmdir(dir);
 }
 
+/* Two open files of one image; what the second gets while the first has it. */
+static bool second_gets(const char *path, bool first_writes, bool second_writes)
+{
+    int first = open(path, O_RDWR | O_CLOEXEC), second = open(path, O_RDWR | O_CLOEXEC);
+    bool free_before = !image_locked(second, second_writes), locked, got;
+
+    cr_assert(free_before && image_lock(first, first_writes));
+    locked = image_locked(second, second_writes);
+    got = image_lock(second, second_writes);
+    cr_expect_neq(locked, got);
+    close(first);
+    close(second);
+    return got;
+}
+
+Test(check, image_has_many_readers_or_one_writer)
+{
+    char path[] = "/tmp/ghXXXXXX";
+
+    close(g_mkstemp(path));
+    cr_expect(second_gets(path, false, false));
+    cr_expect_not(second_gets(path, false, true));
+    cr_expect_not(second_gets(path, true, false));
+    cr_expect_not(second_gets(path, true, true));
+    g_unlink(path);
+}
+
+/* The bytes that QEMU locks for a permission and against one, each of them shared. */
+static int open_as_qemu(const char *path, const off_t *bytes)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    for (; *bytes; bytes++) {
+        struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = *bytes, .l_len = 1 };
+
+        cr_assert_eq(fcntl(fd, F_OFD_SETLK, &l), 0);
+    }
+    return fd;
+}
+
+Test(check, image_locks_are_those_of_qemu)
+{
+    static const off_t reader[] = { 100, 201, 203, 0 }, writer[] = { 100, 101, 103, 201, 203, 0 };
+    char path[] = "/tmp/ghXXXXXX";
+    int ours = g_mkstemp(path), theirs = open_as_qemu(path, reader);
+    struct flock deny = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 200, .l_len = 1 };
+
+    cr_expect(image_lock(ours, false));
+    /* a reader of QEMU's asks whether anybody lets none read, a writer whether anybody lets none write */
+    cr_expect_eq(fcntl(theirs, F_OFD_GETLK, &deny), 0);
+    cr_expect_eq(deny.l_type, F_UNLCK);
+    deny = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 201, .l_len = 1 };
+    cr_expect_eq(fcntl(theirs, F_OFD_GETLK, &deny), 0);
+    cr_expect_eq(deny.l_type, F_RDLCK);
+    close(theirs);
+    close(ours);
+    theirs = open_as_qemu(path, writer);
+    ours = open(path, O_RDWR | O_CLOEXEC);
+    cr_expect_not(image_lock(ours, false));
+    close(ours);
+    ours = open(path, O_RDWR | O_CLOEXEC);
+    cr_expect_not(image_lock(ours, true));
+    close(ours);
+    close(theirs);
+    g_unlink(path);
+}
+
 Test(check, vifs_are_parsed)
 {
     g_autoptr(Messages) m = messages_new();

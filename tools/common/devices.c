@@ -276,14 +276,13 @@ static char *find_locker(dev_t dev, ino_t ino)
 char *image_holder(const char *path, bool writable)
 {
     int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
-    struct flock lock = { .l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
     struct stat st;
     char *holder = NULL;
 
     if (fd < 0) {
         return NULL;
     }
-    if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK) {
+    if (image_locked(fd, writable)) {
         holder = fstat(fd, &st) == 0 ? find_locker(st.st_dev, st.st_ino) : NULL;
         if (!holder) {
             holder = g_strdup("another process");

@@ -53,7 +53,6 @@ static bool add_layer(DiskChain *c, const DiskConfig *d, const char *path, const
                       bool lock, char **error)
 {
     bool top = c->layers == 0, writable = top && d->writable;
-    struct flock how = { .l_type = writable ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
     struct stat st, other;
     int fd = open_image(path, writable, d->shared || !lock, d->cdrom);
 
@@ -78,7 +77,7 @@ static bool add_layer(DiskChain *c, const DiskConfig *d, const char *path, const
         return false;
     }
     /* qemu-nbd locks what it opens. */
-    if (lock && !d->shared && !(top && d->foreign) && fcntl(fd, F_OFD_SETLK, &how) != 0) {
+    if (lock && !d->shared && !(top && d->foreign) && !image_lock(fd, writable)) {
         g_autofree char *holder = image_holder(path, writable);
 
         *error = g_strdup_printf("image %s is in use by %s", path,

@@ -183,6 +183,10 @@ bool usb_check_host(const UsbConfig *usb, Messages *messages);
 void usb_clear(UsbConfig *usb);
 bool uuid_valid(const char *text);
 char *image_holder(const char *path, bool writable);    /* who locks it: text, or NULL */
+/* Locks an open image until fd is closed; false: somebody writes it, or for a writer, has it open. */
+bool image_lock(int fd, bool writable);
+/* Whether image_lock() would fail because of another open file. */
+bool image_locked(int fd, bool writable);
 int vnc_try_listen(const char *address, unsigned port); /* a listening socket, or -1 with errno */
 const char *action_name(Action action);
 
