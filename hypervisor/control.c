@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 #include "hypervisor/core_dump.h"
@@ -15,6 +16,8 @@
 #include "hypervisor/vcpu.h"
 #include "include/ctl_proto.h"
 #include "lib/fdpass.h"
+
+#define NO_COUNTERS "this domain's CPU engine counts nothing (cpu='soft' and cpu='interp' do)"
 
 struct Control {
     Domain *d;
@@ -143,6 +146,36 @@ static void dump(Control *c, const CtlMsg *m, int fd)
     domain_unpause(c->d);
 }
 
+/* A line each: the sum of all vCPUs, and behind it each one's share where there are several. */
+static void counters(Control *c, const CtlMsg *m)
+{
+    Domain *d = c->d;
+    g_autofree EngineCounter *all = g_new0(EngineCounter, (size_t)d->nvcpus * ENGINE_COUNTERS);
+    g_autoptr(GString) text = g_string_new(NULL);
+    unsigned n = 0;
+
+    if (!d->ops->counters) {
+        reply(c, m->id, ENOTSUP, 0, NO_COUNTERS, strlen(NO_COUNTERS));
+        return;
+    }
+    for (unsigned v = 0; v < d->nvcpus; v++) {
+        n = d->ops->counters(d->vcpu[v]->ev, &all[v * ENGINE_COUNTERS]);
+    }
+    for (unsigned k = 0; k < n; k++) {
+        uint64_t sum = 0;
+
+        for (unsigned v = 0; v < d->nvcpus; v++) {
+            sum += all[v * ENGINE_COUNTERS + k].value;
+        }
+        g_string_append_printf(text, "%-55s %14" PRIu64, all[k].name, sum);
+        for (unsigned v = 0; d->nvcpus > 1 && v < d->nvcpus; v++) {
+            g_string_append_printf(text, " %14" PRIu64, all[v * ENGINE_COUNTERS + k].value);
+        }
+        g_string_append_c(text, '\n');
+    }
+    reply(c, m->id, 0, 0, text->str, text->len);
+}
+
 static void handle(Control *c, const CtlMsg *m, int fd)
 {
     switch (m->type) {
@@ -168,6 +201,9 @@ static void handle(Control *c, const CtlMsg *m, int fd)
         break;
     case CTL_DUMP_CORE:
         dump(c, m, fd);
+        break;
+    case CTL_COUNTERS:
+        counters(c, m);
         break;
     case CTL_SHUTDOWN:
         if (m->a > SHUTDOWN_CRASH) {

@@ -184,6 +184,14 @@ typedef struct EngineHost {
 
 enum { IRQ_EXTINT = 1, IRQ_NMI = 2 };
 
+/* How often a vCPU did something that costs time.  name is static. */
+typedef struct EngineCounter {
+    const char *name;
+    uint64_t value;
+} EngineCounter;
+
+#define ENGINE_COUNTERS 64      /* at most */
+
 /* Features an engine offers; the CPUID policy is cut down to these. */
 typedef struct EngineCaps {
     uint32_t leaf1_ecx, leaf1_edx, leaf7_ebx, leaf7_ecx, leaf7_edx;
@@ -197,13 +205,6 @@ typedef struct EngineCaps {
     bool     bare_hypercalls;       /* VMCALL/VMMCALL anywhere in the guest, not only in its
                                      * hypercall page, get to EngineHost.hypercall */
 } EngineCaps;
-
-/* Something that an engine counts for people who look for lost time. */
-typedef struct EngineCounter {
-    const char *name;
-    uint64_t value;
-} EngineCounter;
-#define ENGINE_COUNTERS 16
 
 typedef struct EngineOps {
     const char *name;               /* "kvm", "soft", "interp" */
@@ -257,8 +258,7 @@ typedef struct EngineOps {
     bool (*debug_points)(Engine *e, const DebugPoint *points, unsigned n);
     void (*debug_step)(EngineVcpu *ev, bool on);
     void (*debug_hit)(const EngineVcpu *ev, DebugHit *hit);
-    /* Fills out (ENGINE_COUNTERS of them), how many it returns, under get_state's rules.  NULL: this engine
-     * counts nothing. */
+    /* Fills out (ENGINE_COUNTERS) and returns how many; NULL: this engine counts nothing.  Any thread. */
     unsigned (*counters)(const EngineVcpu *ev, EngineCounter *out);
 } EngineOps;
 

@@ -24,6 +24,7 @@ enum CtlType {
     CTL_SYSRQ,                  /* reserved */
     CTL_DUMP_CORE,              /* with a descriptor to write an ELF core to */
     CTL_SHUTDOWN,               /* a = ShutdownReason: as SCHEDOP_shutdown for the whole domain */
+    CTL_COUNTERS,               /* reply body: text: what the vCPUs' engine has counted */
     /* xend -> qemu-dm */
     CTL_CHANGE_MEDIUM = 64,     /* body: drive ("hdc", "fda"), then, if it is not one raw image,
                                    a space and the formats of its layers ("hdc qcow2/raw"); with

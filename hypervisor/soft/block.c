@@ -16,7 +16,7 @@
 #include "hypervisor/soft/ops.h"
 
 #define ARENA_SIZE (16u << 20)  /* for each of the first vCPUs */
-#define ARENA_FIRST 32u
+#define ARENA_FIRST 16u
 #define HASH_SIZE (1u << 15)
 #define PAGE_HASH_SIZE (1u << 12)
 #define COPY_SIZE (BLOCK_INSNS * 15)
@@ -56,12 +56,11 @@ void jump_unlinked(Cpu *c, const Insn *i)
 {
     const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
 
-    if (!chain_ok(c) || e->rip != c->rip || e->tag != c->jump_tag || !e->block->valid ||
-        *c->code_ring_prod != *c->code_ring_seen)
+    if (!chain_ok(c) || !jump_ok(c, e) || *c->code_ring_prod != *c->code_ring_seen)
         return;
-    if ((i->aux & BRANCH_LINKABLE) && c->block->valid)
-        ((Insn *)(uintptr_t)i)->disp = (int32_t)((const char *)e->block - (const char *)i);
-    return block_enter(c, e->block);
+    if ((i->aux & BRANCH_LINKABLE) && c->block->valid && jump_block(e)->gpa2 == ~0ull)
+        ((Insn *)(uintptr_t)i)->disp = (int32_t)((const char *)jump_block(e) - (const char *)i);
+    return block_enter(c, jump_block(e));
 }
 
 BlockCache *block_cache_new(unsigned id)
@@ -80,7 +79,7 @@ BlockCache *block_cache_new(unsigned id)
         return NULL;
     }
     for (unsigned n = 0; n < JUMP_SIZE; n++)
-        k->jumps[n].tag = ~0ull;
+        k->jumps[n].tag = JUMP_TAG_NONE;
     return k;
 }
 
@@ -193,7 +192,7 @@ static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
 static void block_kill(Cpu *c, Block *b)
 {
     b->valid = 0;
-    cpu_priv(c)->count[COUNT_KILLED]++;
+    count(c, COUNT_BLOCKS_KILLED);
     jit_block_killed(c, b);
     if (b == c->block)
         for (unsigned n = 0; n <= b->count; n++)
@@ -252,23 +251,28 @@ void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len)
     }
 }
 
+void block_jumps_forget(Cpu *c)
+{
+    for (unsigned n = 0; n < JUMP_SIZE; n++)
+        cpu_priv(c)->cache->jumps[n].tag = JUMP_TAG_NONE;
+}
+
 /* The arena's bytes stay as they are until the next block is built: the block being run, if any,
  * ends by itself. */
 void block_flush(Cpu *c)
 {
     BlockCache *k = cpu_priv(c)->cache;
 
+    count(c, COUNT_CODE_FLUSHES);
     block_stop(c);
     for (unsigned n = 0; n < PAGE_HASH_SIZE; n++)
         for (PageCode *p = k->pages[n]; p; p = p->next)
             page_release(c, p);
     memset(k->pages, 0, sizeof k->pages);
     memset(k->hash, 0, sizeof k->hash);
-    for (unsigned n = 0; n < JUMP_SIZE; n++)
-        k->jumps[n].tag = ~0ull;
+    block_jumps_forget(c);
     k->used = 0;
     k->generation++;
-    cpu_priv(c)->count[COUNT_DROPPED]++;
     jit_flush(c);
 }
 
@@ -420,6 +424,7 @@ static void block_key(Cpu *c, Block *b, uint64_t gpa)
     b->gpa2 = ~0ull;
     b->rip = c->rip;
     b->cs_base = (c->mode & MODE_SIZE_MASK) == MODE_64 ? 0 : c->seg[SEG_CS].base;
+    b->cs_limit = (c->mode & MODE_SIZE_MASK) == MODE_64 ? ~0u : c->seg[SEG_CS].limit;
     b->mode = c->mode & BLOCK_MODES;
     b->valid = 1;
     b->page_next = b->page_next2 = b->hash_next = NULL;
@@ -432,6 +437,7 @@ static Block *build_scratch(Cpu *c, Fetch *f)
 {
     Block *b = cpu_priv(c)->cache->scratch;
 
+    count(c, COUNT_BLOCKS_ONCE);
     block_key(c, b, f->gpa);
     if (!decode_block(c, b, f, 1)) {
         fetch_second(c, f);
@@ -516,33 +522,46 @@ static Block *build(Cpu *c, Fetch *f, unsigned max)
         if (memcmp(f->bytes, f->host, in_first) ||
             (b->len > in_first && memcmp(f->bytes + in_first, f->host2, b->len - in_first)))
             continue;
+        count(c, COUNT_BLOCKS_BUILT);
         block_insert(c, b, p1, b->len > in_first ? p2 : NULL);
-        cpu_priv(c)->count[COUNT_DECODED]++;
         jit_block_new(c, b);
         return b;
     }
 }
 
-static bool second_page_same(Cpu *c, const Block *b, uint64_t linear)
+static bool is_global(const PhysRef *p)
+{
+    return p->info && (p->info->gpa & TLBF_GLOBAL);
+}
+
+/* The page after that of linear, as the MMU has it now. */
+static uint64_t second_page(Cpu *c, uint64_t linear, PhysRef *p)
 {
     uint64_t next = (linear | 0xfff) + 1;
+
+    next = (c->mode & MODE_SIZE_MASK) == MODE_64 ? next : (uint32_t)next;
+    fetch_translate(c, next, p);
+    return next;
+}
+
+static bool second_page_same(Cpu *c, const Block *b, uint64_t linear)
+{
     PhysRef p;
 
     if (b->gpa2 == ~0ull)
         return true;
-    fetch_translate(c, (c->mode & MODE_SIZE_MASK) == MODE_64 ? next : (uint32_t)next, &p);
+    second_page(c, linear, &p);
     return p.gpa == b->gpa2;
 }
 
-/* What the MMU must know of a jump cache entry to drop it in time. */
-static void jump_noted(Cpu *c, uint64_t linear, bool global)
+/* Why the jump cache couldn't tell. */
+static void lookup_count(Cpu *c)
 {
-    CpuPriv *p = cpu_priv(c);
-    unsigned user = !!(c->mode & MODE_USER), h = code_map_hash(linear);
+    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
 
-    p->code_map[user][h / 64] |= 1ull << (h % 64);
-    if (!user && !global)
-        p->super_local = true;
+    count(c, e->rip != c->rip || e->tag == JUMP_TAG_NONE ? COUNT_LOOKUPS_NEW
+             : e->tag != c->jump_tag ? COUNT_LOOKUPS_MODE
+             : jump_block(e)->valid ? COUNT_LOOKUPS_MOVED : COUNT_LOOKUPS_KILLED);
 }
 
 Block *block_find(Cpu *c)
@@ -552,25 +571,26 @@ Block *block_find(Cpu *c)
     bool step = c->poll & POLL_STEP;
     uint64_t base = in_64 ? 0 : c->seg[SEG_CS].base;
     uint32_t mode = c->mode & BLOCK_MODES;
-    uint64_t tag = c->jump_tag;
+    uint32_t limit = in_64 ? ~0u : c->seg[SEG_CS].limit;
+    unsigned forgotten = cpu_priv(c)->code_pages_forgotten;
     bool global;
     Block *b, **at;
     JumpEntry *j;
     PhysRef p;
     Fetch f;                    /* large: not cleared */
 
-    cpu_priv(c)->count[COUNT_FOUND]++;
     c->block = NULL;
     if (in_64 ? (uint64_t)((int64_t)(c->rip << 16) >> 16) != c->rip
-              : c->rip > c->seg[SEG_CS].limit)
+              : c->rip > limit)
         raise_gp0(c, NULL);
     f.linear = in_64 ? c->rip : (uint32_t)(base + c->rip);
     fetch_translate(c, f.linear, &p);
-    global = p.info && (p.info->gpa & TLBF_GLOBAL);
+    global = is_global(&p);
     f.gpa = p.gpa;
     f.gpa2 = ~0ull;
     f.host = p.host;
     f.host2 = NULL;
+    lookup_count(c);
     if (!p.host || (step && !(mode & MODE_TF))) {
         fetch_first(c, &f);
         return build_scratch(c, &f);
@@ -581,21 +601,27 @@ Block *block_find(Cpu *c)
             continue;
         }
         if (b->gpa == f.gpa && b->rip == c->rip && b->mode == mode && b->cs_base == base &&
-            (in_64 || c->rip + b->len - 1 <= c->seg[SEG_CS].limit) &&
-            second_page_same(c, b, f.linear))
+            b->cs_limit == limit && second_page_same(c, b, f.linear))
             break;
         at = &b->hash_next;
     }
     if (!b)
         b = build(c, &f, mode & MODE_TF ? 1 : BLOCK_INSNS);
     /* Requests taken while a block was built may have flushed the TLB. */
-    if (b->gpa2 == ~0ull && b != k->scratch && c->jump_tag == tag) {
-        jump_noted(c, f.linear, global);
-        j = &k->jumps[jump_hash(c->rip)];
-        j->rip = c->rip;
-        j->tag = c->jump_tag;
-        j->block = b;
-        j->code = b->code_mem ? jit_code(c, b) : c->jit_leave;
+    if (b == k->scratch || cpu_priv(c)->code_pages_forgotten != forgotten)
+        return b;
+    code_page_note(c, f.linear, b->gpa, global);
+    if (b->gpa2 != ~0ull) {
+        uint64_t next = second_page(c, f.linear, &p);
+
+        code_page_note(c, next, p.gpa, is_global(&p));
     }
+    j = &k->jumps[jump_hash(c->rip)];
+    j->rip = c->rip;
+    j->tag = c->jump_tag;
+    j->page = code_page_key(f.linear, b->gpa);
+    j->slot = (uint32_t)(uintptr_t)code_page_slot(c, !!(mode & MODE_USER), f.linear);
+    j->block = (uint32_t)(uintptr_t)b;
+    j->code = (uint32_t)(uintptr_t)(b->code_mem ? jit_code(c, b) : c->jit_leave);
     return b;
 }

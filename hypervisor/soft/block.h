@@ -2,7 +2,7 @@
 /*
  * block.h - decoded blocks, the jump cache, and how near branches go from block to block.
  *
- * A block's key is its physical address, RIP, CS base and the parts of Cpu.mode in BLOCK_MODES.
+ * A block's key is its physical address, RIP, CS base and limit, and the parts of Cpu.mode in BLOCK_MODES.
  * Blocks belong to one vCPU, so nothing here is locked.  Memory of a block is reused only when the
  * whole cache is dropped, between blocks; until then an invalid block keeps valid == 0, which is
  * all that a link to it looks at.
@@ -16,7 +16,7 @@
 #define BLOCK_MODES (MODE_SIZE_MASK | MODE_PROT | MODE_V86 | MODE_USER | MODE_SS32 | \
                      MODE_LMA | MODE_TF | MODE_FLAT | MODE_AC | MODE_AM | \
                      MODE_WATCH)
-#define JUMP_BITS 14
+#define JUMP_BITS 16
 #define JUMP_SIZE (1u << JUMP_BITS)
 #define JUMP_FACTOR 0x9e3779b1u
 
@@ -24,7 +24,9 @@ typedef struct BlockCache BlockCache;
 
 struct Block {
     uint64_t gpa, rip, cs_base;
-    uint64_t gpa2;              /* page of the part behind a page boundary, or ~0 */
+    uint64_t gpa2;              /* with an instruction (then it has one) that goes on in the next page:
+                                   that page; else ~0 */
+    uint32_t cs_limit;          /* ~0 in 64-bit mode */
     Block *hash_next, *page_next, *page_next2;
     uint32_t mode;
     uint16_t len, count;
@@ -38,17 +40,56 @@ struct Block {
     Insn insn[];                /* count, then op_block_end */
 };
 
-/* Found by RIP alone; good while tag is Cpu.jump_tag and the block is valid. */
+/*
+ * Cpu.code_pages: for each linear page modulo CODE_PAGES a key of both page numbers, exact: 36 bits of a
+ * canonical address, 28 of a physical one (SOFT_PHYS_BITS).  Where there is a block's key code that
+ * jumps there may go to the block without a look at the TLB.
+ */
+#define CODE_PAGES (1u << 16)
+#define CODE_PAGE_GPA_BITS 28
+#define CODE_PAGE_NONE (~0ull)          /* in a slot */
+#define CODE_PAGE_NEVER (~0ull - 1)     /* is in no slot */
+
+static inline uint64_t code_page_key(uint64_t linear, uint64_t gpa)
+{
+    return linear >> 12 << CODE_PAGE_GPA_BITS | gpa >> 12;
+}
+
+static inline uint64_t *code_page_slot(const Cpu *c, unsigned user, uint64_t linear)
+{
+    return &c->code_pages[user][linear >> 12 & (CODE_PAGES - 1)];
+}
+
+static inline uint64_t block_linear(const Block *b, uint64_t rip)
+{
+    return (b->mode & MODE_SIZE_MASK) == MODE_64 ? rip : (uint32_t)(b->cs_base + rip);
+}
+
+static inline uint64_t block_second_linear(const Block *b)
+{
+    uint64_t next = (block_linear(b, b->rip) | 0xfff) + 1;
+
+    return (b->mode & MODE_SIZE_MASK) == MODE_64 ? next : (uint32_t)next;
+}
+
+/* Found by RIP alone; good while tag is Cpu.jump_tag and the slot has page: jump_ok().  What it names
+ * lies below 4 GiB (low_alloc()). */
 typedef struct JumpEntry {
-    uint64_t rip, tag;
-    const Block *block;
-    const uint8_t *code;        /* where translated code goes on */
+    uint64_t rip, page;
+    uint32_t tag;
+    uint32_t slot;              /* address of a slot of Cpu.code_pages */
+    uint32_t block;             /* of the Block */
+    uint32_t code;              /* where translated code goes on */
 } JumpEntry;
+
+#define JUMP_TAG_NONE (~0u)
 
 static inline unsigned jump_hash(uint64_t rip)
 {
     return (uint32_t)rip * JUMP_FACTOR >> (32 - JUMP_BITS);
 }
+
+static inline Block *jump_block(const JumpEntry *e) { return (Block *)(uintptr_t)e->block; }
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -81,14 +122,24 @@ static inline bool chain_ok(const Cpu *c)
     return likely(!c->poll && sp > c->stack_floor);
 }
 
+static inline bool jump_ok(const Cpu *c, const JumpEntry *e)
+{
+    const Block *b = jump_block(e);
+
+    return likely(e->rip == c->rip && e->tag == c->jump_tag &&
+                  *(const uint64_t *)(uintptr_t)e->slot == e->page && b->valid) &&
+           (likely(b->gpa2 == ~0ull) ||
+            *code_page_slot(c, !!(b->mode & MODE_USER), block_second_linear(b)) ==
+                code_page_key(block_second_linear(b), b->gpa2));
+}
+
 /* c->rip is set: goes on there if that is quick, else back to the run loop. */
 static inline void jump_cached(Cpu *c)
 {
     const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
 
-    if (likely(e->rip == c->rip && e->tag == c->jump_tag && e->block->valid && chain_ok(c) &&
-               *c->code_ring_prod == *c->code_ring_seen))
-        return block_enter(c, e->block);
+    if (likely(jump_ok(c, e) && chain_ok(c) && *c->code_ring_prod == *c->code_ring_seen))
+        return block_enter(c, jump_block(e));
 }
 
 void jump_unlinked(Cpu *c, const Insn *i);

@@ -12,12 +12,16 @@
 
 #include <pthread.h>
 #include "hypervisor/soft/block.h"
+#include "hypervisor/soft/counters.h"
 #include "hypervisor/soft/cpu.h"
 
 #define SOFT_MAX_VCPUS 128
 #define SOFT_PHYS_BITS 40
 #define RANGE_ROOM 64
 #define TLB_FILLED 1024
+#define LARGE_SLOTS 4096
+#define CODE_PAGES_LISTED 2048
+#define CS_SEEN 256
 #define WRITERS_SETS 4096
 #define WRITERS_WAYS 4
 
@@ -41,19 +45,20 @@ typedef struct BaseOf {
     uint32_t limit, attr, mode;
 } BaseOf;
 
-/* What soft_counters() tells; its names are there. */
-enum { COUNT_DECODED, COUNT_TRANSLATED, COUNT_KILLED, COUNT_DROPPED, COUNT_FOUND, COUNT_BODIES, COUNT_FILLED,
-       COUNT_FLUSHES, COUNT_PAGE_FLUSHES, COUNT_LOOKS, COUNT_EVENTS, COUNT_LEFT, COUNT_ALL };
+/* Slots of Cpu.code_pages; when there are more of them count is CODE_PAGES_LISTED + 1. */
+typedef struct CodePageList {
+    uint16_t slot[CODE_PAGES_LISTED];
+    unsigned count;
+} CodePageList;
 
 typedef struct CpuPriv {
     Vcpu *vcpu;                 /* the real one; Cpu.vcpu is a cookie for the wrapped host */
-    /* Of linear to physical mappings, for supervisor and user code; in jump_tag's upper bits. */
-    uint64_t epoch[2];
-    uint64_t code_map[2][64];   /* hash of the linear pages that jump cache entries are of */
-    bool super_local;           /* there are supervisor entries of pages that are not global */
+    CodePageList code_page_list[2][2];  /* by user, global: slots that are filled */
+    unsigned code_pages_forgotten;      /* counts */
     BaseOf base_of[SEG_NONE];
-    uint64_t last_cs_base;
-    uint32_t last_cs_limit;
+    /* Numbers of bases and limits that CS had, for jump_tag: by hash; 0 where there is none. */
+    struct { uint64_t base; uint32_t limit; uint16_t number; } cs_seen[CS_SEEN];
+    uint16_t cs_number, cs_last;    /* the current one's; the last one given */
     unsigned irq_wait;          /* IRQ_* pending but not deliverable when last looked */
     bool watch;                 /* data breakpoints: all accesses take the slow path */
     bool exclusive;             /* this vCPU holds the exclusive section */
@@ -75,9 +80,13 @@ typedef struct CpuPriv {
     unsigned filled_count[TLB_NONE];
     /* By hash of the guest page: every entry with a write tag, as table << TLB_BITS | index. */
     uint16_t writers[WRITERS_SETS][WRITERS_WAYS];
-    uint64_t count[COUNT_ALL];
-    uint64_t large_map[1024 / 64];  /* hash of linear 2 MiB regions with entries of large pages */
-    bool huge_seen;
+    /* The linear regions of large pages that the TLB has met since it was flushed whole: keys (mmu.c),
+     * 0 where free.  With large_many there were too many to tell. */
+    uint64_t large[LARGE_SLOTS];
+    unsigned large_count;
+    bool large_many, huge_seen; /* huge: of 1 GiB */
+
+    uint64_t counters[SOFT_COUNTER_COUNT];  /* by count() only */
 
     /* shared */
     volatile uint32_t in_guest;
@@ -110,14 +119,16 @@ struct Engine {
 
 static inline CpuPriv *cpu_priv(const Cpu *c) { return c->priv; }
 
-static inline void jump_tag_update(Cpu *c)
+static inline void count(Cpu *c, enum SoftCounter which)
 {
-    c->jump_tag = cpu_priv(c)->epoch[!!(c->mode & MODE_USER)] << 16 | (c->mode & BLOCK_MODES);
+    uint64_t *n = &cpu_priv(c)->counters[which];
+
+    __atomic_store_n(n, *n + 1, __ATOMIC_RELAXED);
 }
 
-static inline unsigned code_map_hash(uint64_t linear)
+static inline void jump_tag_update(Cpu *c)
 {
-    return (linear >> 12 ^ linear >> 24) & 4095;
+    c->jump_tag = (uint32_t)cpu_priv(c)->cs_number << 16 | (c->mode & BLOCK_MODES);
 }
 
 static inline bool page_is_ram(const GuestMemory *m, uint64_t gpa)
@@ -168,7 +179,6 @@ void op_debug_stop(Cpu *c, const Insn *i);  /* body of a block on an execution p
 void tlb_init(Cpu *c);
 void tlb_drop_write_tags(Cpu *c);
 void tlb_drop_write_tags_of(Cpu *c, uint64_t gfn);
-void mmu_epoch_bump(Cpu *c);
 typedef struct PhysRef {
     uint8_t *host;              /* NULL: MMIO */
     uint64_t gpa;
@@ -183,6 +193,14 @@ enum { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
 /* After bytes of RAM were changed through a host pointer: code and dirty log. */
 void ram_written(Cpu *c, uint64_t gpa, unsigned len);
 
+/* code_pages.c */
+bool code_pages_init(Cpu *c);   /* false: no memory */
+void code_pages_free(Cpu *c);
+/* Code of the current mode at linear is at gpa. */
+void code_page_note(Cpu *c, uint64_t linear, uint64_t gpa, bool global);
+void code_pages_forget(Cpu *c, bool global_too);
+void code_pages_forget_at(Cpu *c, uint64_t linear, uint64_t len);   /* 4096, or a large page's */
+
 /* block.c */
 Block *block_find(Cpu *c);      /* the block at c->rip; raises a fault that fetching it meets */
 void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len);
@@ -190,6 +208,8 @@ void block_flush(Cpu *c);
 void block_stop(Cpu *c);        /* the block being run, if any, ends with this instruction */
 BlockCache *block_cache_new(unsigned id);
 void block_cache_attach(Cpu *c);     /* sets Cpu.jumps */
+/* No jump cache entry counts any more. */
+void block_jumps_forget(Cpu *c);
 void block_cache_free(Cpu *c);
 
 /* decode.c */

@@ -229,23 +229,6 @@ static bool entry_empty(const Cpu *c, unsigned table, unsigned index)
            c->tlb_info[table][index].xtag == TLB_INVALID(index);
 }
 
-static void epoch_bump(Cpu *c, unsigned user)
-{
-    CpuPriv *p = cpu_priv(c);
-
-    p->epoch[user]++;
-    memset(p->code_map[user], 0, sizeof p->code_map[user]);
-    if (!user)
-        p->super_local = false;
-    jump_tag_update(c);
-}
-
-void mmu_epoch_bump(Cpu *c)
-{
-    epoch_bump(c, 0);
-    epoch_bump(c, 1);
-}
-
 /* How many entries of a table aren't global, and the n-th of them; more may be told. */
 static unsigned filled_count(const CpuPriv *p, unsigned table)
 {
@@ -301,22 +284,24 @@ void tlb_flush_all(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
 
+    count(c, COUNT_TLB_FLUSHES_ALL);
     for (unsigned t = 0; t < TLB_NONE; t++) {
         for (unsigned k = 0; k < TLB_SIZE; k++)
             if (!entry_empty(c, t, k))
                 entry_clear(c, t, k);
         p->filled_count[t] = 0;
     }
-    memset(p->large_map, 0, sizeof p->large_map);
-    p->huge_seen = false;
-    p->count[COUNT_FLUSHES]++;
-    mmu_epoch_bump(c);
+    memset(p->large, 0, sizeof p->large);
+    p->large_count = 0;
+    p->large_many = p->huge_seen = false;
+    code_pages_forget(c, true);
 }
 
 void tlb_flush_local(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
 
+    count(c, COUNT_TLB_FLUSHES_LOCAL);
     for (unsigned t = 0; t < TLB_NONE; t++) {
         for (unsigned n = 0, end = filled_count(p, t); n < end; n++) {
             unsigned at = filled_at(p, t, n);
@@ -325,38 +310,79 @@ void tlb_flush_local(Cpu *c)
         }
         p->filled_count[t] = 0;
     }
-    p->count[COUNT_FLUSHES]++;
-    epoch_bump(c, 1);
-    if (p->super_local)
-        epoch_bump(c, 0);
+    code_pages_forget(c, false);
 }
 
-static unsigned large_hash(uint64_t lin) { return (lin >> 21 ^ lin >> 31) & 1023; }
+/* --- regions with large pages --- */
+/* A page of 4 MiB has two of 2 MiB. */
+static uint64_t large_key(uint64_t lin) { return lin >> 21 << 2 | 1; }
+static uint64_t huge_key(uint64_t lin) { return lin >> 30 << 2 | 2; }
+
+/* Where key is, or the free slot where it would be: the table is never more than half full. */
+static unsigned large_slot(const CpuPriv *p, uint64_t key)
+{
+    unsigned h = key * 0x9e3779b97f4a7c15ull >> 52 & (LARGE_SLOTS - 1);
+
+    while (p->large[h] && p->large[h] != key)
+        h = (h + 1) & (LARGE_SLOTS - 1);
+    return h;
+}
+
+static void large_note(CpuPriv *p, uint64_t key)
+{
+    unsigned h = large_slot(p, key);
+
+    if (p->large[h])
+        return;
+    if (p->large_count == LARGE_SLOTS / 2) {
+        p->large_many = true;
+        return;
+    }
+    p->large[h] = key;
+    p->large_count++;
+}
+
+static bool large_at(const CpuPriv *p, uint64_t lin)
+{
+    return p->large_many || p->large[large_slot(p, large_key(lin))] ||
+           (p->huge_seen && p->large[large_slot(p, huge_key(lin))]);
+}
+
+/* Entries of large pages in the table that have linear in them. */
+static void large_clear(Cpu *c, unsigned table, uint64_t linear)
+{
+    for (unsigned k = 0; k < TLB_SIZE; k++) {
+        const TlbInfo *info = &c->tlb_info[table][k];
+        uint64_t tag = c->tlbs[table][k].rtag;
+        unsigned shift = info->gpa & TLBF_HUGE ? 30 : c->cr4 & CR4_PAE ? 21 : 22;
+
+        if (tag == TLB_INVALID(k))
+            tag = info->xtag;
+        if ((info->gpa & TLBF_LARGE) && tag >> shift == linear >> shift)
+            entry_clear(c, table, k);
+    }
+}
 
 void tlb_flush_page(Cpu *c, uint64_t linear)
 {
     CpuPriv *p = cpu_priv(c);
-    unsigned h = large_hash(linear), at = tlb_index(linear);
-    bool large = p->huge_seen || (p->large_map[h / 64] >> (h % 64) & 1);
+    unsigned at = tlb_index(linear);
+    bool large = large_at(p, linear);
 
-    p->count[COUNT_PAGE_FLUSHES]++;
+    count(c, large ? COUNT_TLB_FLUSHES_LARGE : COUNT_TLB_FLUSHES_PAGE);
     for (unsigned t = 0; t < TLB_NONE; t++) {
         if (c->tlbs[t][at].rtag == (linear & ~0xfffull) ||
             c->tlb_info[t][at].xtag == (linear & ~0xfffull))
             entry_clear(c, t, at);
-        for (unsigned k = 0; large && k < TLB_SIZE; k++) {
-            const TlbInfo *info = &c->tlb_info[t][k];
-            uint64_t tag = c->tlbs[t][k].rtag == TLB_INVALID(k) ? info->xtag : c->tlbs[t][k].rtag;
-            unsigned shift = info->gpa & TLBF_HUGE ? 30 : c->cr4 & CR4_PAE ? 21 : 22;
-
-            if ((info->gpa & TLBF_LARGE) && tag >> shift == linear >> shift)
-                entry_clear(c, t, k);
-        }
+        if (large)
+            large_clear(c, t, linear);
     }
-    h = code_map_hash(linear);
-    for (unsigned user = 0; user < 2; user++)
-        if (large || (p->code_map[user][h / 64] >> (h % 64) & 1))
-            epoch_bump(c, user);
+    if (large && p->huge_seen)
+        code_pages_forget(c, true);
+    else if (large)
+        code_pages_forget_at(c, linear & ~0x3fffffull, 0x400000);
+    else
+        code_pages_forget_at(c, linear, 4096);
 }
 
 /* May writes go without a look?  Not to pages with decoded code or with a dirty log. */
@@ -394,9 +420,11 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
     TlbInfo *info = &c->tlb_info[table][at];
     bool rom = c->mem->types[w->gpa >> 12] != MEM_RAM;
 
+    count(c, COUNT_TLB_FILLS);
+    if (!entry_empty(c, table, at) && e->rtag != page && info->xtag != page)
+        count(c, COUNT_TLB_REPLACED);
     if (!w->global && (entry_empty(c, table, at) || (info->gpa & TLBF_GLOBAL)))
         filled_note(p, table, at);
-    p->count[COUNT_FILLED]++;
     e->rtag = w->read_ok ? page : TLB_INVALID(at);
     info->xtag = w->exec_ok ? page : TLB_INVALID(at);
     e->wtag = w->write_now && !rom && page_quiet(c->engine, w->gpa) ? page : TLB_INVALID(at);
@@ -409,12 +437,9 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
     if (e->wtag == page)
         writer_note(c, table, at, w->gpa >> 12);
     if (w->large) {
-        unsigned h = large_hash(lin);
-        p->large_map[h / 64] |= 1ull << (h % 64);
-        if (!(c->cr4 & CR4_PAE)) {
-            h = large_hash(lin ^ 1ull << 21);
-            p->large_map[h / 64] |= 1ull << (h % 64);
-        }
+        large_note(p, w->huge ? huge_key(lin) : large_key(lin));
+        if (!(c->cr4 & CR4_PAE))
+            large_note(p, large_key(lin ^ 1ull << 21));
         p->huge_seen |= w->huge;
     }
 }
@@ -479,6 +504,7 @@ void ram_written(Cpu *c, uint64_t gpa, unsigned len)
         /* The store is visible before the granules are read: whoever marks one after that compares
          * its bytes with the new ones (build() in block.c). */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        count(c, COUNT_STORES_NEAR_CODE);
         bits = __atomic_load_n(&e->granules[gpa >> 12], __ATOMIC_RELAXED);
         if (bits & mask) {
             block_invalidate(c, gpa, len);

@@ -127,11 +127,34 @@ static void update_bases(Cpu *c)
     c->fbase_r[SEG_NONE + 1] = c->fbase_w[SEG_NONE + 1] = FBASE_NONE;
 }
 
+/* CpuPriv.cs_number: the same whenever CS has the same base and limit. */
+static void cs_number(Cpu *c)
+{
+    CpuPriv *p = cpu_priv(c);
+    uint64_t base = cpu_in_64(c) ? 0 : c->seg[SEG_CS].base;
+    uint32_t limit = cpu_in_64(c) ? 0xffffffff : c->seg[SEG_CS].limit;
+    unsigned h = (uint32_t)((base >> 4 ^ limit) * 0x9e3779b1u) >> 24;
+
+    _Static_assert(CS_SEEN == 256, "hashed to eight bits");
+    if (p->cs_seen[h].number && p->cs_seen[h].base == base && p->cs_seen[h].limit == limit) {
+        p->cs_number = p->cs_seen[h].number;
+        return;
+    }
+    if (p->cs_last == UINT16_MAX) {
+        block_jumps_forget(c);
+        memset(p->cs_seen, 0, sizeof p->cs_seen);
+        p->cs_last = 0;
+    }
+    p->cs_number = ++p->cs_last;
+    p->cs_seen[h].base = base;
+    p->cs_seen[h].limit = limit;
+    p->cs_seen[h].number = p->cs_number;
+}
+
 void cpu_update_mode(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
-    uint32_t limit, old = c->mode;
-    uint64_t base;
+    uint32_t old = c->mode;
 
     c->mode = mode_bits(c);
     if (c->mode & old & MODE_64) {      /* the other segments are what they were */
@@ -150,15 +173,8 @@ void cpu_update_mode(Cpu *c)
     else
         c->tlb = c->tlbs[TLB_SUPER];
 
-    base = cpu_in_64(c) ? 0 : c->seg[SEG_CS].base;
-    limit = cpu_in_64(c) ? 0xffffffff : c->seg[SEG_CS].limit;
-    if (base != p->last_cs_base || limit != p->last_cs_limit) {
-        p->last_cs_base = base;
-        p->last_cs_limit = limit;
-        mmu_epoch_bump(c);
-    } else {
-        jump_tag_update(c);
-    }
+    cs_number(c);
+    jump_tag_update(c);
 }
 
 void cpu_update_segment(Cpu *c, unsigned seg, const Seg *old)

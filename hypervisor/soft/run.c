@@ -54,7 +54,10 @@ void soft_request_look(Cpu *c)
 /* --- events --- */
 static bool deliver(Cpu *c, int vector, int type, bool has_error, uint32_t error)
 {
-    cpu_priv(c)->count[COUNT_EVENTS]++;
+    if (type == EVENT_EXTINT || type == EVENT_NMI)
+        count(c, COUNT_INTERRUPTS);
+    else
+        count(c, vector == EXC_PF ? COUNT_PAGE_FAULTS : COUNT_EXCEPTIONS);
     c->exc_vector = -1;
     c->halted = 0;
     c->shadow = 0;
@@ -142,11 +145,11 @@ static enum Look look(Cpu *c, enum VcpuStop *stop)
     uint32_t poll = __atomic_fetch_and(&c->poll, 0, __ATOMIC_SEQ_CST);
     enum Look r;
 
+    count(c, COUNT_LOOKS);
     if (poll & POLL_REQUEST) {
         guest_leave(c);
         guest_enter(c);
     }
-    p->count[COUNT_LOOKS]++;
     if (*c->code_ring_prod != *c->code_ring_seen)
         c->host->drain_code_ring(c->vcpu);
     if (poll & POLL_STOP) {
@@ -166,6 +169,9 @@ static enum Look look(Cpu *c, enum VcpuStop *stop)
         *stop = VCPU_STOP_HALTED;
         return LOOK_STOP;
     }
+    /* Faults set RF, so each return from one comes here; without breakpoints it has nothing to hide. */
+    if (!(c->dr[7] & 0xff) && !c->engine->debug_exec)
+        c->rflags &= ~(uint32_t)RF_RF;
     if ((c->mode & MODE_TF) || (c->rflags & RF_RF) || (c->shadow && takeable(c)))
         return LOOK_STEP;
     c->shadow = 0;
@@ -218,10 +224,8 @@ static void run_blocks(Cpu *c)
 {
     do {
         const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
-        const Block *b = e->block;
+        const Block *b = likely(jump_ok(c, e)) ? jump_block(e) : block_find(c);
 
-        if (e->rip != c->rip || e->tag != c->jump_tag || !b->valid)
-            b = block_find(c);
         if (unlikely(b->insn[0].fn == op_debug_stop)) {
             debug_stop_exec(c);     /* with the shadow as it is */
             break;

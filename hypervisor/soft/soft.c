@@ -26,7 +26,7 @@ static void tell_waiters(Engine *e)
 
 void guest_leave(Cpu *c)
 {
-    cpu_priv(c)->count[COUNT_LEFT]++;
+    count(c, COUNT_LEFT);
     fpu_leave(c);
     __atomic_exchange_n(&cpu_priv(c)->in_guest, 0, __ATOMIC_SEQ_CST);
     tell_waiters(c->engine);
@@ -301,6 +301,7 @@ static void soft_vcpu_destroy(EngineVcpu *c)
     pthread_mutex_unlock(&e->lock);
     block_cache_free(c);
     jit_free(c);
+    code_pages_free(c);
     low_free(c->priv, sizeof(CpuPriv));
     low_free(c, sizeof *c);
 }
@@ -311,18 +312,16 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
     CpuPriv *p = low_alloc(sizeof *p);
     Cpu *c = low_alloc(sizeof *c);
 
-    if (!p || !c || id >= SOFT_MAX_VCPUS) {
+    if (p && c && id < SOFT_MAX_VCPUS && code_pages_init(c))
+        p->cache = block_cache_new(id);
+    if (!p || !c || !p->cache) {
+        if (c)
+            code_pages_free(c);
         low_free(p, sizeof *p);
         low_free(c, sizeof *c);
         return NULL;
     }
     p->vcpu = v;
-    p->cache = block_cache_new(id);
-    if (!p->cache) {
-        low_free(p, sizeof *p);
-        low_free(c, sizeof *c);
-        return NULL;
-    }
     c->priv = p;
     c->vcpu = (Vcpu *)(void *)c;        /* the wrapped host's cookie */
     c->engine = e;
@@ -344,24 +343,6 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
         e->cpu_count = id + 1;
     pthread_mutex_unlock(&e->lock);
     return c;
-}
-
-static unsigned soft_counters(const EngineVcpu *c, EngineCounter *out)
-{
-    static const char *const names[COUNT_ALL] = {
-        [COUNT_DECODED] = "blocks decoded", [COUNT_TRANSLATED] = "blocks translated",
-        [COUNT_KILLED] = "blocks killed, because their code changed", [COUNT_DROPPED] = "caches full and dropped",
-        [COUNT_FOUND] = "blocks looked for by address", [COUNT_BODIES] = "bodies called by translated code",
-        [COUNT_FILLED] = "TLB entries filled", [COUNT_FLUSHES] = "TLB flushes",
-        [COUNT_PAGE_FLUSHES] = "INVLPG and the like",
-        [COUNT_LOOKS] = "looks at what is due", [COUNT_EVENTS] = "exceptions and interrupts",
-        [COUNT_LEFT] = "calls of the hypervisor",
-    };
-
-    _Static_assert(COUNT_ALL <= ENGINE_COUNTERS, "room for all");
-    for (unsigned n = 0; n < COUNT_ALL; n++)
-        out[n] = (EngineCounter){ names[n], cpu_priv(c)->count[n] };
-    return COUNT_ALL;
 }
 
 static void soft_kick(EngineVcpu *c, bool stop)
@@ -545,6 +526,19 @@ static void soft_code_written(Engine *e, uint64_t gpa, uint64_t len)
         }
 }
 
+static unsigned soft_counters(const EngineVcpu *c, EngineCounter *out)
+{
+#define SOFT_COUNTER_TEXT(constant, text) text,
+    static const char *const names[] = { SOFT_COUNTERS(SOFT_COUNTER_TEXT) };
+#undef SOFT_COUNTER_TEXT
+    const uint64_t *counters = cpu_priv(c)->counters;
+
+    _Static_assert(SOFT_COUNTER_COUNT <= ENGINE_COUNTERS, "all are told");
+    for (unsigned n = 0; n < SOFT_COUNTER_COUNT; n++)
+        out[n] = (EngineCounter){ names[n], __atomic_load_n(&counters[n], __ATOMIC_RELAXED) };
+    return SOFT_COUNTER_COUNT;
+}
+
 #define SOFT_OPS(label, make) { \
     .name = (label), \
     .sees_posts = true, \
@@ -564,7 +558,8 @@ static void soft_code_written(Engine *e, uint64_t gpa, uint64_t len)
     .code_written = soft_code_written, \
     .debug_points = soft_debug_points, \
     .debug_step = soft_debug_step, \
-    .debug_hit = soft_debug_hit, .counters = soft_counters, \
+    .debug_hit = soft_debug_hit, \
+    .counters = soft_counters, \
 }
 
 const EngineOps engine_soft = SOFT_OPS("soft", soft_create);

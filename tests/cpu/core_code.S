@@ -180,6 +180,57 @@ snippet k_load_twice, 64        /* [RBX], a page table entry at RSI changed, INV
     hlt
 end k_load_twice
 
+snippet k_large, 64             /* RCX regions of 2 MiB from R9 on; then the same, INVLPG of [R8] */
+1:  mov rax, [r9]
+    add r9, 0x200000
+    dec rcx
+    jnz 1b
+    mov rax, [rbx]
+    mov [rsi], rdi
+    invlpg [r8]
+    mov rdx, [rbx]
+    hlt
+end k_large
+
+snippet k_crossing_moves, 64    /* calls RBX; the page table entry at RSI becomes RDI, then R8 */
+    mov ecx, 100
+1:  call rbx
+    add rdx, rax
+    cmp ecx, 61
+    jne 2f
+    mov [rsi], rdi
+    invlpg [r9]
+2:  cmp ecx, 31
+    jne 3f
+    mov [rsi], r8
+    mov rax, cr3
+    mov cr3, rax
+3:  dec ecx
+    jnz 1b
+    hlt
+end k_crossing_moves
+
+snippet k_code_moves, 64        /* calls RBX and RBP in turn; the entry at RSI becomes RDI, then R8 */
+    mov ecx, 100
+1:  call rbx
+    lea r12, [r12 + r12 * 2]
+    add r12, rax
+    call rbp
+    add rdx, rax
+    cmp ecx, 61
+    jne 2f
+    mov [rsi], rdi
+    invlpg [r9]
+2:  cmp ecx, 31
+    jne 3f
+    mov [rsi], r8
+    mov rax, cr3
+    mov cr3, rax
+3:  dec ecx
+    jnz 1b
+    hlt
+end k_code_moves
+
 snippet k_invpcid, 64           /* the same with INVPCID of type RCX, its descriptor at R8 */
     mov rax, [rbx]
     mov [rsi], rdi

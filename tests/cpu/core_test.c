@@ -332,6 +332,152 @@ Test(core, invlpg_makes_a_changed_entry_count)
     eq_hex(R(RDX), 0x2222);
 }
 
+/* Linear 4 MiB to 6 MiB and 1 GiB to 2 GiB are large pages of physical 0. */
+static void large_pages(uint64_t linear, uint64_t slot, uint64_t table)
+{
+    enum { PT = 0x50000, PD = 0x51000, PDPT = 0x52000, REGIONS = 0x53000, PS = 0x80 };
+
+    LOAD(g, k_large);
+    ram_put(g, DATA, 8, 0x1111);
+    ram_put(g, DATA + 0x1000, 8, 0x2222);
+    for (unsigned n = 0; n < 512; n++) {
+        ram_put(g, PT + n * 8, 8, (DATA + 0x1000) | PTE);
+        ram_put(g, PD + n * 8, 8, PT | PTE);
+        ram_put(g, PDPT + n * 8, 8, PD | PTE);
+        ram_put(g, REGIONS + n * 8, 8, PS | PTE);
+    }
+    ram_put(g, PD_AT + 2 * 8, 8, PS | PTE);
+    ram_put(g, PDPT_AT + 1 * 8, 8, PS | PTE);
+    for (unsigned n = 2; n < 512; n++) {
+        ram_put(g, PDPT_AT + n * 8, 8, REGIONS | PTE);
+    }
+    R(RCX) = 1;
+    R(9) = DATA;
+    R(RBX) = linear + DATA;
+    R(RSI) = slot;
+    R(RDI) = table;
+    R(8) = linear + 0x5000;
+}
+
+Test(core, invlpg_anywhere_in_a_page_of_2_mib_drops_all_of_it)
+{
+    large_pages(0x400000, PD_AT + 2 * 8, 0x50000 | PTE);
+    run_done(g);
+    eq_hex(R(RAX), 0x1111);
+    eq_hex(R(RDX), 0x2222);
+}
+
+Test(core, invlpg_anywhere_in_a_page_of_1_gib_drops_all_of_it)
+{
+    large_pages(0x40000000, PDPT_AT + 1 * 8, 0x51000 | PTE);
+    R(8) = 0x7ffff000;
+    run_done(g);
+    eq_hex(R(RAX), 0x1111);
+    eq_hex(R(RDX), 0x2222);
+}
+
+Test(core, invlpg_drops_all_of_a_large_page_after_thousands_of_others)
+{
+    large_pages(0x400000, PD_AT + 2 * 8, 0x50000 | PTE);
+    R(RCX) = 2100;
+    R(9) = 0x80000000 + DATA;
+    run_done(g);
+    eq_hex(R(RAX), 0x1111);
+    eq_hex(R(RDX), 0x2222);
+}
+
+/*
+ * A jump of which two bytes are in the page that moves, and which is all the code there; a jump in the
+ * page before leads to it.
+ */
+static void prepare_crossing_moves(void)
+{
+    static const uint8_t JUMP[] = { 0xe9, 0xfe, 0x8f }, FAR_OFF[] = { 0xb8, 1, 0, 0, 0, 0xc3 };
+
+    guest_code(g, DATA + 0xff0, "\xeb\x0b", 2);
+    guest_code(g, DATA + 0xffd, JUMP, sizeof JUMP);
+    for (unsigned n = 0; n < 3; n++) {
+        uint8_t code[sizeof FAR_OFF];
+
+        memcpy(code, FAR_OFF, sizeof code);
+        code[3] = (uint8_t)n;
+        guest_code(g, DATA + 0xa000 + n * 0x10000, code, sizeof code);
+        ram_put(g, DATA + 0x1000 + n * 0x1000, 2, n);
+    }
+    R(RBX) = DATA + 0xff0;
+    R(RDX) = 0;
+    R(RSI) = PT_AT + (DATA >> 12) * 8 + 8;
+    R(RDI) = (DATA + 0x2000) | PTE;
+    R(8) = (DATA + 0x3000) | PTE;
+    R(9) = DATA + 0x1000;
+}
+
+Test(core, an_instruction_across_pages_is_what_both_pages_have_now)
+{
+    extern const uint8_t k_crossing_moves[], k_crossing_moves_end[];
+
+    both_ways(k_crossing_moves, k_crossing_moves_end - k_crossing_moves, prepare_crossing_moves, -1);
+    eq_hex(R(RDX), 40 * 1 + 30 * 0x10001ull + 30 * 0x20001ull);
+}
+
+/* A function by way of a direct jump from another page, and by an indirect call. */
+static void prepare_code_moves(void)
+{
+    static const uint8_t JUMP[] = { 0xe9, 0xfb, 0x0f, 0, 0 }, MOV[] = { 0xb8, 0, 0, 0, 0, 0xc3 };
+
+    guest_code(g, DATA - 0x1000, JUMP, sizeof JUMP);
+    for (unsigned n = 0; n < 3; n++) {
+        guest_code(g, DATA + n * 0x1000, MOV, sizeof MOV);
+        ram_put(g, DATA + n * 0x1000 + 1, 4, 1 + n * 0x10000);
+    }
+    R(RBX) = DATA - 0x1000;
+    R(RBP) = DATA;
+    R(RDX) = R(12) = 0;
+    R(RSI) = PT_AT + (DATA >> 12) * 8;
+    R(RDI) = (DATA + 0x1000) | PTE;
+    R(8) = (DATA + 0x2000) | PTE;
+    R(9) = DATA + 0x345;
+}
+
+Test(core, code_in_a_page_that_moves_is_what_the_page_has_now)
+{
+    extern const uint8_t k_code_moves[], k_code_moves_end[];
+    uint64_t sum = 0;
+
+    both_ways(k_code_moves, k_code_moves_end - k_code_moves, prepare_code_moves, -1);
+    for (unsigned n = 0; n < 100; n++) {
+        sum = sum * 3 + (n < 40 ? 1 : n < 70 ? 0x10001 : 0x20001);
+    }
+    eq_hex(R(12), sum);
+    eq_hex(R(RDX), 40 * 1 + 30 * 0x10001ull + 30 * 0x20001ull);
+}
+
+/* The same where linear 4 MiB to 6 MiB is one page of 2 MiB at first. */
+static void prepare_large_code_moves(void)
+{
+    enum { PT = 0x50000, PS = 0x80 };
+
+    prepare_code_moves();
+    for (unsigned n = 0; n < 512; n++) {
+        ram_put(g, PT + n * 8, 8, (DATA + 0x1000) | PTE);
+        ram_put(g, PT + 0x1000 + n * 8, 8, (DATA + 0x2000) | PTE);
+    }
+    ram_put(g, PD_AT + 2 * 8, 8, PS | PTE);
+    R(RBX) = R(RBP) = 0x400000 + DATA;
+    R(RSI) = PD_AT + 2 * 8;
+    R(RDI) = PT | PTE;
+    R(8) = (PT + 0x1000) | PTE;
+    R(9) = 0x5ff000;
+}
+
+Test(core, code_in_a_large_page_that_moves_is_what_the_page_has_now)
+{
+    extern const uint8_t k_code_moves[], k_code_moves_end[];
+
+    both_ways(k_code_moves, k_code_moves_end - k_code_moves, prepare_large_code_moves, -1);
+    eq_hex(R(RDX), 40 * 1 + 30 * 0x10001ull + 30 * 0x20001ull);
+}
+
 /* Every type but those of other PCIDs drops an entry that is not global. */
 static void invpcid(unsigned type, uint64_t pcid, uint64_t linear)
 {

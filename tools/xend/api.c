@@ -92,6 +92,7 @@ static const Method methods[] = {
     { "xend.domain.screenshot", 2, true, api_screenshot },
     { "xend.domain.dump_core", 2, true, api_dump_core },
     { "xend.domain.dump_state", 2, true, api_dump_state },
+    { "xend.domain.counters", 1, true, api_counters },
     { "xend.domain.change_medium", 3, true, api_change_medium },
     { "xend.domain.block_attach", 4, true, api_block_attach },
     { "xend.domain.block_detach", 2, true, api_block_detach },

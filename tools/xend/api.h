@@ -45,6 +45,7 @@ void api_sysrq(Xend *x, Domain *d, RpcCall *call, const Value *params);
 void api_send_key(Xend *x, Domain *d, RpcCall *call, const Value *params);
 void api_screenshot(Xend *x, Domain *d, RpcCall *call, const Value *params);
 void api_dump_core(Xend *x, Domain *d, RpcCall *call, const Value *params);
+void api_counters(Xend *x, Domain *d, RpcCall *call, const Value *params);
 void api_dump_state(Xend *x, Domain *d, RpcCall *call, const Value *params);
 /* api_disk.c */
 void api_resize_disk(Xend *x, Domain *d, RpcCall *call, const Value *params);

@@ -120,3 +120,25 @@ void api_dump_state(Xend *x, Domain *d, RpcCall *call, const Value *params)
         into_file(d, call, d->dm, CTL_DUMP_STATE, api_text(params, 1), "dump-state");
     }
 }
+
+static void counted(void *opaque, int error, const CtlMsg *msg, const char *body)
+{
+    RpcCall *call = opaque;
+
+    (void)msg;
+    if (error) {
+        rpc_fault(call, FAULT_ERROR, "counters: %s",
+                  error == ECONNRESET ? "the domain ended" : *body ? body : g_strerror(error));
+    } else {
+        rpc_reply(call, value_str(body));
+    }
+}
+
+void api_counters(Xend *x, Domain *d, RpcCall *call, const Value *params)
+{
+    (void)x;
+    (void)params;
+    if (api_must_live(d, call)) {
+        control_request(d->hv, CTL_COUNTERS, 0, 0, NULL, -1, counted, call);
+    }
+}

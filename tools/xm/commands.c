@@ -667,6 +667,18 @@ int xm_usb_list(Xm *xm, int argc, char **argv)
     return 0;
 }
 
+int xm_counters(Xm *xm, int argc, char **argv)
+{
+    int status;
+    g_autoptr(Value) text = xm_call(xm, &status, "xend.domain.counters", xm_params(argv[0], NULL));
+
+    (void)argc;
+    if (text) {
+        fputs(text->s, stdout);
+    }
+    return status;
+}
+
 int xm_screenshot(Xm *xm, int argc, char **argv)
 {
     g_autofree char *path = g_canonicalize_filename(argv[1], NULL);

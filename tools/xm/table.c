@@ -55,6 +55,8 @@ static const XmCommand commands[] = {
       xm_vncviewer, NULL, "" },
     { "screenshot", "<Domain> <File>", "Write a PPM picture of the screen.", 2, 2, xm_screenshot,
       NULL, "" },
+    { "counters", "<Domain>", "Print what the CPU engine has counted: translations, TLB misses...", 1, 1,
+      xm_counters, NULL, "" },
     { "send-key", "<Domain> <Key>...", "Press keys, like ctrl-alt-del.", 2, -1, xm_send_key,
       "  --text TEXT                    Type TEXT on a US keyboard.\n", "" },
     { "dump-core", "[-L|-C|-R] <Domain> [Filename]", "Dump core for a specific domain.", 1, 3,

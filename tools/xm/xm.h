@@ -83,6 +83,7 @@ int xm_cd_eject(Xm *, int, char **);
 int xm_usb_add(Xm *, int, char **);
 int xm_usb_del(Xm *, int, char **);
 int xm_usb_list(Xm *, int, char **);
+int xm_counters(Xm *, int, char **);
 int xm_screenshot(Xm *, int, char **);
 int xm_dump_core(Xm *, int, char **);
 int xm_help(Xm *, int, char **);

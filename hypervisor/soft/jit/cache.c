@@ -270,11 +270,11 @@ static uintptr_t next_code(Cpu *c)
 {
     const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
 
-    if (!soft_quiet(c) || e->rip != c->rip || e->tag != c->jump_tag || e->code == c->jit_leave)
+    if (!soft_quiet(c) || !jump_ok(c, e) || e->code == (uintptr_t)c->jit_leave)
         return (uintptr_t)c->jit_left;
     c->shadow = 0;
     c->ring_seen = *c->code_ring_seen;
-    return (uintptr_t)e->code;
+    return e->code;
 }
 
 /* 0: go on behind the instruction; else the code to go to, Cpu.rip saying where that is. */
@@ -282,9 +282,9 @@ static uintptr_t call_body(Cpu *c, const Insn *i, Block *b)
 {
     uintptr_t floor = c->stack_floor;
 
+    count(c, COUNT_BODIES);
     if (c->x87_live)
         x87_take_back(c);
-    cpu_priv(c)->count[COUNT_BODIES]++;
     c->block = b;
     c->rip = b->rip;
     c->jit_insn[0] = *i;
@@ -421,7 +421,7 @@ JitLink *link_new(Xlat *x, uint64_t rip)
 {
     JitLink *l = &x->j->links[x->j->link_count++];
 
-    *l = (JitLink){ .tag = ~0ull, .rip = rip, .flags = x->flags & (FLAGS_HOST | FLAGS_MEM) };
+    *l = (JitLink){ .page = CODE_PAGE_NEVER, .rip = rip, .flags = x->flags & (FLAGS_HOST | FLAGS_MEM) };
     x->edges[x->edge_count++] = (Edge){ l, (uint8_t)x->flags, x->again };
     return l;
 }
@@ -436,13 +436,13 @@ static void unlink_from(JitLink *l, Block *b)
         *at = l->next;
 }
 
-static void link_to(Cpu *c, JitLink *l, Block *b)
+static void link_to(JitLink *l, Block *b)
 {
     const uint8_t *code = l->flags & FLAGS_MEM ? b->code_mem : b->code_host;
 
     if (l->flags == (FLAGS_HOST | FLAGS_MEM) && b->wants_host)
         code = b->code_host;
-    l->tag = c->jump_tag;
+    l->page = code_page_key(block_linear(b, b->rip), b->gpa);
     if (l->target == b)
         return;
     if (l->target)
@@ -460,12 +460,12 @@ void jit_block_killed(Cpu *c, Block *b)
 
     for (JitLink *l = b->links; l; l = l->next) {
         l->target = NULL;
-        l->tag = ~0ull;
+        l->page = CODE_PAGE_NEVER;
         e_patch(l->site, l->stub);
     }
     b->links = NULL;
-    if (e->block == b)
-        e->tag = ~0ull;
+    if (jump_block(e) == b)
+        e->tag = JUMP_TAG_NONE;
 }
 
 /* --- running --- */
@@ -480,6 +480,7 @@ static void op_translated(Cpu *c, const Insn *i)
     (void)i;
     c->ring_seen = *c->code_ring_seen;
     c->jit_link = NULL;
+    count(c, COUNT_CODE_ENTERED);
     j->enter(c, jit_code(c, b));
     if (c->x87_live)
         x87_take_back(c);
@@ -487,9 +488,8 @@ static void op_translated(Cpu *c, const Insn *i)
     if (!l)
         return;
     e = &c->jumps[jump_hash(c->rip)];
-    if (e->rip == c->rip && e->tag == c->jump_tag && e->block->valid && e->block->code_mem &&
-        !(c->poll & POLL_STEP))
-        link_to(c, l, (Block *)(uintptr_t)e->block);
+    if (jump_ok(c, e) && jump_block(e)->code_mem && !(c->poll & POLL_STEP))
+        link_to(l, jump_block(e));
 }
 
 static size_t code_used_at_most(const Cpu *c)
@@ -516,11 +516,11 @@ static void op_warming(Cpu *c, const Insn *i)
         ((Insn *)(uintptr_t)i)->fn = b->first;
         return b->first(c, i);
     }
-    cpu_priv(c)->count[COUNT_TRANSLATED]++;
+    count(c, COUNT_BLOCKS_TRANSLATED);
     ((Insn *)(uintptr_t)i)->fn = op_translated;
     e = &c->jumps[jump_hash(b->rip)];
-    if (e->block == b)
-        e->code = jit_code(c, b);
+    if (jump_block(e) == b)
+        e->code = (uint32_t)(uintptr_t)jit_code(c, b);
     return op_translated(c, i);
 }
 
@@ -537,7 +537,7 @@ void jit_set_warm(Engine *e, unsigned runs)
 void jit_block_new(Cpu *c, Block *b)
 {
     b->heat = (uint16_t)c->engine->warm;
-    if (!c->jit || (b->mode & (MODE_TF | MODE_AM | MODE_WATCH)) || b->gpa2 != ~0ull ||
+    if (!c->jit || (b->mode & (MODE_TF | MODE_AM | MODE_WATCH)) ||
         b->insn[0].fn == op_debug_stop)
         return;
     b->first = b->insn[0].fn;

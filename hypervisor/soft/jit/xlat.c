@@ -65,6 +65,11 @@ static bool turn(Xlat *x)
     return true;
 }
 
+static uint64_t *page_slot(const Xlat *x, uint64_t linear)
+{
+    return code_page_slot(x->c, !!(x->b->mode & MODE_USER), linear);
+}
+
 enum EdgeKind { EDGE_JUMP, EDGE_POLLED, EDGE_CALL, EDGE_LANDING };
 
 /* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings are polled as
@@ -86,8 +91,8 @@ static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
         return;
     }
     if (guarded) {
-        e_load(e, SCRATCH_A, opd_abs(&x->c->jump_tag));
-        e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&l->tag));
+        e_load(e, SCRATCH_A, opd_abs(page_slot(x, block_linear(x->b, rip))));
+        e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&l->page));
         x->polls[x->poll_count++] = (Poll){ e_jcc(e, CC_NE), l };
     }
     if (kind == EDGE_CALL) {
@@ -158,8 +163,12 @@ static void find_jump(Xlat *x)
     e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), (int32_t)((JUMP_SIZE - 1) << 5));
     e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->rip));
     e_patch(e_jcc(e, CC_NE), x->j->leave);
-    e_load(e, SCRATCH_A, opd_abs(&c->jump_tag));
-    e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag));
+    e_load32(e, SCRATCH_A, opd_abs(&c->jump_tag));
+    e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag));
+    e_patch(e_jcc(e, CC_NE), x->j->leave);
+    e_load32(e, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->slot));
+    e_load(e, SCRATCH_A, opd_mem(SCRATCH_A, 0));
+    e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->page));
     e_patch(e_jcc(e, CC_NE), x->j->leave);
     e_alu_imm(e, 4, 7, opd_abs((const void *)&c->poll), 0);
     e_patch(e_jcc(e, CC_NE), x->j->leave);
@@ -171,7 +180,8 @@ static void find_jump(Xlat *x)
 
 static void go_to_entry(Xlat *x, unsigned digit)
 {
-    e_op(&x->e, 0, 0, 0, 0xff, digit, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&x->c->jumps->code));
+    e_load32(&x->e, SCRATCH_B, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&x->c->jumps->code));
+    e_op(&x->e, 0, 0, 0, 0xff, digit, opd_reg(SCRATCH_B));
     x->ended = true;
 }
 
@@ -409,6 +419,20 @@ static void translate_again(Xlat *x)
     finish(x);
 }
 
+/* Links from the first page are taken without a look at the mapping, so the block looks itself. */
+static void check_second_page(Xlat *x)
+{
+    Emit *e = &x->e;
+    uint8_t *same;
+
+    e_imm(e, SCRATCH_A, code_page_key(block_second_linear(x->b), x->b->gpa2));
+    e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(page_slot(x, block_second_linear(x->b))));
+    same = e_jcc(e, CC_E);
+    set_rip(x, x->b->rip);
+    e_jmp_to(e, x->j->leave);
+    e_patch(same, e->p);
+}
+
 bool jit_translate(Cpu *c, Block *b)
 {
     Jit *j = c->jit;
@@ -421,13 +445,15 @@ bool jit_translate(Cpu *c, Block *b)
     x.x87_pending = X87_NOTHING_PENDING;
     x.loop.allowed = true;
     groups_plan(&x);
-    need = flags_first_need(&x);
+    need = b->gpa2 == ~0ull ? flags_first_need(&x) : FLAGS_MEM;
     if (need == FLAGS_MEM) {
         host = x.e.p;
         x.flags = FLAGS_HOST;
         flags_to_mem(&x);
         x.flags = FLAGS_MEM;
         mem = x.e.p;
+        if (b->gpa2 != ~0ull)
+            check_second_page(&x);
     } else if (need == FLAGS_HOST) {
         mem = x.e.p;
         x.flags = FLAGS_MEM;

@@ -32,7 +32,8 @@ typedef struct FlagsAgain {
 
 /* A direct jump to another block: patched when that one has code. */
 struct JitLink {
-    uint64_t tag;               /* Cpu.jump_tag for which a guarded jump may be taken */
+    uint64_t page;              /* what the target's slot of Cpu.code_pages has when a guarded jump may
+                                   be taken */
     uint8_t *site;              /* of the 32-bit distance */
     uint8_t *stub;              /* where it goes while unlinked */
     JitLink *next;              /* of those linked to the same block */
