@@ -199,7 +199,7 @@ static bool build_nic(Board *b, const NicOption *n, unsigned slot, GError **erro
     if (n->rom_fd >= 0 && !(rom = read_rom(n->rom_fd, error))) {
         return false;
     }
-    port = net_port_for(n->fd, n->tap, n->vnet, error);
+    port = net_port_for(n->fd, n->kind, error);
     if (!port) {
         return false;
     }

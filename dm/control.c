@@ -197,7 +197,7 @@ static bool nic_cable(Dm *dm, Request *r, GError **error)
     if (!p) {
         return false;
     }
-    cable = net_port_for(r->fd, r->msg.b != CTL_CABLE_SOCKET, r->msg.b == CTL_CABLE_TAP_VNET, error);
+    cable = net_port_for(r->fd, r->msg.b, error);
     r->fd = -1;
     if (cable) {
         net_port_replug(p, cable);

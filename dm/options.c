@@ -118,9 +118,17 @@ static bool nic_model(const char *name)
 
 static bool parse_nic_kind(NicOption *n, const char *kind)
 {
-    n->vnet = !strcmp(kind, "vnet");
-    n->tap = n->vnet || !strcmp(kind, "tap");
-    return n->tap || !strcmp(kind, "socket");
+    static const char *const names[NET_CABLES] = {
+        [NET_CABLE_SOCKET] = "socket", [NET_CABLE_TAP] = "tap", [NET_CABLE_TAP_VNET] = "vnet",
+        [NET_CABLE_BUNDLES] = "bundles" };
+
+    for (unsigned i = 0; i < NET_CABLES; i++) {
+        if (!strcmp(kind, names[i])) {
+            n->kind = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool parse_rate(NicOption *n, const char *text)
@@ -151,7 +159,7 @@ static bool parse_nic(DmOptions *o, const char *value, GError **error)
         !sub_number(value, "cplus", 1, &cplus) ||
         (kind && !parse_nic_kind(n, kind)) || (rate && !parse_rate(n, rate))) {
         return bad(error, "--nic %s: want fd=N,mac=XX:XX:XX:XX:XX:XX,model=rtl8139|ne2k_pci|ne2k_isa"
-                   "[,kind=socket|tap|vnet][,rate=BYTES/MICROSECONDS][,rom=N][,iobase=N,irq=N]"
+                   "[,kind=socket|bundles|tap|vnet][,rate=BYTES/MICROSECONDS][,rom=N][,iobase=N,irq=N]"
                    "[,cplus=0|1], at most eight times", value);
     }
     n->fd = fd;
@@ -277,7 +285,7 @@ static const Option options[] = {
     { "rtc-offset", INT64, AT(rtc_offset), "SECONDS  added to the host's clock" },
     { "xen-platform", FLAG, AT(xen_platform), "  with the Xen platform PCI device" },
     { "drive", PARSER, BY(parse_drive), "name=hda,fd=N,kind=disk|cdrom,ro=0|1,format=NAME  an image (fd=-1: empty)" },
-    { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=NAME,kind=socket|tap|vnet,"
+    { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=NAME,kind=socket|bundles|tap|vnet,"
       "rate=BYTES/MICROSECONDS,rom=N,iobase=N,irq=N  a network card" },
     { "serial", PARSER, BY(parse_serial), "fd=N|null  cable of a serial port (include/line_proto.h)" },
     { "parallel", PARSER, BY(parse_parallel), "fd=N  cable of the parallel port" },

@@ -9,6 +9,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "net/net.h"
 
 #define MAX_NICS 8
 #define MAX_SERIALS 4
@@ -33,7 +34,7 @@ typedef struct DriveOption {
 
 typedef struct NicOption {
     int fd;                     /* -1: cable not plugged */
-    bool tap, vnet;             /* a tap, with headers; else a packet socket */
+    NetCable kind;              /* of fd */
     uint64_t rate_bytes;        /* that the guest may send in each ... 0: no limit */
     uint32_t rate_us;
     uint8_t mac[6];

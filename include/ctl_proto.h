@@ -66,7 +66,7 @@ enum CtlType {
 enum CtlTrigger { CTL_TRIGGER_NMI, CTL_TRIGGER_RESET, CTL_TRIGGER_INIT, CTL_TRIGGER_POWER,
                   CTL_TRIGGER_SLEEP, CTL_TRIGGER_S3RESUME };
 
-enum CtlCable { CTL_CABLE_SOCKET, CTL_CABLE_TAP, CTL_CABLE_TAP_VNET };
+enum CtlCable { CTL_CABLE_SOCKET, CTL_CABLE_TAP, CTL_CABLE_TAP_VNET, CTL_CABLE_BUNDLES };
 /* Force: also when the guest has locked the tray. */
 enum CtlTray { CTL_TRAY_OPEN = 1, CTL_TRAY_LOCKED = 2 };
 enum CtlMedium { CTL_MEDIUM_READ_ONLY = 1, CTL_MEDIUM_FORCE = 1 };

@@ -2,7 +2,7 @@
 /*
  * packets.c - sendmmsg() and recvmmsg() over a packet socket.  Packets to send lie in one piece of
  * memory, each behind its length; those that were sent leave a gap at the begin, which is closed when
- * the end is reached.
+ * the end is reached.  A bundle is a part of that memory.
  */
 #include "lib/packets.h"
 
@@ -14,10 +14,12 @@
 #define LONGEST 65550
 #define HEAD sizeof(uint32_t)
 #define PACKETS_A_WRITE 64
+#define BUNDLE (HEAD + LONGEST)     /* bytes of the longest */
+#define BUNDLE_USUAL 32768          /* not begun with more than one packet */
 
 struct PacketOut {
     size_t size, head, tail;
-    bool gone;
+    bool bundles, gone;
     uint8_t *data;
 };
 
@@ -25,13 +27,16 @@ struct PacketIn {
     struct mmsghdr msg[PACKETS_A_READ];
     struct iovec iov[PACKETS_A_READ];
     size_t longest;
+    bool bundles;
+    uint32_t at[PACKETS_A_BUNDLE], len[PACKETS_A_BUNDLE];       /* of a bundle's packets, in data */
     uint8_t *data;
 };
 
-PacketOut *packet_out_new(size_t max)
+PacketOut *packet_out_new(size_t max, bool bundles)
 {
     PacketOut *o = g_new0(PacketOut, 1);
 
+    o->bundles = bundles;
     o->size = MAX(max, HEAD + LONGEST);
     o->data = g_malloc(o->size);
     return o;
@@ -96,6 +101,25 @@ static void drop_first(PacketOut *o, unsigned n)
     }
 }
 
+/* A run of whole packets, as they lie there; how many. */
+static int send_bundle(const PacketOut *o, int fd)
+{
+    size_t at = o->head;
+    int n = 0;
+
+    while (at < o->tail && n < PACKETS_A_BUNDLE) {
+        uint32_t len;
+
+        memcpy(&len, o->data + at, HEAD);
+        if (n && at + HEAD + len - o->head > BUNDLE_USUAL) {
+            break;
+        }
+        at += HEAD + len;
+        n++;
+    }
+    return send(fd, o->data + o->head, at - o->head, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : n;
+}
+
 static int send_some(PacketOut *o, int fd)
 {
     struct mmsghdr msg[PACKETS_A_WRITE] = { 0 };
@@ -118,7 +142,7 @@ static int send_some(PacketOut *o, int fd)
 bool packet_out_flush(PacketOut *o, int fd)
 {
     while (packet_out_waits(o) && !o->gone) {
-        int n = send_some(o, fd);
+        int n = o->bundles ? send_bundle(o, fd) : send_some(o, fd);
 
         if (n > 0) {
             drop_first(o, n);
@@ -136,12 +160,13 @@ bool packet_out_flush(PacketOut *o, int fd)
     return false;
 }
 
-PacketIn *packet_in_new(size_t longest)
+PacketIn *packet_in_new(size_t longest, bool bundles)
 {
     PacketIn *in = g_new0(PacketIn, 1);
 
     in->longest = longest;
-    in->data = g_malloc(longest * PACKETS_A_READ);
+    in->bundles = bundles;
+    in->data = g_malloc(bundles ? BUNDLE : longest * PACKETS_A_READ);
     for (unsigned i = 0; i < PACKETS_A_READ; i++) {
         in->iov[i] = (struct iovec){ in->data + i * longest, longest };
         in->msg[i].msg_hdr.msg_iov = &in->iov[i];
@@ -158,10 +183,40 @@ void packet_in_free(PacketIn *in)
     }
 }
 
+static int read_bundle(PacketIn *in, int fd)
+{
+    ssize_t size = recv(fd, in->data, BUNDLE, MSG_DONTWAIT | MSG_TRUNC), at = 0;
+    int n = 0;
+
+    if (size <= 0) {
+        return size < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+    }
+    while (at < size) {
+        uint32_t len;
+
+        if (size > (ssize_t)BUNDLE || size - at < (ssize_t)HEAD || n == PACKETS_A_BUNDLE) {
+            return -1;
+        }
+        memcpy(&len, in->data + at, HEAD);
+        at += HEAD;
+        if (len > size - at) {
+            return -1;
+        }
+        in->at[n] = at;
+        in->len[n++] = len;
+        at += len;
+    }
+    return n;
+}
+
 int packet_in_read(PacketIn *in, int fd, unsigned max)
 {
-    int n = recvmmsg(fd, in->msg, MIN(max, PACKETS_A_READ), MSG_DONTWAIT, NULL);
+    int n;
 
+    if (in->bundles) {
+        return read_bundle(in, fd);
+    }
+    n = recvmmsg(fd, in->msg, MIN(max, PACKETS_A_READ), MSG_DONTWAIT, NULL);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
     }
@@ -176,6 +231,10 @@ int packet_in_read(PacketIn *in, int fd, unsigned max)
 
 size_t packet_in_get(const PacketIn *in, unsigned i, uint8_t **data)
 {
+    if (in->bundles) {
+        *data = in->data + in->at[i];
+        return in->len[i] > in->longest ? 0 : in->len[i];
+    }
     *data = in->data + i * in->longest;
     return in->msg[i].msg_hdr.msg_flags & MSG_TRUNC ? 0 : in->msg[i].msg_len;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * net.c - a NIC's port: frames over a packet socket (dm-net, dm-switch), over a tap, or nothing at
- * all.  Frames that the NIC can't take yet wait in a bounded queue; when it is full the other end is
+ * net.c - a NIC's port: frames over a packet socket (dm-switch; dm-net: in bundles), over a tap, or
+ * nothing at all.  Frames that the NIC can't take yet wait in a bounded queue; when it is full the other end is
  * left alone, so its own buffer is the rest of the cable.  Frames that the guest may not send yet
  * (rate limit), or that the other end has no room for, wait in others, which drop when they are full, as
  * a slow wire's does.
@@ -363,16 +363,28 @@ static NetPort *port_new(PortKind kind, int fd, GError **error)
     p->fd = fd;
     p->waiting = g_queue_new();
     p->held = g_queue_new();
-    if (kind == PORT_SOCKET) {
-        p->in = packet_in_new(SOCKET_FRAME_MAX);
-        p->out = packet_out_new(MAX_HELD);
+    return p;
+}
+
+static NetPort *socket_new(int fd, bool bundles, GError **error)
+{
+    NetPort *p = port_new(PORT_SOCKET, fd, error);
+
+    if (p) {
+        p->in = packet_in_new(SOCKET_FRAME_MAX, bundles);
+        p->out = packet_out_new(MAX_HELD, bundles);
     }
     return p;
 }
 
 NetPort *net_port_new_socket(int fd, GError **error)
 {
-    return port_new(PORT_SOCKET, fd, error);
+    return socket_new(fd, false, error);
+}
+
+NetPort *net_port_new_bundles(int fd, GError **error)
+{
+    return socket_new(fd, true, error);
 }
 
 NetPort *net_port_new_tap(int fd, bool vnet, GError **error)
@@ -390,10 +402,17 @@ NetPort *net_port_new_null(void)
     return port_new(PORT_NONE, -1, NULL);
 }
 
-NetPort *net_port_for(int fd, bool tap, bool vnet, GError **error)
+NetPort *net_port_for(int fd, NetCable kind, GError **error)
 {
-    return fd < 0 ? net_port_new_null() : tap ? net_port_new_tap(fd, vnet, error)
-           : net_port_new_socket(fd, error);
+    if (fd < 0) {
+        return net_port_new_null();
+    }
+    switch (kind) {
+    case NET_CABLE_TAP: return net_port_new_tap(fd, false, error);
+    case NET_CABLE_TAP_VNET: return net_port_new_tap(fd, true, error);
+    case NET_CABLE_BUNDLES: return net_port_new_bundles(fd, error);
+    default: return net_port_new_socket(fd, error);
+    }
 }
 
 static void free_bytes(gpointer bytes)

@@ -39,10 +39,13 @@ typedef struct NetOffload {
 
 /* Each takes fd (non-blocking from then on), also when it fails. */
 NetPort *net_port_new_socket(int fd, GError **error);   /* SOCK_SEQPACKET/DGRAM of frames */
+NetPort *net_port_new_bundles(int fd, GError **error);  /* of bundles of frames (lib/packets.h) */
 /* A tap without packet information.  vnet: with the 10 bytes of virtio's header before each frame. */
 NetPort *net_port_new_tap(int fd, bool vnet, GError **error);
 NetPort *net_port_new_null(void);                       /* cable not plugged */
-NetPort *net_port_for(int fd, bool tap, bool vnet, GError **error);     /* one of these; -1: null */
+typedef enum NetCable { NET_CABLE_SOCKET, NET_CABLE_TAP, NET_CABLE_TAP_VNET, NET_CABLE_BUNDLES,
+                        NET_CABLES } NetCable;          /* as in include/ctl_proto.h */
+NetPort *net_port_for(int fd, NetCable kind, GError **error);           /* one of these; -1: null */
 void net_port_free(NetPort *p);
 void net_attach(NetPort *p, const NetClient *client);
 void net_client_of(const NetPort *p, NetClient *client);    /* who is attached: for tests */

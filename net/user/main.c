@@ -22,7 +22,7 @@ static void help(void)
 {
     puts("Usage: dm-net --frames-fd N [OPTION]...\n"
          "User-mode networking of one virtual network card; started by xend.\n\n"
-         "  --frames-fd N      packet socket that carries Ethernet frames\n"
+         "  --frames-fd N      packet socket that carries bundles of Ethernet frames\n"
          "  --log-fd N         where log lines go [standard error]\n"
          "  --name NAME        for the process list and the log\n"
          "  --network A.B.C.0  the /24 network [10.0.2.0]\n"

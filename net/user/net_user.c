@@ -286,8 +286,8 @@ bool net_user_run(const NetUserOptions *options, GError **error)
     if (!start(u, options, error) || !net_user_restrict(options->tftp, error)) {
         return false;
     }
-    u->in = packet_in_new(FRAME_MAX);
-    u->out = packet_out_new(MAX_WAITING);
+    u->in = packet_in_new(FRAME_MAX, true);
+    u->out = packet_out_new(MAX_WAITING, true);
     while (!u->gone) {
         turn(u);
     }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* net.c - a NIC's port over a packet socket, and dm-net's forwarding specifications. */
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "lib/packets.h"
 #include "net/net.h"
 #include "net/user/net_user.h"
 
@@ -213,6 +215,38 @@ Test(net_user, forwards_are_parsed_and_mistakes_named)
 
 /* --- DHCP of the user-mode network ------------------------------------------------------------ */
 
+/* One frame, as a bundle to and from dm-net. */
+static void frame_send(int fd, const void *frame, size_t len)
+{
+    PacketOut *out = packet_out_new(0, true);
+
+    cr_assert(packet_out_add(out, fd, frame, len));
+    cr_assert_not(packet_out_flush(out, fd));
+    packet_out_free(out);
+}
+
+static ssize_t frame_recv(int fd, void *frame, size_t room)
+{
+    static PacketIn *in;
+    static int left, next;
+    uint8_t *data;
+    size_t len;
+
+    in = in ? in : packet_in_new(2048, true);
+    while (left == 0) {
+        struct pollfd p = { fd, POLLIN, 0 };
+
+        poll(&p, 1, -1);
+        left = packet_in_read(in, fd, PACKETS_A_READ);
+        next = 0;
+        cr_assert_geq(left, 0);
+    }
+    left--;
+    len = packet_in_get(in, next++, &data);
+    memcpy(frame, data, MIN(len, room));
+    return len;
+}
+
 /* In a process of its own, which the sandbox of dm-net closes around. */
 static pid_t start_user_net(int fd, int peer, const char *tftp)
 {
@@ -261,8 +295,8 @@ Test(net_user, dhcp_offers_an_address_and_no_host_name, .timeout = 20)
     cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     pid = start_user_net(pair[1], pair[0], NULL);
     n = dhcp_discover(frame);
-    cr_assert_eq(send(pair[0], frame, n, 0), n);
-    n = recv(pair[0], frame, sizeof frame, 0);
+    frame_send(pair[0], frame, n);
+    n = frame_recv(pair[0], frame, sizeof frame);
     cr_assert_gt(n, 42 + 240);
     for (ssize_t i = 42 + 240; i + 1 < n && frame[i] != 255; i += frame[i] ? 2 + frame[i + 1] : 1) {
         kind = frame[i] == 53 ? frame[i + 2] : kind;
@@ -298,7 +332,7 @@ static unsigned tftp_read(int fd, const char *name, char *data, size_t room)
     size_t len = strlen(name) + 1;
     ssize_t n;
 
-    cr_assert_eq(send(fd, arp, sizeof arp, 0), (ssize_t)sizeof arp);
+    frame_send(fd, arp, sizeof arp);
     memcpy(f, head, sizeof head);
     f[43] = 1;                          /* read request */
     memcpy(f + 44, name, len);
@@ -307,8 +341,8 @@ static unsigned tftp_read(int fd, const char *name, char *data, size_t room)
     f[17] = 20 + len;
     f[39] = len;
     put_ip_sum(f + 14);
-    cr_assert_eq(send(fd, f, 34 + len, 0), (ssize_t)(34 + len));
-    while ((n = recv(fd, f, sizeof f, 0)) > 0) {
+    frame_send(fd, f, 34 + len);
+    while ((n = frame_recv(fd, f, sizeof f)) > 0) {
         if (f[12] == 8 && f[13] == 0 && f[23] == 17) {
             g_strlcpy(data, (char *)f + 46, MIN(room, (size_t)(f[38] << 8 | f[39]) - 12 + 1));
             return f[43];

@@ -127,7 +127,8 @@ static bool plug(Domain *d, Vif *v, RpcCall *call, char **error)
     }
     control_request(d->dm, CTL_NIC_CABLE, v->index,
                     !strcmp(kind, "vnet") ? CTL_CABLE_TAP_VNET
-                    : !strcmp(kind, "tap") ? CTL_CABLE_TAP : CTL_CABLE_SOCKET,
+                    : !strcmp(kind, "tap") ? CTL_CABLE_TAP
+                    : !strcmp(kind, "bundles") ? CTL_CABLE_BUNDLES : CTL_CABLE_SOCKET,
                     rate, fd, answered, pending_new(call, "network-attach"));
     close(fd);
     if ((v->mode == VIF_USER && !domain_start_net(d, v->index, error)) || !vif_online(v, error)) {

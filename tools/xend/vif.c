@@ -182,7 +182,7 @@ bool vif_cable(Vif *v, int *fd, const char **kind, char **error)
     int ends[2];
 
     *fd = -1;
-    *kind = v->mode != VIF_TAP ? "socket" : v->vnet ? "vnet" : "tap";
+    *kind = v->mode == VIF_USER ? "bundles" : v->mode != VIF_TAP ? "socket" : v->vnet ? "vnet" : "tap";
     if (v->mode == VIF_NONE) {
         return true;
     }
