@@ -47,7 +47,7 @@ void hv_request_end(Hv *hv);
 
 /* --- operations --- */
 void hv_claim_range(Hv *hv, bool mmio, uint64_t first, uint64_t last, bool on);
-/* Which map's ranges hv_post_range() and hv_publish() are of; before them. */
+/* Which map's ranges hv_post_range() and hv_publish() are of; before them.  NULL: none any more. */
 void hv_publish_from(Hv *hv, IoMap *map);
 /* A range with posted writes or peeks (lib/io_map.h) comes, changes, or goes. */
 void hv_post_range(Hv *hv, const IoRange *range, bool on);

@@ -390,6 +390,7 @@ void ioreq_client_free(IoreqClient *c)
     c->m->io.changed = NULL;
     c->m->io.busy_changed = NULL;
     c->m->io.publish = NULL;
+    hv_publish_from(c->hv, NULL);       /* what devices post while they go finds ranges that have gone */
     c->bus->changed = NULL;
     g_source_destroy(&c->source);
     g_source_unref(&c->source);

@@ -9,8 +9,11 @@
 #include <unistd.h>
 #include <xen/hvm/dm_op.h>
 #include "dm/hv.h"
+#include "dm/ioreq.h"
 #include "include/dm_proto.h"
 #include "lib/fdpass.h"
+#include "lib/machine.h"
+#include "lib/pci.h"
 
 static struct { Hv *hv; DmShared *s; int sock, post_fd; } peer;
 
@@ -122,4 +125,51 @@ Test(posts, wake_a_halted_vcpu_at_once)
     cr_expect_eq(peer.s->vcpu[1].waiting, 0);
     cr_expect_eq(peer.s->hv_waiting, DM_WAKE_NOBODY);
     cr_expect_not(rang());
+}
+
+static bool count_looks(void *opaque, unsigned offset, uint8_t *value)
+{
+    (*(unsigned *)opaque)++;
+    *value = offset;
+    return true;
+}
+
+static uint64_t read_none(void *opaque, uint64_t offset, unsigned width)
+{
+    (void)opaque, (void)offset, (void)width;
+    return 0;
+}
+
+static void write_none(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+{
+    (void)opaque, (void)offset, (void)width, (void)value;
+}
+
+/* The machine goes device by device: one that drops its line meets ranges that have gone already. */
+Test(posts, publish_no_range_once_the_client_has_gone)
+{
+    static const IoOps ops = { .read = read_none, .write = write_none, .widths = IO_8, .peek = count_looks };
+    unsigned looks = 0, before;
+    IoFamily family = { .publishes = true, .changed = true };
+    IoRange *range = io_range_new("test", IO_PORT, 4, &ops, &looks);
+    Machine m;
+    PciBus bus;
+    IoreqClient *client;
+
+    machine_init(&m, NULL, NULL);
+    pci_bus_init(&bus, &m);
+    client = ioreq_client_new(peer.hv, &m, &bus);
+    range->family = &family;
+    hv_post_range(peer.hv, range, true);
+    m.io.due = true;
+    hv_isa_irq(peer.hv, 4, true);
+    cr_expect_gt(looks, 0);
+    before = looks;
+    ioreq_client_free(client);
+    family.changed = m.io.due = true;
+    hv_isa_irq(peer.hv, 4, false);
+    cr_expect_eq(looks, before);
+    cr_expect_eq(peer.s->post_prod, 2u);
+    io_range_free(&m.io, range);
+    machine_finish(&m);
 }
