@@ -111,7 +111,7 @@ lint) lint ;;
 asan)
     logs=$B/asan/check B=$B/asan
     mkdir -p "$logs"
-    export B ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    export B ASAN_OPTIONS=detect_leaks=0:abort_on_error=0:use_sigaltstack=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     # gcc warns of impossible values where the sanitizers check them.
     build "B=$B" SANITIZE=address,undefined WERROR=0
     unit 900 "B=$B" SANITIZE=address,undefined ;;

@@ -329,8 +329,7 @@ Test(ide_cdrom, change_of_medium_ends_the_read_in_flight)
         cr_assert_eq(fake_in8(g->f, SEC_CTL), 0x51);
         cr_assert(g->f->isa[15]);
         memset(g->f->ram + 0x20000, 0x77, 64);
-        for (unsigned n = 0; n < 100; n++)
-            g_main_context_iteration(NULL, FALSE);
+        ide_guest_settle();
         cr_assert_eq(g->f->ram[0x20000], 0x77, "nothing comes afterwards");
         fake_out8(g->f, BM1, 0);
         cr_assert_eq(sense(g), 0x062800);

@@ -68,8 +68,7 @@ Test(ide_dma, shorter_table_stops_without_interrupt_and_a_second_one_goes_on)
     ide_guest_lba48(g, 40, 8);
     fake_out8(g->f, PRI + R_COMMAND, 0x25);
     ide_guest_start(g, BM0, TABLE, true);
-    for (int i = 0; i < 50; i++)
-        g_main_context_iteration(NULL, FALSE);
+    ide_guest_settle();
     cr_assert_eq(fake_in8(g->f, BM0 + 2), 0x60);
     cr_assert(!g->f->isa[14]);
     cr_assert(fake_in8(g->f, PRI_CTL) & 0x80, "the drive waits for the rest");
@@ -155,8 +154,7 @@ Test(ide_dma, nothing_moves_until_bus_mastering_is_enabled)
     ide_guest_lba28(g, 21, 1, 0);
     fake_out8(g->f, PRI + R_COMMAND, 0xc8);
     ide_guest_start(g, BM0, TABLE, true);
-    for (int i = 0; i < 50; i++)
-        g_main_context_iteration(NULL, FALSE);
+    ide_guest_settle();
     cr_assert(fake_in8(g->f, PRI_CTL) & 0x80);
     pci_bus_write(&g->f->bus, 9, 4, 2, 5);
     cr_assert_eq(ide_guest_wait(g, PRI), 0x50);
@@ -210,8 +208,7 @@ Test(ide_dma, stop_waits_for_what_is_in_flight)
     cr_assert_eq(fake_in8(g->f, BM0 + 2) & 1, 0);
     memset(g->f->ram + DATA, 0x11, sizeof(before));
     memset(before, 0x11, sizeof(before));
-    for (int i = 0; i < 50; i++)
-        g_main_context_iteration(NULL, FALSE);
+    ide_guest_settle();
     cr_assert_arr_eq(g->f->ram + DATA, before, sizeof(before));
     ide_guest_free(g);
 }
@@ -225,8 +222,7 @@ Test(ide_dma, table_that_ends_inside_a_sector_moves_whole_sectors_only)
     ide_guest_lba28(g, 30, 2, 0);
     fake_out8(g->f, PRI + R_COMMAND, 0xc8);
     ide_guest_start(g, BM0, TABLE, true);
-    for (int i = 0; i < 50; i++)
-        g_main_context_iteration(NULL, FALSE);
+    ide_guest_settle();
     cr_assert_eq(fake_in8(g->f, BM0 + 2), 0x60);
     cr_assert_eq(fake_in8(g->f, PRI_CTL) & 0x81, 0x80, "the drive still waits");
     want_sectors(g->f->ram + DATA, 30, 1);

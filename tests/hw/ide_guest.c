@@ -93,6 +93,17 @@ uint8_t ide_guest_wait(IdeGuest *g, unsigned base)
     return fake_in8(g->f, ctl);
 }
 
+void ide_guest_settle(void)
+{
+    gint64 end = g_get_monotonic_time() + 30 * 1000, last = end + G_USEC_PER_SEC, now = 0;
+
+    for (; now < end; now = g_get_monotonic_time())
+        if (!g_main_context_iteration(NULL, FALSE))
+            g_usleep(20);
+        else
+            end = MIN(g_get_monotonic_time() + 30 * 1000, last);
+}
+
 void ide_guest_lba28(IdeGuest *g, uint32_t lba, unsigned count, unsigned slave)
 {
     fake_out8(g->f, PRI + R_DEVICE, 0xe0 | slave << 4 | (lba >> 24 & 15));

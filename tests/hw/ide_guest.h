@@ -32,6 +32,8 @@ void ide_guest_free(IdeGuest *g);
 
 /* Runs the main loop until the channel is not busy; the status. */
 uint8_t ide_guest_wait(IdeGuest *g, unsigned base);
+/* Runs the main loop until nothing has happened for some 30 ms: what the host has to do is done. */
+void ide_guest_settle(void);
 void ide_guest_lba28(IdeGuest *g, uint32_t lba, unsigned count, unsigned slave);
 void ide_guest_lba48(IdeGuest *g, uint64_t lba, unsigned count);
 uint8_t ide_guest_command(IdeGuest *g, unsigned base, uint8_t opcode);
