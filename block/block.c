@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
+#include "block/ahead.h"
 #include "block/image.h"
 #include "block/nbd.h"
 
@@ -29,6 +30,8 @@ struct BlockRequest {
     void *opaque;
     int error;
     ImageTicket ticket;
+    bool speculative;               /* a read of ahead.c's */
+    bool changing;                  /* counted in BlockDev.changing */
     GList link;                     /* in one of the device's queues */
 };
 
@@ -42,6 +45,10 @@ struct BlockDev {
     GQueue waiting;                 /* for a task */
     GQueue ready;                   /* to be completed */
     GQueue held;                    /* by the error policy */
+    GQueue awaiting;                /* reads of what ahead.c is reading */
+    Ahead *ahead;                   /* NULL: of no use here */
+    bool ahead_off, shared;
+    unsigned changing;              /* writes and discards that are not over */
     unsigned running;               /* given to the file, or in a task */
     bool draining, processing;
     BlockErrors errors;
@@ -51,6 +58,7 @@ struct BlockDev {
 
 static void block_request_free(BlockRequest *r)
 {
+    r->dev->changing -= r->changing;
     block_vec_clear(&r->vec);
     g_free(r);
 }
@@ -69,6 +77,7 @@ static bool block_holds(const BlockRequest *r)
     const BlockDev *b = r->dev;
 
     return r->error && b->errors == BLOCK_ERRORS_HOLD && r->done && !b->draining &&
+           !r->speculative &&
            r->op != REQ_RESIZE && r->op != REQ_TRIM && r->error != EINVAL && r->error != EROFS &&
            r->error != ENOMEDIUM && !(r->op == REQ_FLUSH && b->image->file->flush_error);
 }
@@ -190,6 +199,83 @@ static gboolean block_event(int fd, GIOCondition condition, gpointer opaque)
     return G_SOURCE_CONTINUE;
 }
 
+/* --- read-ahead --- */
+
+/* Which of the reads that wait for it can end now, and which must go the other way. */
+static void block_look_again(BlockDev *b)
+{
+    for (unsigned n = b->awaiting.length; n; n--) {
+        BlockRequest *r = g_queue_pop_head_link(&b->awaiting)->data;
+        AheadAnswer answer = ahead_look(b->ahead, r->offset, r->len);
+
+        if (!r->done) {             /* cancelled */
+            block_request_free(r);
+        } else if (answer == AHEAD_COMING) {
+            g_queue_push_tail_link(&b->awaiting, &r->link);
+        } else if (answer == AHEAD_HERE) {
+            ahead_copy(b->ahead, r->offset, &r->vec, r->len);
+            block_ready(r);
+        } else {
+            g_queue_push_tail_link(&b->waiting, &r->link);
+        }
+    }
+    block_go_on(b);
+}
+
+void block_ahead_arrived(BlockDev *b)
+{
+    block_look_again(b);
+}
+
+static bool block_from_ahead(BlockRequest *r)
+{
+    BlockDev *b = r->dev;
+
+    if (!b->ahead || b->ahead_off || b->draining) {
+        return false;
+    }
+    switch (ahead_read(b->ahead, r->offset, r->len, b->image->size, !b->changing)) {
+    case AHEAD_HERE:
+        ahead_copy(b->ahead, r->offset, &r->vec, r->len);
+        block_ready(r);
+        return true;
+    case AHEAD_COMING:
+        g_queue_push_tail_link(&b->awaiting, &r->link);
+        return true;
+    case AHEAD_NONE:
+        break;
+    }
+    return false;
+}
+
+/* Before a write or discard begins. */
+static void block_changes(BlockRequest *r)
+{
+    BlockDev *b = r->dev;
+
+    r->changing = true;
+    b->changing++;
+    if (b->ahead) {
+        ahead_forget(b->ahead, r->offset, r->len);
+        block_look_again(b);
+    }
+}
+
+void block_set_ahead(BlockDev *b, bool on)
+{
+    b->ahead_off = !on || b->shared;
+    if (b->ahead && b->ahead_off) {
+        ahead_drop(b->ahead);
+        block_look_again(b);
+    }
+}
+
+void block_set_shared(BlockDev *b)
+{
+    block_set_ahead(b, false);
+    b->shared = true;
+}
+
 static int block_check(const BlockDev *b, RequestOp op, uint64_t offset, uint64_t len)
 {
     if (!b->image) {
@@ -229,10 +315,35 @@ static BlockRequest *block_request(BlockDev *b, RequestOp op, uint64_t offset, u
         block_ready(r);
         return r;
     }
+    if (op == REQ_WRITE || op == REQ_TRIM) {
+        block_changes(r);
+    }
+    if (op == REQ_READ && block_from_ahead(r)) {
+        return r;
+    }
     g_queue_push_tail_link(&b->waiting, &r->link);
     /* A task may be over at once, and then complete: not inside the caller's call. */
     block_go_on(b);
     return r;
+}
+
+void block_ahead_read(BlockDev *b, uint64_t offset, void *buf, uint64_t len, BlockDone done,
+                      void *opaque)
+{
+    BlockRequest *r = g_new0(BlockRequest, 1);
+    struct iovec iov = { buf, len };
+
+    r->dev = b;
+    r->op = REQ_READ;
+    r->offset = offset;
+    r->len = len;
+    r->done = done;
+    r->opaque = opaque;
+    r->speculative = true;
+    r->link.data = r;
+    block_vec_init(&r->vec, &iov, 1);
+    g_queue_push_tail_link(&b->waiting, &r->link);
+    block_go_on(b);
 }
 
 BlockRequest *block_readv(BlockDev *b, uint64_t offset, const struct iovec *iov, int n,
@@ -316,6 +427,9 @@ void block_drain(BlockDev *b)
             break;
         }
         block_process(b);
+    }
+    if (b->ahead) {
+        ahead_drop(b->ahead);
     }
     b->draining = outer;
 }
@@ -482,6 +596,9 @@ BlockDev *block_open_chain(const BlockLayer *layers, unsigned n, const BlockOpti
         return NULL;
     }
     b->straight = one_to_one(b->image->driver);
+    if (b->image->file->direct || b->image->file->remote) {     /* the host's cache does so itself */
+        b->ahead = ahead_new(b);
+    }
     return b;
 }
 
@@ -511,6 +628,7 @@ void block_close(BlockDev *b)
         }
     }
     block_idle_stop(b);
+    ahead_free(b->ahead);
     image_close(b->image);
     g_source_destroy(b->source);
     g_source_unref(b->source);

@@ -57,8 +57,12 @@ BlockRequest *block_discard(BlockDev *b, uint64_t offset, uint64_t len, BlockDon
 /* done will not be called; the transfer may still touch the buffers until block_drain(). */
 void block_cancel(BlockRequest *r);
 /* Waits until no request of b is in flight; completions of not cancelled ones run inside.  Requests
- * that were held by the error policy are tried once more and then completed with their error. */
+ * that were held by the error policy are tried once more and then completed with their error.  What
+ * was read ahead is forgotten. */
 void block_drain(BlockDev *b);
+/* Whether reads that follow each other are read ahead of (block/ahead.h); on at first. */
+void block_set_ahead(BlockDev *b, bool on);
+void block_set_shared(BlockDev *b);     /* others may write the image meanwhile: never */
 bool block_busy(const BlockDev *b);
 
 /* What happens when the host can't read or write an image (EIO, ENOSPC...). */

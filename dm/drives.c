@@ -33,6 +33,9 @@ BlockDev *drive_open(void *dm, const DriveOption *d, GError **error)
         layers[i + 1] = (BlockLayer){ d->backing[i].fd, d->backing[i].format };
     }
     b = block_open_chain(layers, d->backings + 1, &options, error);
+    if (b && d->shared) {
+        block_set_shared(b);
+    }
     if (b && d->hold_errors) {
         block_set_errors(b, BLOCK_ERRORS_HOLD, drive_failed, dm);
     }

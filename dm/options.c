@@ -75,20 +75,22 @@ static bool parse_drive(DmOptions *o, const char *value, GError **error)
     g_autofree char *backing = sub_option(value, "backing");
     g_autofree char *errors = sub_option(value, "errors");
     DriveOption *d = &o->drive[o->drives];
-    gint64 fd, ro;
+    gint64 fd, ro, shared;
 
     if (o->drives == MAX_DRIVES || !name || !kind ||
         (drive_slot(name) < 0 && drive_floppy(name) < 0) ||
         !sub_number(value, "fd", -1, &fd) || !sub_number(value, "ro", 0, &ro) ||
+        !sub_number(value, "shared", 0, &shared) ||
         !parse_backing(d, backing)) {
         return bad(error, "--drive %s: want name=hda,fd=N,kind=disk|cdrom|floppy,ro=0|1,"
-                   "format=NAME,backing=FORMAT:FD/...,errors=report|hold", value);
+                   "format=NAME,backing=FORMAT:FD/...,errors=report|hold,shared=0|1", value);
     }
     g_strlcpy(d->name, name, sizeof d->name);
     d->fd = fd;
     d->format = sub_option(value, "format");
     d->hold_errors = errors && !strcmp(errors, "hold");
     d->read_only = ro;
+    d->shared = shared;
     d->cdrom = !strcmp(kind, "cdrom");
     o->drives++;
     return true;

@@ -30,6 +30,7 @@ typedef struct DriveOption {
     unsigned backings;
     bool cdrom, read_only;
     bool hold_errors;           /* requests that the host fails wait for xend */
+    bool shared;                /* others may write the image meanwhile */
 } DriveOption;
 
 typedef struct NicOption {

@@ -498,6 +498,8 @@ bool ide_bus_loaded(IdeBus *bus, GError **error)
             return false;
         }
         ide_ctl_update_size(&bus->drive[i]);
+        if (bus->drive[i].block)
+            block_set_ahead(bus->drive[i].block, bus->drive[i].look_ahead);
     }
     uint8_t status = bus->master.status;
     ide_bus_update_irq(bus);

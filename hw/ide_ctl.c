@@ -224,11 +224,9 @@ void ide_ctl_set_features(IdeDrive *d, unsigned flags)
         d->write_cache = false;
         ide_ata_flush(d);
         return;
-    case 0xaa:
-        d->look_ahead = true;
-        break;
-    case 0x55:
-        d->look_ahead = false;
+    case 0xaa: case 0x55:
+        d->look_ahead = d->feature[0] == 0xaa;
+        block_set_ahead(d->block, d->look_ahead);
         break;
     default:
         ctl_abort(d);
@@ -245,6 +243,8 @@ static void ctl_default_settings(IdeDrive *d)
     d->heads = DEFAULT_HEADS;
     d->track = DEFAULT_TRACK;
     d->write_cache = d->look_ahead = true;
+    if (d->block)
+        block_set_ahead(d->block, true);
     d->clip = 0;
     ide_ctl_update_size(d);
 }

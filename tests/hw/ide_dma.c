@@ -387,3 +387,54 @@ Test(ide_dma, save_while_a_transfer_is_in_flight_ends_it_first)
     cr_assert(g->f->isa[14], "the interrupt line is driven after load");
     ide_guest_free(g);
 }
+
+/* Bytes of the file that change behind the drive's back are not noticed if they had been read ahead. */
+static bool reads_ahead(IdeGuest *g, const char *path, uint64_t lba)
+{
+    g_autofree uint8_t *raw = g_malloc0(8192);
+    uint8_t *page = (uint8_t *)(((uintptr_t)raw + 4095) & ~(uintptr_t)4095), want[512];
+    int fd = open(path, O_RDWR | O_DIRECT);
+
+    read_dma(g, lba, 8);
+    read_dma(g, lba + 8, 8);
+    g_usleep(50000);
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    cr_assert_eq(pwrite(fd, page, 4096, (lba + 16) * 512), 4096);
+    close(fd);
+    read_dma(g, lba + 16, 8);
+    ide_guest_fill(want, lba + 16);
+    return !memcmp(g->f->ram + DATA, want, 512);
+}
+
+Test(ide_dma, reads_in_a_row_are_read_ahead_while_look_ahead_is_on)
+{
+    char path[] = "/var/tmp/gh-ide-XXXXXX";
+    int fd = mkstemp(path), direct;
+    uint8_t sector[512];
+    IdeGuest *g;
+
+    for (uint64_t i = 0; i < DISK_SECTORS; i++) {
+        ide_guest_fill(sector, i);
+        cr_assert_eq(write(fd, sector, 512), 512);
+    }
+    fsync(fd);
+    direct = open(path, O_RDWR | O_DIRECT);
+    close(fd);
+    if (direct < 0) {
+        unlink(path);
+        cr_skip_test("no O_DIRECT in /var/tmp");
+    }
+    g = ide_guest_new_with(ide_guest_open(direct, false), false, block_empty("cd"));
+    ide_guest_prd(g, TABLE, 0, DATA, 4096, true);
+    cr_assert(reads_ahead(g, path, 0));
+    fake_out8(g->f, PRI + R_FEATURE, 0x55);
+    cr_assert_eq(ide_guest_command(g, PRI, 0xef), 0x50);
+    cr_assert_not(reads_ahead(g, path, 1000));
+    fake_out8(g->f, PRI + R_FEATURE, 0xaa);
+    cr_assert_eq(ide_guest_command(g, PRI, 0xef), 0x50);
+    cr_assert(reads_ahead(g, path, 2000));
+    ide_guest_free(g);
+    close(direct);
+    unlink(path);
+}

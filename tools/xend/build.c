@@ -299,8 +299,9 @@ static bool give_disks(Domain *d, Command *c, char **error)
         const DiskConfig *disk = &d->config->disk[i];
         g_autoptr(GString) option = g_string_new(NULL);
 
-        g_string_printf(option, "name=%s,kind=%s,ro=%d,errors=%s", disk->dev,
+        g_string_printf(option, "name=%s,kind=%s,ro=%d,shared=%d,errors=%s", disk->dev,
                         disk->cdrom ? "cdrom" : disk->floppy ? "floppy" : "disk", !disk->writable,
+                        disk->shared,
                         d->config->on_disk_error == DISK_ERRORS_REPORT ? "report" : "hold");
         if (!give_image(d, disk, c, option, error)) {
             return false;
