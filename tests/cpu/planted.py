@@ -198,4 +198,5 @@ def main():
     sys.exit(2 if impossible else 1 if unseen else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
