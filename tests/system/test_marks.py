@@ -11,7 +11,7 @@ from test_gdb import Remote
 KERNEL = 0x1000000          # where Debian's kernels are linked to run (without KASLR)
 TEXT = 11 << 20             # of their code, at least
 OUTCOME = 262144 + 96       # words and sums of marks.c
-CHUNK = 4096
+CHUNK = 8192
 
 
 class Marks:
