@@ -34,8 +34,8 @@ def flat(path, form):
 
 
 class Formats(Case):
-    """The installed system boots from qcow2 over raw, and from VHD, and leaves them sound."""
-    seconds, test_seconds = 300, 140
+    """The installed system boots from qcow2 over raw, from VHD, VMDK and a block device, and leaves them sound."""
+    seconds, test_seconds = 400, 140
 
     def boots(self, name, spec, display):
         """Logs in, writes a file, powers off."""
@@ -67,6 +67,30 @@ class Formats(Case):
         self.assertEqual(made.status, 0, made)
         self.boots('v', f'tap2:vhd:{disk}', 210)
         check = partition_check(flat(disk, 'vpc'))
+        self.assertEqual(check.status, 0, check)
+
+    def test_vmdk_by_qemu_nbd(self):
+        need(INSTALLED)
+        disk = os.path.join(self.host.dir, 'a.vmdk')
+        made = run('qemu-img', 'convert', '-f', 'raw', '-O', 'vmdk', INSTALLED, disk)
+        self.assertEqual(made.status, 0, made)
+        self.boots('k', f'tap:vmdk:{disk}', 212)
+        check = partition_check(flat(disk, 'vmdk'))
+        self.assertEqual(check.status, 0, check)
+
+    def test_block_device(self):
+        need(INSTALLED)
+        if os.geteuid():
+            self.skipTest('only root can make a block device')
+        image = self.host.image('device.img', copy_of=INSTALLED)
+        loop = run('losetup', '-f', '--show', image)
+        if loop.status:
+            self.skipTest(f'no loop device: {loop.err.strip()}')
+        device = loop.out.strip()
+        self.addCleanup(run, 'losetup', '-d', device)
+        self.boots('p', f'phy:{device}', 214)
+        run('losetup', '-d', device)
+        check = partition_check(image)
         self.assertEqual(check.status, 0, check)
 
 
