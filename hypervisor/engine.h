@@ -146,6 +146,12 @@ typedef struct EngineHost {
     bool (*io_write_now)(Vcpu *v, uint16_t port, unsigned size, uint32_t value);
     bool (*mmio_read_now)(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value);
     bool (*mmio_write_now)(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
+    bool (*msr_read_now)(Vcpu *v, uint32_t index, uint64_t *value);
+    bool (*msr_write_now)(Vcpu *v, uint32_t index, uint64_t value);
+    bool (*irq_pending_now)(Vcpu *v, unsigned *pending);
+    bool (*irq_ack_now)(Vcpu *v, int *vector);
+    /* May io_string() do more than one element at a time?  No lock.  NULL: always. */
+    bool (*io_in_bulk)(Vcpu *v, uint16_t port);
     /*
      * rep movs between MMIO at gpa and RAM at ram_gpa (both spans within one page), or rep stos
      * (ram_gpa == UINT64_MAX, value repeated).  Returns elements done (>= 1), or 0 when the engine

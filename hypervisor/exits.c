@@ -6,6 +6,7 @@
  */
 #include <string.h>
 #include "hypervisor/dm_channel.h"
+#include "hypervisor/hvm/msr.h"
 #include "hypervisor/hypercall.h"
 #include "hypervisor/platform_glue.h"
 #include "hypervisor/vcpu.h"
@@ -304,6 +305,14 @@ static uint32_t host_io_string(Vcpu *v, uint16_t port, unsigned size, bool write
     return req.count;
 }
 
+/* Chips and ports that nobody has are quicker one by one. */
+static bool host_io_in_bulk(Vcpu *v, uint16_t port)
+{
+    uintptr_t entry = ports_peek(&v->dom->ports, port);
+
+    return entry != PORT_NOBODY && entry != PORT_SPECIAL && !port_chip(entry);
+}
+
 /* --- memory-mapped I/O --- */
 
 static bool in_vga_window(uint64_t gpa, uint64_t len)
@@ -434,37 +443,70 @@ static uint32_t host_mmio_string(Vcpu *v, uint64_t gpa, unsigned size, bool writ
 
 /* --- interrupts --- */
 
+/* No lock: false if there is nothing for sure. */
+static bool may_be_pending(Vcpu *v)
+{
+    return v->nmi_pending || glue_irq_hint(v) || v->dom->events.asserted || event_upcall_pending(v);
+}
+
+/* Lock held. */
+static unsigned irq_pending_here(Vcpu *v)
+{
+    event_sync_callback(v->dom);
+    return (v->nmi_pending ? IRQ_NMI : 0) | (glue_irq_pending(v) ? IRQ_EXTINT : 0);
+}
+
 unsigned vcpu_irq_pending(Vcpu *v)
 {
-    Domain *d = v->dom;
     unsigned pending = 0;
 
-    if (!v->nmi_pending && !glue_irq_hint(v) && !d->events.asserted && !event_upcall_pending(v)) {
-        return 0;
+    if (may_be_pending(v)) {
+        domain_lock(v->dom);
+        pending = irq_pending_here(v);
+        domain_unlock(v->dom);
     }
-    domain_lock(d);
-    event_sync_callback(d);
-    if (v->nmi_pending) {
-        pending |= IRQ_NMI;
-    }
-    if (glue_irq_pending(v)) {
-        pending |= IRQ_EXTINT;
-    }
-    domain_unlock(d);
     return pending;
+}
+
+static bool host_irq_pending_now(Vcpu *v, unsigned *pending)
+{
+    *pending = 0;
+    if (may_be_pending(v)) {
+        if (pthread_mutex_trylock(&v->dom->lock)) {
+            return false;
+        }
+        *pending = irq_pending_here(v);
+        domain_unlock(v->dom);
+    }
+    return true;
+}
+
+/* Lock held. */
+static int irq_ack_here(Vcpu *v)
+{
+    event_sync_callback(v->dom);
+    __atomic_fetch_add(&v->irqs_taken, 1, __ATOMIC_RELAXED);
+    return glue_irq_ack(v);
 }
 
 static int host_irq_ack(Vcpu *v)
 {
-    Domain *d = v->dom;
     int vector;
 
-    domain_lock(d);
-    event_sync_callback(d);
-    vector = glue_irq_ack(v);
-    domain_unlock(d);
-    __atomic_fetch_add(&v->irqs_taken, 1, __ATOMIC_RELAXED);
+    domain_lock(v->dom);
+    vector = irq_ack_here(v);
+    domain_unlock(v->dom);
     return vector;
+}
+
+static bool host_irq_ack_now(Vcpu *v, int *vector)
+{
+    if (pthread_mutex_trylock(&v->dom->lock)) {
+        return false;
+    }
+    *vector = irq_ack_here(v);
+    domain_unlock(v->dom);
+    return true;
 }
 
 static void host_nmi_ack(Vcpu *v)
@@ -498,6 +540,31 @@ static bool host_msr_write(Vcpu *v, uint32_t index, uint64_t value)
     bool ok;
 
     domain_lock(v->dom);
+    event_sync_callback(v->dom);
+    ok = glue_msr_write(v, index, value);
+    domain_unlock(v->dom);
+    return ok;
+}
+
+static bool host_msr_read_now(Vcpu *v, uint32_t index, uint64_t *value)
+{
+    bool ok;
+
+    if (!msrs_quick(index, false) || pthread_mutex_trylock(&v->dom->lock)) {
+        return false;
+    }
+    ok = glue_msr_read(v, index, value);
+    domain_unlock(v->dom);
+    return ok;
+}
+
+static bool host_msr_write_now(Vcpu *v, uint32_t index, uint64_t value)
+{
+    bool ok;
+
+    if (!msrs_quick(index, true) || pthread_mutex_trylock(&v->dom->lock)) {
+        return false;
+    }
     event_sync_callback(v->dom);
     ok = glue_msr_write(v, index, value);
     domain_unlock(v->dom);
@@ -546,10 +613,15 @@ const EngineHost vcpu_engine_host = {
     .cpuid = host_cpuid,
     .msr_read = host_msr_read,
     .msr_write = host_msr_write,
+    .msr_read_now = host_msr_read_now,
+    .msr_write_now = host_msr_write_now,
     .cr8_read = host_cr8_read,
     .cr8_write = host_cr8_write,
     .irq_pending = vcpu_irq_pending,
     .irq_ack = host_irq_ack,
+    .irq_pending_now = host_irq_pending_now,
+    .irq_ack_now = host_irq_ack_now,
+    .io_in_bulk = host_io_in_bulk,
     .nmi_ack = host_nmi_ack,
     .tsc = glue_tsc,
     .drain_code_ring = host_drain,

@@ -158,6 +158,12 @@ bool msrs_read(Msrs *s, uint32_t index, uint64_t *value)
     return true;
 }
 
+bool msrs_quick(uint32_t index, bool write)
+{
+    return index == MSR_TSC_DEADLINE || (index >= MSR_X2APIC && index < MSR_X2APIC_END) ||
+           (index == MSR_APIC_BASE && !write);
+}
+
 bool msrs_write(Msrs *s, uint32_t index, uint64_t value)
 {
     uint64_t *fixed = fixed_mtrr(s, index);

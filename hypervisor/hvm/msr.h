@@ -12,6 +12,8 @@ extern const DeviceClass msrs_class;
 
 bool msrs_read(Msrs *s, uint32_t index, uint64_t *value);   /* false: #GP */
 bool msrs_write(Msrs *s, uint32_t index, uint64_t value);
+/* The access is as quick as one to the LAPIC's page (IoOps.quick). */
+bool msrs_quick(uint32_t index, bool write);
 int64_t msrs_take_tsc_adjust(Msrs *s);
 
 #endif

@@ -43,9 +43,10 @@ typedef struct Pit {
     SpeakerWave wave;           /* derived: what the speaker was told last */
 } Pit;
 
+/* ns * PIT_HZ / NS_PER_S, which need not fit */
 static int64_t to_ticks(int64_t ns)
 {
-    return (int64_t)((__int128)ns * PIT_HZ / NS_PER_S);
+    return ns / NS_PER_S * PIT_HZ + ns % NS_PER_S * PIT_HZ / NS_PER_S;
 }
 
 static int64_t to_ns(int64_t ticks)

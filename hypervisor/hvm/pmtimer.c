@@ -21,7 +21,9 @@ struct PmTimer {
 
 static uint64_t ticks(PmTimer *p)
 {
-    return (uint64_t)((unsigned __int128)vm_now(&p->dev) * PM_TIMER_HZ / NS_PER_S);
+    uint64_t ns = vm_now(&p->dev);
+
+    return ns / NS_PER_S * PM_TIMER_HZ + ns % NS_PER_S * PM_TIMER_HZ / NS_PER_S;
 }
 
 static void update_irq(PmTimer *p)

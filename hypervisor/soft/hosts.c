@@ -41,6 +41,9 @@ static uint32_t io_string(Vcpu *v, uint16_t port, unsigned size, bool write, uin
 {
     uint32_t n = 0;
 
+    if (HOST(v)->io_in_bulk && !HOST(v)->io_in_bulk(REAL(v), port)) {
+        return 0;               /* one by one, each at once */
+    }
     OUTSIDE(v, n = HOST(v)->io_string(REAL(v), port, size, write, gpa, count, df));
     return n < count ? n : count;
 }
@@ -89,6 +92,9 @@ static bool msr_read(Vcpu *v, uint32_t index, uint64_t *value)
 {
     bool ok;
 
+    if (AT_ONCE(v, msr_read_now, index, value)) {
+        return true;
+    }
     OUTSIDE(v, ok = HOST(v)->msr_read(REAL(v), index, value));
     return ok;
 }
@@ -97,6 +103,9 @@ static bool msr_write(Vcpu *v, uint32_t index, uint64_t value)
 {
     bool ok;
 
+    if (AT_ONCE(v, msr_write_now, index, value)) {
+        return true;
+    }
     OUTSIDE(v, ok = HOST(v)->msr_write(REAL(v), index, value));
     return ok;
 }
@@ -118,7 +127,9 @@ static unsigned irq_pending(Vcpu *v)
 {
     unsigned r;
 
-    OUTSIDE(v, r = HOST(v)->irq_pending(REAL(v)));
+    if (!AT_ONCE(v, irq_pending_now, &r)) {
+        OUTSIDE(v, r = HOST(v)->irq_pending(REAL(v)));
+    }
     return r;
 }
 
@@ -126,7 +137,9 @@ static int irq_ack(Vcpu *v)
 {
     int r;
 
-    OUTSIDE(v, r = HOST(v)->irq_ack(REAL(v)));
+    if (!AT_ONCE(v, irq_ack_now, &r)) {
+        OUTSIDE(v, r = HOST(v)->irq_ack(REAL(v)));
+    }
     return r;
 }
 
