@@ -148,6 +148,7 @@ typedef struct TlbEntry {       /* what every access looks at; translated code k
 } TlbEntry;
 typedef struct TlbInfo {        /* the rest of the entry */
     uint64_t xtag;              /* as rtag, for execution */
+    uint64_t mtag;              /* as rtag, of a page without memory: the other tags are never its */
     uint64_t gpa;               /* guest-physical page | TLBF_* */
 } TlbInfo;
 

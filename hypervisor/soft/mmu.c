@@ -218,7 +218,7 @@ static void entry_clear(Cpu *c, unsigned table, unsigned index)
     TlbEntry *e = &c->tlbs[table][index];
     TlbInfo *info = &c->tlb_info[table][index];
 
-    e->rtag = e->wtag = info->xtag = TLB_INVALID(index);
+    e->rtag = e->wtag = info->xtag = info->mtag = TLB_INVALID(index);
     e->addend = e->host_page = 0;
     info->gpa = 0;
 }
@@ -226,7 +226,8 @@ static void entry_clear(Cpu *c, unsigned table, unsigned index)
 static bool entry_empty(const Cpu *c, unsigned table, unsigned index)
 {
     return c->tlbs[table][index].rtag == TLB_INVALID(index) &&
-           c->tlb_info[table][index].xtag == TLB_INVALID(index);
+           c->tlb_info[table][index].xtag == TLB_INVALID(index) &&
+           c->tlb_info[table][index].mtag == TLB_INVALID(index);
 }
 
 /* How many entries of a table aren't global, and the n-th of them; more may be told. */
@@ -357,7 +358,7 @@ static void large_clear(Cpu *c, unsigned table, uint64_t linear)
         unsigned shift = info->gpa & TLBF_HUGE ? 30 : c->cr4 & CR4_PAE ? 21 : 22;
 
         if (tag == TLB_INVALID(k))
-            tag = info->xtag;
+            tag = info->xtag != TLB_INVALID(k) ? info->xtag : info->mtag;
         if ((info->gpa & TLBF_LARGE) && tag >> shift == linear >> shift)
             entry_clear(c, table, k);
     }
@@ -372,7 +373,8 @@ void tlb_flush_page(Cpu *c, uint64_t linear)
     count(c, large ? COUNT_TLB_FLUSHES_LARGE : COUNT_TLB_FLUSHES_PAGE);
     for (unsigned t = 0; t < TLB_NONE; t++) {
         if (c->tlbs[t][at].rtag == (linear & ~0xfffull) ||
-            c->tlb_info[t][at].xtag == (linear & ~0xfffull))
+            c->tlb_info[t][at].xtag == (linear & ~0xfffull) ||
+            c->tlb_info[t][at].mtag == (linear & ~0xfffull))
             entry_clear(c, t, at);
         if (large)
             large_clear(c, t, linear);
@@ -418,16 +420,19 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
     unsigned at = tlb_index(page);
     TlbEntry *e = &c->tlbs[table][at];
     TlbInfo *info = &c->tlb_info[table][at];
-    bool rom = c->mem->types[w->gpa >> 12] != MEM_RAM;
+    bool memory = page_is_ram(c->mem, w->gpa);
+    bool rom = memory && c->mem->types[w->gpa >> 12] != MEM_RAM;
 
     count(c, COUNT_TLB_FILLS);
-    if (!entry_empty(c, table, at) && e->rtag != page && info->xtag != page)
+    if (!entry_empty(c, table, at) && e->rtag != page && info->xtag != page &&
+        info->mtag != page)
         count(c, COUNT_TLB_REPLACED);
     if (!w->global && (entry_empty(c, table, at) || (info->gpa & TLBF_GLOBAL)))
         filled_note(p, table, at);
-    e->rtag = w->read_ok ? page : TLB_INVALID(at);
-    info->xtag = w->exec_ok ? page : TLB_INVALID(at);
-    e->wtag = w->write_now && !rom && page_quiet(c->engine, w->gpa) ? page : TLB_INVALID(at);
+    e->rtag = w->read_ok && memory ? page : TLB_INVALID(at);
+    info->xtag = w->exec_ok && memory ? page : TLB_INVALID(at);
+    info->mtag = w->read_ok && !memory ? page : TLB_INVALID(at);
+    e->wtag = w->write_now && memory && !rom && page_quiet(c->engine, w->gpa) ? page : TLB_INVALID(at);
     e->host_page = (uint64_t)(uintptr_t)c->mem->base + w->gpa;
     e->addend = e->host_page - page;
     if (unlikely(c->engine->debug_watch) && debug_watches_page(c->engine, page))
@@ -444,6 +449,13 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
     }
 }
 
+/* An access to where no memory is. */
+static bool found_device(PhysRef *p, uint64_t gpa)
+{
+    *p = (PhysRef){ .gpa = gpa };
+    return true;
+}
+
 bool mmu_lookup(Cpu *c, uint64_t lin, unsigned acc, unsigned table, PhysRef *p, uint32_t *error)
 {
     uint64_t page = lin & ~0xfffull;
@@ -454,17 +466,14 @@ bool mmu_lookup(Cpu *c, uint64_t lin, unsigned acc, unsigned table, PhysRef *p, 
 
     if (!(acc == ACCESS_EXEC ? info->xtag == page
           : acc == ACCESS_READ ? e->rtag == page : e->rtag == page && (info->gpa & TLBF_WRITE))) {
+        if (info->mtag == page && (acc == ACCESS_READ || (acc == ACCESS_WRITE && (info->gpa & TLBF_WRITE))))
+            return found_device(p, (info->gpa & ~(uint64_t)TLBF_MASK) | (lin & 0xfff));
         if (!walk(c, lin, acc, table, &w, error))
             return false;
-        if (!page_is_ram(c->mem, w.gpa)) {
-            p->host = NULL;
-            p->gpa = w.gpa | (lin & 0xfff);
-            p->entry = NULL;
-            p->info = NULL;
-            p->rom = false;
-            return true;
-        }
-        tlb_fill(c, lin, table, &w);
+        if (page_is_ram(c->mem, w.gpa) || acc != ACCESS_EXEC)
+            tlb_fill(c, lin, table, &w);
+        if (!page_is_ram(c->mem, w.gpa))
+            return found_device(p, w.gpa | (lin & 0xfff));
     }
     p->entry = e;
     p->info = info;
