@@ -51,6 +51,13 @@ typedef struct CodePageList {
     unsigned count;
 } CodePageList;
 
+/* What the host has said of a CPUID leaf. */
+#define CPUID_KEPT 32
+typedef struct CpuidLeaf {
+    bool known;
+    uint32_t leaf, subleaf, out[4];
+} CpuidLeaf;
+
 typedef struct CpuPriv {
     Vcpu *vcpu;                 /* the real one; Cpu.vcpu is a cookie for the wrapped host */
     CodePageList code_page_list[2][2];  /* by user, global: slots that are filled */
@@ -72,6 +79,7 @@ typedef struct CpuPriv {
     uint8_t spotted;            /* SoftWatch: it has met one */
     uint16_t watch_port;
     uint32_t watch_msr;
+    CpuidLeaf cpuid[CPUID_KEPT];    /* by hash */
     DebugHit debug_hit;         /* step or point set: run() is to return */
     unsigned debug_seen;        /* Engine.debug_generation when the caches were last filled */
 
@@ -148,6 +156,11 @@ void code_post(Engine *e, Cpu *c, uint64_t gpa, uint64_t len);
 
 /* hosts.c: the host's functions with the vCPU counted out of guest code meanwhile */
 extern const EngineHost soft_wrapped_host;
+
+/* system.c */
+/* CPUID as the guest sees it now.  With kept only if the host need not be asked; false: it has to be. */
+bool soft_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, bool kept, uint32_t out[4]);
+void soft_cpuid_forget(Cpu *c);     /* what the host says may have changed */
 
 /* run.c */
 void soft_request_look(Cpu *c);     /* irq_pending is asked before the next block */

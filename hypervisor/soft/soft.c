@@ -438,6 +438,7 @@ static void set_tables(Cpu *c, const VcpuState *s)
 
 static void soft_set_state(EngineVcpu *c, const VcpuState *s)
 {
+    soft_cpuid_forget(c);
     memcpy(c->gpr, s->gpr, sizeof s->gpr);
     c->rip = s->rip;
     set_tables(c, s);

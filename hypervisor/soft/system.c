@@ -7,6 +7,7 @@
  * vendor string, SYSENTER in long mode the other way round.  INVD and WBINVD do nothing, as there
  * is no cache; MONITOR, MWAIT and RSM are not offered.
  */
+#include <string.h>
 #include "hypervisor/soft/core.h"
 #include "hypervisor/soft/ops.h"
 #include "hypervisor/soft/sys.h"
@@ -181,16 +182,46 @@ OP(rdpmc)
     NEXT(c, i);
 }
 
+void soft_cpuid_forget(Cpu *c)
+{
+    memset(cpu_priv(c)->cpuid, 0, sizeof cpu_priv(c)->cpuid);
+}
+
+/* Depends on nothing but the leaf, as long as the guest writes no MSR: leaf 0Dh has XCR0, Xen's the clock. */
+static bool may_keep(uint32_t leaf)
+{
+    return leaf != 0xd && (leaf < 0x40000000 || leaf >= 0x80000000);
+}
+
+bool soft_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, bool kept, uint32_t out[4])
+{
+    CpuidLeaf *k = &cpu_priv(c)->cpuid[(leaf ^ leaf >> 27 ^ subleaf << 3) % CPUID_KEPT];
+
+    if (k->known && k->leaf == leaf && k->subleaf == subleaf) {
+        memcpy(out, k->out, sizeof k->out);
+    } else if (kept) {
+        return false;
+    } else {
+        memset(out, 0, sizeof k->out);
+        c->host->cpuid(c->vcpu, leaf, subleaf, out);
+        if (may_keep(leaf)) {
+            *k = (CpuidLeaf){ .known = true, .leaf = leaf, .subleaf = subleaf };
+            memcpy(k->out, out, sizeof k->out);
+        }
+    }
+    if (leaf == 1)
+        out[2] = (out[2] & ~(1u << 27)) | (c->cr4 & CR4_OSXSAVE ? 1u << 27 : 0);
+    else if (leaf == 0xd && subleaf == 0 && out[2])
+        out[1] = c->xcr0 & 4 ? 832 : 576;
+    return true;
+}
+
 OP(cpuid)
 {
-    uint32_t n = (uint32_t)c->gpr[0], sub = (uint32_t)c->gpr[1], out[4] = { 0 };
     uint64_t next = insn_next(c, i);
+    uint32_t out[4];
 
-    c->host->cpuid(c->vcpu, n, sub, out);
-    if (n == 1)
-        out[2] = (out[2] & ~(1u << 27)) | (c->cr4 & CR4_OSXSAVE ? 1u << 27 : 0);
-    else if (n == 0xd && sub == 0 && out[2])
-        out[1] = c->xcr0 & 4 ? 832 : 576;
+    soft_cpuid(c, (uint32_t)c->gpr[0], (uint32_t)c->gpr[1], false, out);
     c->gpr[0] = out[0];
     c->gpr[3] = out[1];
     c->gpr[1] = out[2];

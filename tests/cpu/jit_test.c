@@ -83,6 +83,96 @@ Test(jit, vzeroupper_leaves_registers_8_to_15_outside_64_bit_mode)
 }
 
 /* Code, blocks and what code names lie below 2 GiB, where there is room for so many. */
+/* fld1; fld1; mov ecx, 20; l: in al, 21h; out 80h, al; loop l; faddp; fstp qword [40000h]; hlt */
+Test(jit, ports_done_at_once_leave_registers_flags_and_x87_alone)
+{
+    static const uint8_t code[] = { 0xd9, 0xe8, 0xd9, 0xe8, 0xb9, 20, 0, 0, 0, 0xf9, 0xe4, 0x21, 0xe6, 0x80,
+                                    0x0f, 0x92, 0xc3, 0xe2, 0xf6, 0xde, 0xc1, 0xdd, 0x1d, 0, 0, 4, 0, 0xf4 };
+    Guest *g = flat32();
+
+    guest_code(g, CODE, code, sizeof code);
+    for (unsigned n = 0; n < 8; n++)
+        if (n != 4)
+            g->s.gpr[n] = 0x11223300u + n;
+    run_done(g);
+    cr_expect_gt(g->done_now, 15);
+    cr_expect_eq(g->io_count, 40);
+    for (unsigned n = 0; n < 32; n++) {
+        cr_expect_eq(g->io[n].port, n % 2 ? 0x80 : 0x21);
+        cr_expect_eq(g->io[n].value, 0xa5);
+        cr_expect_eq(g->io[n].write, n % 2);
+    }
+    eq_hex(g->s.gpr[0], 0x112233a5);
+    eq_hex(g->s.gpr[1], 0);
+    eq_hex(g->s.gpr[2], 0x11223302);
+    eq_hex(g->s.gpr[3], 0x11223301);
+    for (unsigned n = 5; n < 8; n++)
+        eq_hex(g->s.gpr[n], 0x11223300u + n);
+    eq_hex(ram64(g, 0x40000), 0x4000000000000000ull);
+    guest_free(g);
+}
+
+/* The same port instruction, when the right to it is missing: the fault is the body's. */
+Test(jit, ports_without_the_right_fault_before_anything_is_asked)
+{
+    static const uint8_t code[] = { 0xe4, 0x21, 0xf4 };
+    Guest *g = guest_new();
+
+    guest_prot(g);
+    guest_user(g);
+    guest_code(g, CODE, code, sizeof code);
+    run_to_vector(g, 13);
+    cr_expect_eq(g->asked_now, 0);
+    cr_expect_eq(g->io_count, 0);
+    guest_free(g);
+}
+
+/* mov ecx, 64; l: in al, 21h; loop l; hlt: an interrupt that the access raises comes before the next one. */
+static bool read_and_raise(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
+{
+    Guest *g = (Guest *)v;
+
+    (void)port;
+    (void)size;
+    *value = 1;
+    if (++g->done_now == 40) {
+        g->irq = IRQ_EXTINT;
+        engine_soft.kick(g->cpu, false);
+    }
+    return true;
+}
+
+Test(jit, an_interrupt_raised_by_a_port_read_comes_before_the_next_instruction)
+{
+    static const uint8_t code[] = { 0xb9, 64, 0, 0, 0, 0xe4, 0x21, 0xe2, 0xfc, 0xf4 };
+    Guest *g = flat32();
+
+    guest_code(g, CODE, code, sizeof code);
+    g->host.io_read_now = read_and_raise;
+    g->s.rflags |= F_IF;
+    g->irq_vector = 0x41;
+    run_to_vector(g, 0x41);
+    cr_expect_eq(g->done_now, 40);
+    eq_hex(ram32(g, g->s.gpr[4]), CODE + 7);
+    guest_free(g);
+}
+
+/* cpuid; the next one comes from what was kept, CR4 still shows; wrmsr 8Bh asks again. */
+Test(jit, cpuid_is_asked_for_once)
+{
+    static const uint8_t code[] = { 0xb8, 1, 0, 0, 0, 0x0f, 0xa2, 0x89, 0xce,   /* mov esi, ecx */
+        0x0f, 0x20, 0xe0, 0x0d, 0, 0, 4, 0, 0x0f, 0x22, 0xe0,                   /* cr4 |= OSXSAVE */
+        0xb8, 1, 0, 0, 0, 0x0f, 0xa2, 0x89, 0xcf, 0xf4 };
+    Guest *g = flat32();
+
+    g->s.cr4 = 0x600;
+    guest_code(g, CODE, code, sizeof code);
+    run_done(g);
+    eq_hex(g->s.gpr[6], 1u << 26 | 1u << 17);
+    eq_hex(g->s.gpr[7], 1u << 26 | 1u << 17 | 1u << 27);
+    guest_free(g);
+}
+
 Test(jit, a_domains_128_vcpus_all_have_a_translator)
 {
     Guest *g = guest_new();

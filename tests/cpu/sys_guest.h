@@ -44,6 +44,7 @@ struct Guest {
     unsigned irq, irq_vector;   /* IRQ_* pending */
     unsigned io_count;
     struct { uint16_t port; uint8_t size; uint32_t value; bool write; } io[32];
+    unsigned asked_now, done_now;       /* of io_read_now and io_write_now */
     unsigned hypercalls, hypercall_cpl;
     bool hypercall_long;
     uint32_t ring_prod, ring_seen;

@@ -55,3 +55,30 @@ bool light_out(Cpu *c, const Insn *i)
         return false;
     return done(c);
 }
+
+bool light_cpuid(Cpu *c, const Insn *i)
+{
+    uint32_t out[4];
+
+    (void)i;
+    if (!soft_cpuid(c, (uint32_t)c->gpr[0], (uint32_t)c->gpr[1], true, out))
+        return false;
+    c->gpr[0] = out[0];
+    c->gpr[3] = out[1];
+    c->gpr[1] = out[2];
+    c->gpr[2] = out[3];
+    return true;
+}
+
+bool light_rdtsc(Cpu *c, const Insn *i)
+{
+    uint64_t v;
+
+    (void)i;
+    if ((c->cr4 & CR4_TSD) && c->cpl)
+        return false;
+    v = c->engine->host->tsc(cpu_priv(c)->vcpu) + (uint64_t)c->tsc_offset;
+    c->gpr[0] = (uint32_t)v;
+    c->gpr[2] = v >> 32;
+    return true;
+}

@@ -201,6 +201,14 @@ static bool emit_port(Xlat *x, const Insn *i)
     return true;
 }
 
+static bool emit_cpuid(Xlat *x, const Insn *i)
+{
+    if (!emit_light(x, i, light_cpuid))
+        return false;
+    edge_jmp(x, next_rip(x, i));
+    return true;
+}
+
 bool system_emit(Xlat *x, const Insn *i)
 {
     switch (i->opcode) {
@@ -211,6 +219,8 @@ bool system_emit(Xlat *x, const Insn *i)
     case 0xe4 ... 0xe7: case 0xec ... 0xef: return emit_port(x, i);
     case 0xfa: case 0xfb: return emit_if(x, i);
     case 0xfc: case 0xfd: return emit_df(x, i);
+    case 0x131: return emit_light(x, i, light_rdtsc);
+    case 0x1a2: return emit_cpuid(x, i);
     case 0x101:
         if (i->modrm == 0xca || i->modrm == 0xcb)
             return emit_ac(x, i);

@@ -221,6 +221,8 @@ bool system_emit(Xlat *x, const Insn *i);
 typedef bool (*LightFn)(Cpu *c, const Insn *i);
 bool light_in(Cpu *c, const Insn *i);
 bool light_out(Cpu *c, const Insn *i);
+bool light_cpuid(Cpu *c, const Insn *i);
+bool light_rdtsc(Cpu *c, const Insn *i);
 
 /* sse.c: as op_emit() */
 bool sse_emit(Xlat *x, const Insn *i);
