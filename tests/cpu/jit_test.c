@@ -186,6 +186,7 @@ Test(jit, a_domains_128_vcpus_all_have_a_translator)
     cr_assert_null(engine_soft.vcpu_create(g->engine, (Vcpu *)g, SOFT_MAX_VCPUS, 0, NULL, NULL));
     for (unsigned id = 1; id < SOFT_MAX_VCPUS; id++)
         engine_soft.vcpu_destroy(g->engine->cpus[id]);
+    guest_free(g);
 }
 
 /* A megabyte of additions from memory, three times; then how much code there is at the end. */
@@ -237,4 +238,7 @@ Test(jit, code_stays_within_the_vcpus_share_of_64_mib)
     cr_assert_eq(mincore(g->cpu->jit->rw, g->cpu->jit->size, resident), 0);
     for (size_t n = SHARE / 4096; n < pages; n++)
         cr_assert_not(resident[n] & 1, "page %zu", n);
+    for (unsigned id = 1; id < VCPUS; id++)
+        engine_soft.vcpu_destroy(g->engine->cpus[id]);
+    guest_free(g);
 }
