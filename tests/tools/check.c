@@ -427,6 +427,21 @@ Test(check, image_has_many_readers_or_one_writer)
     g_unlink(path);
 }
 
+Test(check, reader_of_the_whole_file_keeps_out_writers_only)
+{
+    struct flock whole = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+    char path[] = "/tmp/ghXXXXXX";
+    int other = g_mkstemp(path), ours = open(path, O_RDWR | O_CLOEXEC);
+
+    cr_assert_eq(fcntl(other, F_OFD_SETLK, &whole), 0);
+    cr_expect(image_locked(ours, true));
+    cr_expect_not(image_locked(ours, false));
+    cr_expect(image_lock(ours, false));
+    close(ours);
+    close(other);
+    g_unlink(path);
+}
+
 /* The bytes that QEMU locks for a permission and against one, each of them shared. */
 static int open_as_qemu(const char *path, const off_t *bytes)
 {

@@ -20,20 +20,22 @@ static struct flock range(short type, off_t byte, off_t len)
     return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = len };
 }
 
-/* Whether another open file holds a lock there that one of this type would meet. */
-static bool held(int fd, short type, off_t byte, off_t len)
+/* Whether another open file's lock is in the way of one there.  A shared lock of the whole file is that of
+ * a reader who knows nothing of these bytes: readers don't mind it. */
+static bool held(int fd, bool writable, off_t byte, off_t len)
 {
-    struct flock l = range(type, byte, len);
+    struct flock l = range(F_WRLCK, byte, len);
 
-    return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
+    return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK &&
+           (writable || l.l_type == F_WRLCK || l.l_start != 0 || l.l_len != 0);
 }
 
 bool image_locked(int fd, bool writable)
 {
     /* A writer of ours has every byte, QEMU's has these. */
-    return writable ? held(fd, F_WRLCK, 0, 0)
-           : held(fd, F_WRLCK, HAS(WRITE), 1) || held(fd, F_WRLCK, HAS(RESIZE), 1) ||
-             held(fd, F_WRLCK, DENIES(READ), 1);
+    return writable ? held(fd, true, 0, 0)
+           : held(fd, false, HAS(WRITE), 1) || held(fd, false, HAS(RESIZE), 1) ||
+             held(fd, false, DENIES(READ), 1);
 }
 
 bool image_lock(int fd, bool writable)
