@@ -505,3 +505,35 @@ Test(sys_long, alignment_check_in_ring_3)
     g->s.rflags |= F_AC;
     expect_fault(17, 0, CODE, U64 | 3);
 }
+
+/* A page where no memory is, read twice; then it is memory, and the entry has to go. */
+Test(sys_long, invlpg_forgets_a_page_without_memory)
+{
+    static const uint8_t code[] = {
+        0x8b, 0x04, 0x25, 0, 0, 6, 0,                           /* mov eax, [60000h] */
+        0x8b, 0x14, 0x25, 4, 0, 6, 0,                           /* mov edx, [60004h] */
+        0x48, 0xc7, 0x04, 0x25, 0, 0x93, 0, 0, 3, 0, 6, 0,      /* mov qword [9300h], 60003h */
+        0x0f, 0x01, 0x3c, 0x25, 0, 0, 6, 0,                     /* invlpg [60000h] */
+        0x8b, 0x1c, 0x25, 0, 0, 6, 0, 0xf4 };                   /* mov ebx, [60000h]; hlt */
+
+    guest_code(g, CODE, code, sizeof code);
+    ram_put(g, PT_AT + 0x60 * 8, 8, 0x40000003);
+    ram_put(g, 0x60000, 4, 0x12345678);
+    run_done(g);
+    eq_hex(g->s.gpr[0], 0xffffffff);
+    eq_hex(g->s.gpr[2], 0xffffffff);
+    eq_hex(g->s.gpr[3], 0x12345678);
+}
+
+Test(sys_long, what_may_be_read_of_a_device_may_not_be_written_for_that)
+{
+    static const uint8_t code[] = {
+        0x8b, 0x04, 0x25, 0, 0, 6, 0,                           /* mov eax, [60000h] */
+        0x89, 0x04, 0x25, 0, 0, 6, 0, 0xf4 };                   /* mov [60000h], eax; hlt */
+
+    g->s.cr0 |= 0x10000;
+    guest_code(g, CODE, code, sizeof code);
+    ram_put(g, PT_AT + 0x60 * 8, 8, 0x40000001);
+    run_to_vector(g, 14);
+    eq_hex(g->s.cr2, 0x60000);
+}
