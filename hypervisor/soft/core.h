@@ -22,6 +22,7 @@
 #define LARGE_SLOTS 4096
 #define CODE_PAGES_LISTED 2048
 #define CS_SEEN 256
+#define CS_FLAT 0               /* CpuPriv.cs_number of base 0 and limit 0xffffffff */
 #define WRITERS_SETS 4096
 #define WRITERS_WAYS 4
 
@@ -134,9 +135,14 @@ static inline void count(Cpu *c, enum SoftCounter which)
     __atomic_store_n(n, *n + 1, __ATOMIC_RELAXED);
 }
 
+static inline uint32_t jump_tag_of(uint16_t cs_number, uint32_t mode)
+{
+    return (uint32_t)cs_number << 16 | (mode & BLOCK_MODES);
+}
+
 static inline void jump_tag_update(Cpu *c)
 {
-    c->jump_tag = (uint32_t)cpu_priv(c)->cs_number << 16 | (c->mode & BLOCK_MODES);
+    c->jump_tag = jump_tag_of(cpu_priv(c)->cs_number, c->mode);
 }
 
 static inline bool page_is_ram(const GuestMemory *m, uint64_t gpa)

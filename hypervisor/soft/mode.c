@@ -127,7 +127,7 @@ static void update_bases(Cpu *c)
     c->fbase_r[SEG_NONE + 1] = c->fbase_w[SEG_NONE + 1] = FBASE_NONE;
 }
 
-/* CpuPriv.cs_number: the same whenever CS has the same base and limit. */
+/* CpuPriv.cs_number: the same whenever CS has the same base and limit; CS_FLAT if it has all. */
 static void cs_number(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
@@ -136,6 +136,10 @@ static void cs_number(Cpu *c)
     unsigned h = (uint32_t)((base >> 4 ^ limit) * 0x9e3779b1u) >> 24;
 
     _Static_assert(CS_SEEN == 256, "hashed to eight bits");
+    if (!base && limit == 0xffffffff) {
+        p->cs_number = CS_FLAT;
+        return;
+    }
     if (p->cs_seen[h].number && p->cs_seen[h].base == base && p->cs_seen[h].limit == limit) {
         p->cs_number = p->cs_seen[h].number;
         return;

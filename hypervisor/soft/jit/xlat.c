@@ -163,8 +163,13 @@ static void find_jump(Xlat *x)
     e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), (int32_t)((JUMP_SIZE - 1) << 5));
     e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->rip));
     e_patch(e_jcc(e, CC_NE), x->j->leave);
-    e_load32(e, SCRATCH_A, opd_abs(&c->jump_tag));
-    e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag));
+    if (!x->b->cs_base && x->b->cs_limit == 0xffffffff) {
+        e_alu_imm(e, 4, 7, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag),
+                  (int32_t)jump_tag_of(CS_FLAT, x->b->mode));
+    } else {
+        e_load32(e, SCRATCH_A, opd_abs(&c->jump_tag));
+        e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag));
+    }
     e_patch(e_jcc(e, CC_NE), x->j->leave);
     e_load32(e, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->slot));
     e_load(e, SCRATCH_A, opd_mem(SCRATCH_A, 0));
