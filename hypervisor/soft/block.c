@@ -16,7 +16,7 @@
 #include "hypervisor/soft/ops.h"
 
 #define ARENA_SIZE (16u << 20)  /* for each of the first vCPUs */
-#define ARENA_FIRST 16u
+#define ARENA_FIRST 8u
 #define HASH_SIZE (1u << 15)
 #define PAGE_HASH_SIZE (1u << 12)
 #define COPY_SIZE (BLOCK_INSNS * 15)
@@ -78,8 +78,6 @@ BlockCache *block_cache_new(unsigned id)
         low_free(k, sizeof *k);
         return NULL;
     }
-    for (unsigned n = 0; n < JUMP_SIZE; n++)
-        k->jumps[n].tag = JUMP_TAG_NONE;
     return k;
 }
 
@@ -253,8 +251,11 @@ void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len)
 
 void block_jumps_forget(Cpu *c)
 {
+    JumpEntry *jumps = cpu_priv(c)->cache->jumps;
+
     for (unsigned n = 0; n < JUMP_SIZE; n++)
-        cpu_priv(c)->cache->jumps[n].tag = JUMP_TAG_NONE;
+        if (jumps[n].tag != JUMP_TAG_NONE)
+            jumps[n].tag = JUMP_TAG_NONE;
 }
 
 /* The arena's bytes stay as they are until the next block is built: the block being run, if any,

@@ -43,16 +43,17 @@ struct Block {
 /*
  * Cpu.code_pages: for each linear page modulo CODE_PAGES a key of both page numbers, exact: 36 bits of a
  * canonical address, 28 of a physical one (SOFT_PHYS_BITS).  Where there is a block's key code that
- * jumps there may go to the block without a look at the TLB.
+ * jumps there may go to the block without a look at the TLB.  (Keys are complements, so that a slot never
+ * used is 0; nothing lies in the two topmost physical pages, whose keys NONE and NEVER could be.)
  */
 #define CODE_PAGES (1u << 16)
 #define CODE_PAGE_GPA_BITS 28
-#define CODE_PAGE_NONE (~0ull)          /* in a slot */
-#define CODE_PAGE_NEVER (~0ull - 1)     /* is in no slot */
+#define CODE_PAGE_NONE 0ull             /* in a slot */
+#define CODE_PAGE_NEVER 1ull            /* is in no slot */
 
 static inline uint64_t code_page_key(uint64_t linear, uint64_t gpa)
 {
-    return linear >> 12 << CODE_PAGE_GPA_BITS | gpa >> 12;
+    return ~(linear >> 12 << CODE_PAGE_GPA_BITS | gpa >> 12);
 }
 
 static inline uint64_t *code_page_slot(const Cpu *c, unsigned user, uint64_t linear)
@@ -82,7 +83,8 @@ typedef struct JumpEntry {
     uint32_t code;              /* where translated code goes on */
 } JumpEntry;
 
-#define JUMP_TAG_NONE (~0u)
+#define JUMP_TAG_NONE 0u
+#define JUMP_TAG_VALID 0x8000u          /* in all others */
 
 static inline unsigned jump_hash(uint64_t rip)
 {

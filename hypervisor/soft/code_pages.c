@@ -36,7 +36,7 @@ static void forget_listed(Cpu *c, unsigned user, unsigned global)
     CodePageList *l = &cpu_priv(c)->code_page_list[user][global];
 
     if (l->count > CODE_PAGES_LISTED) {
-        memset(c->code_pages[user], 0xff, CODE_PAGES * sizeof *c->code_pages[user]);
+        memset(c->code_pages[user], 0, CODE_PAGES * sizeof *c->code_pages[user]);
         cpu_priv(c)->code_page_list[user][!global].count = 0;
     } else {
         for (unsigned n = 0; n < l->count; n++)
@@ -75,7 +75,6 @@ bool code_pages_init(Cpu *c)
         c->code_pages[user] = low_alloc(CODE_PAGES * sizeof *c->code_pages[user]);
         if (!c->code_pages[user])
             return false;
-        memset(c->code_pages[user], 0xff, CODE_PAGES * sizeof *c->code_pages[user]);
     }
     return true;
 }

@@ -19,6 +19,7 @@
 #define SOFT_PHYS_BITS 40
 #define RANGE_ROOM 64
 #define TLB_FILLED 1024
+#define TLB_CHUNK 64
 #define LARGE_SLOTS 4096
 #define CODE_PAGES_LISTED 2048
 #define CS_SEEN 256
@@ -87,6 +88,8 @@ typedef struct CpuPriv {
     /* The entries of pages that are not global, by table; TLB_FILLED + 1 when there were more. */
     uint16_t filled[TLB_NONE][TLB_FILLED];
     unsigned filled_count[TLB_NONE];
+    /* Entries that have been filled since all were flushed, a bit for TLB_CHUNK of them. */
+    uint64_t used[TLB_NONE][TLB_SIZE / TLB_CHUNK / 64];
     /* By hash of the guest page: every entry with a write tag, as table << TLB_BITS | index. */
     uint16_t writers[WRITERS_SETS][WRITERS_WAYS];
     /* The linear regions of large pages that the TLB has met since it was flushed whole: keys (mmu.c),
@@ -137,7 +140,7 @@ static inline void count(Cpu *c, enum SoftCounter which)
 
 static inline uint32_t jump_tag_of(uint16_t cs_number, uint32_t mode)
 {
-    return (uint32_t)cs_number << 16 | (mode & BLOCK_MODES);
+    return (uint32_t)cs_number << 16 | JUMP_TAG_VALID | (mode & BLOCK_MODES);
 }
 
 static inline void jump_tag_update(Cpu *c)

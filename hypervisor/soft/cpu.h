@@ -138,7 +138,7 @@ typedef struct Fpu {
 /* --- TLB: one table each for supervisor and user; see mmu.c --- */
 /* _AC: SMAP lifted by RFLAGS.AC; _NONE: always empty, for when every access must be looked at */
 enum { TLB_SUPER, TLB_USER, TLB_SUPER_AC, TLB_NONE, TLB_COUNT };
-#define TLB_BITS 12
+#define TLB_BITS 14
 #define TLB_SIZE (1u << TLB_BITS)
 typedef struct TlbEntry {       /* what every access looks at; translated code knows the layout */
     uint64_t rtag, wtag;        /* linear page address when it may be read / written without a
@@ -152,8 +152,9 @@ typedef struct TlbInfo {        /* the rest of the entry */
     uint64_t gpa;               /* guest-physical page | TLBF_* */
 } TlbInfo;
 
-/* The empty entry's tag: of a page that no lookup of this entry can be for. */
-#define TLB_INVALID(index) (0x2000000000000000ull + (((uint64_t)(index) ^ 1) << 12))
+/* The empty entry's tag: of a page that no lookup of this entry can be for.  Nearly all are 0, so
+ * that memory of a TLB that was never filled is never touched. */
+#define TLB_INVALID(index) ((index) ? 0 : 0x2000000000001000ull)
 #define FBASE_NONE 0x4000000000000000ull    /* base of segments that need checks: misses the TLB */
 
 struct EngineVcpu {

@@ -230,6 +230,14 @@ static bool entry_empty(const Cpu *c, unsigned table, unsigned index)
            c->tlb_info[table][index].mtag == TLB_INVALID(index);
 }
 
+/* The next entry from k on that may have been filled, or TLB_SIZE. */
+static unsigned used_from(const CpuPriv *p, unsigned table, unsigned k)
+{
+    while (k < TLB_SIZE && !(p->used[table][k / TLB_CHUNK / 64] >> (k / TLB_CHUNK % 64) & 1))
+        k = (k / TLB_CHUNK + 1) * TLB_CHUNK;
+    return k;
+}
+
 /* How many entries of a table aren't global, and the n-th of them; more may be told. */
 static unsigned filled_count(const CpuPriv *p, unsigned table)
 {
@@ -274,11 +282,10 @@ static void writer_note(Cpu *c, unsigned table, unsigned at, uint64_t gfn)
 
 void tlb_init(Cpu *c)
 {
+    _Static_assert(TLB_INVALID(1) == 0, "memory comes zeroed");
     for (unsigned t = 0; t < TLB_NONE; t++)
-        for (unsigned k = 0; k < TLB_SIZE; k++)
-            entry_clear(c, t, k);
-    for (unsigned k = 0; k < TLB_SIZE; k++)
-        c->tlbs[TLB_NONE][k] = (TlbEntry){ .rtag = TLB_INVALID(k), .wtag = TLB_INVALID(k) };
+        entry_clear(c, t, 0);
+    c->tlbs[TLB_NONE][0] = (TlbEntry){ .rtag = TLB_INVALID(0), .wtag = TLB_INVALID(0) };
 }
 
 void tlb_flush_all(Cpu *c)
@@ -287,9 +294,9 @@ void tlb_flush_all(Cpu *c)
 
     count(c, COUNT_TLB_FLUSHES_ALL);
     for (unsigned t = 0; t < TLB_NONE; t++) {
-        for (unsigned k = 0; k < TLB_SIZE; k++)
-            if (!entry_empty(c, t, k))
-                entry_clear(c, t, k);
+        for (unsigned k = used_from(p, t, 0); k < TLB_SIZE; k = used_from(p, t, k + 1))
+            entry_clear(c, t, k);
+        memset(p->used[t], 0, sizeof p->used[t]);
         p->filled_count[t] = 0;
     }
     memset(p->large, 0, sizeof p->large);
@@ -352,7 +359,9 @@ static bool large_at(const CpuPriv *p, uint64_t lin)
 /* Entries of large pages in the table that have linear in them. */
 static void large_clear(Cpu *c, unsigned table, uint64_t linear)
 {
-    for (unsigned k = 0; k < TLB_SIZE; k++) {
+    const CpuPriv *p = cpu_priv(c);
+
+    for (unsigned k = used_from(p, table, 0); k < TLB_SIZE; k = used_from(p, table, k + 1)) {
         const TlbInfo *info = &c->tlb_info[table][k];
         uint64_t tag = c->tlbs[table][k].rtag;
         unsigned shift = info->gpa & TLBF_HUGE ? 30 : c->cr4 & CR4_PAE ? 21 : 22;
@@ -395,8 +404,10 @@ static bool page_quiet(const Engine *e, uint64_t gpa)
 
 void tlb_drop_write_tags(Cpu *c)
 {
+    const CpuPriv *p = cpu_priv(c);
+
     for (unsigned t = 0; t < TLB_NONE; t++)
-        for (unsigned k = 0; k < TLB_SIZE; k++)
+        for (unsigned k = used_from(p, t, 0); k < TLB_SIZE; k = used_from(p, t, k + 1))
             if (c->tlbs[t][k].wtag != TLB_INVALID(k) &&
                 !page_quiet(c->engine, c->tlb_info[t][k].gpa))
                 c->tlbs[t][k].wtag = TLB_INVALID(k);
@@ -429,6 +440,7 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
         count(c, COUNT_TLB_REPLACED);
     if (!w->global && (entry_empty(c, table, at) || (info->gpa & TLBF_GLOBAL)))
         filled_note(p, table, at);
+    p->used[table][at / TLB_CHUNK / 64] |= 1ull << (at / TLB_CHUNK % 64);
     e->rtag = w->read_ok && memory ? page : TLB_INVALID(at);
     info->xtag = w->exec_ok && memory ? page : TLB_INVALID(at);
     info->mtag = w->read_ok && !memory ? page : TLB_INVALID(at);
