@@ -228,6 +228,32 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
     return by_page(x, spare);
 }
 
+Operand memory_bits(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare)
+{
+    unsigned log = size == 8 ? 3 : size == 4 ? 2 : 1;
+    Emit *e = &x->e;
+    unsigned from;
+
+    flags_leave_host(x);
+    memory_address(x, i);
+    from = guest_in(x, i->reg, SCRATCH_B);
+    if (size == 8)
+        e_mov(e, SCRATCH_B, from);
+    else if (size == 4)
+        e_op(e, 8, 0, 0, 0x63, SCRATCH_B, opd_reg(from));               /* movsxd */
+    else
+        e_op(e, 8, 0, 1, 0xbf, SCRATCH_B, opd_reg(from));               /* movsx, word */
+    e_op(e, 8, 0, 0, 0xc1, 7, opd_reg(SCRATCH_B));                      /* sar */
+    e8(e, log + 3);
+    e_lea(e, i->asize == 8 ? 8 : 4, SCRATCH_A, opd_index(SCRATCH_A, SCRATCH_B, log, 0));
+    cut(x, i);
+    if (memory_has_base(x, i->seg))
+        add_base(x, i->seg, i->asize == 2, size, access);
+    entry_offset(x, SCRATCH_A);
+    check(x, size, access);
+    return by_page(x, spare);
+}
+
 void memory_run(Xlat *x, unsigned base, unsigned shift, enum Access access)
 {
     Emit *e = &x->e;

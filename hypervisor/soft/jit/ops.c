@@ -1017,7 +1017,7 @@ bool op_emit(Xlat *x, const Insn *i)
         return mmx_emit(x, i);
     if (i->opcode == 0x9b)
         return x87_emit_fwait(x);
-    return form_of(i, &f) && emit_form(x, i, &f);
+    return (form_of(i, &f) && emit_form(x, i, &f)) || bits_emit(x, i);
 }
 
 /* A form, and emitted as one. */
@@ -1138,6 +1138,7 @@ uint16_t op_writes(const Xlat *x, const Insn *i)
     case 0xb0 ... 0xbf: return (uint16_t)(1u << guest_number(i->reg, i->opsize));
     case 0x98: case 0x9f: case 0xa0: case 0xa1: return 1u << 0;
     case 0xa2: case 0xa3: case 0xfc: case 0xfd: return 0;
+    case 0x8c: return i->rm == REG_MEM ? 0 : (uint16_t)(1u << i->rm);
     case 0xe4: case 0xe5: case 0xec: case 0xed: return 1u << 0;
     case 0xe6: case 0xe7: case 0xee: case 0xef: return 0;
     case 0x99: return 1u << 2;

@@ -45,18 +45,23 @@ static bool emit_if(Xlat *x, const Insn *i)
     return true;
 }
 
+/* Whether AC is what it shall be the mode says, while SMAP is on. */
 static bool emit_ac(Xlat *x, const Insn *i)
 {
     bool on = i->modrm == 0xcb;
     Cpu *c = x->c;
     Emit *e = &x->e;
 
-    if ((x->b->mode & (MODE_USER | MODE_V86)) || !(x->b->mode & MODE_PROT) || on == !!(x->b->mode & MODE_AC))
+    if ((x->b->mode & (MODE_USER | MODE_V86)) || !(x->b->mode & MODE_PROT))
         return false;
     ring0_only(x);
     e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_abs((char *)&c->cr4 + 2), true);
     e8(e, CR4_SMAP >> 16);
     slow_if(x, CC_E);
+    if (on == !!(x->b->mode & MODE_AC)) {
+        edge_jmp(x, next_rip(x, i));
+        return true;
+    }
     e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->rflags), on ? RF_AC : ~RF_AC);
     e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->mode), on ? MODE_AC : ~MODE_AC);
     e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->jump_tag), on ? MODE_AC : ~MODE_AC);
@@ -175,6 +180,26 @@ static bool emit_push_segment(Xlat *x, const Insn *i)
     return true;
 }
 
+static bool emit_mov_from_segment(Xlat *x, const Insn *i)
+{
+    const void *selector = &x->c->seg[i->reg].selector;
+    unsigned spare = SCRATCH_A, size = i->opsize == 2 ? 2 : 4;
+    Emit *e = &x->e;
+    Operand to;
+
+    if (i->rm == REG_MEM) {
+        to = memory_operand(x, i, 2, FOR_WRITE, &spare);
+        e_op(e, 4, 0, 1, 0xb7, spare, opd_abs(selector));       /* movzx, word */
+        e_op(e, 2, 0, 0, 0x89, spare, to);
+    } else if (host_reg[i->rm] != IN_MEMORY) {
+        e_op(e, size, 0, size == 4, size == 4 ? 0xb7 : 0x8b, host_reg[i->rm], opd_abs(selector));
+    } else {
+        e_op(e, 4, 0, 1, 0xb7, spare, opd_abs(selector));
+        e_op(e, size == 4 ? 8 : 2, 0, 0, 0x89, spare, opd_abs(&x->c->gpr[i->rm]));
+    }
+    return true;
+}
+
 /* Slow while the host's vector registers are the guest's, which C may use. */
 static bool emit_light(Xlat *x, const Insn *i, LightFn function)
 {
@@ -214,6 +239,7 @@ bool system_emit(Xlat *x, const Insn *i)
     switch (i->opcode) {
     case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8:
         return emit_push_segment(x, i);
+    case 0x8c: return emit_mov_from_segment(x, i);
     case 0x9c: return emit_pushf(x, i);
     case 0x9d: return emit_popf(x, i);
     case 0xe4 ... 0xe7: case 0xec ... 0xef: return emit_port(x, i);

@@ -188,6 +188,9 @@ bool memory_has_base(const Xlat *x, unsigned seg);
 /* The address of i in scratch register A, cut to the address size, without the segment's base. */
 void memory_address(Xlat *x, const Insn *i);
 
+/* The piece of size bytes with the bit that register i->reg tells, counted from i's operand on. */
+Operand memory_bits(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare);
+
 /* For RCX elements of 1 << shift bytes (at most 4096 bytes) from guest register base on, at home and
  * flat: checks that they are in one page that may be read or written without a look.  What makes host
  * addresses of them is in scratch register B then.  The flags are in memory and not in the host. */
@@ -247,6 +250,9 @@ void x87_store_pending(Xlat *x, X87Pending p);
 bool x87_go_live(Cpu *c);       /* false: it may not */
 void x87_take_back(Cpu *c);
 uintptr_t x87_live_again(Cpu *c, const Insn *i, Block *b);
+
+/* bits.c: as op_emit() */
+bool bits_emit(Xlat *x, const Insn *i);
 
 /* strings.c: as op_emit(); MOVS and STOS */
 bool string_emit(Xlat *x, const Insn *i);
