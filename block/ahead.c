@@ -153,11 +153,7 @@ static void chunk_loaded(void *opaque, int error)
     Chunk *c = opaque;
     Ahead *a = c->ahead;
 
-    if (c->state == CHUNK_LOST) {
-        c->state = CHUNK_FREE;
-        return;
-    }
-    c->state = CHUNK_HERE;
+    c->state = c->state == CHUNK_LOST ? CHUNK_FREE : CHUNK_HERE;
     for (unsigned i = 0; error && i < a->count; i++) {
         if (a->stream[i] == c) {    /* the reader shall find out which of its sectors is bad */
             stream_cut(a, i);

@@ -411,7 +411,7 @@ void block_cancel(BlockRequest *r)
 
 bool block_busy(const BlockDev *b)
 {
-    return b->running || b->waiting.length || b->ready.length || b->held.length;
+    return b->running || b->waiting.length || b->ready.length || b->held.length || b->awaiting.length;
 }
 
 void block_drain(BlockDev *b)

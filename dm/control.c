@@ -92,7 +92,8 @@ static BlockDev *open_medium(Dm *dm, Request *r, const char *name, const char *f
 {
     g_auto(GStrv) format = g_strsplit(formats ? formats : "raw", "/", -1);
     DriveLayer backing[FDPASS_MAX];
-    DriveOption d = { .cdrom = true, .read_only = r->msg.a & CTL_MEDIUM_READ_ONLY };
+    DriveOption d = { .cdrom = true, .read_only = r->msg.a & CTL_MEDIUM_READ_ONLY,
+                      .shared = r->msg.a & CTL_MEDIUM_SHARED };
 
     g_strlcpy(d.name, name, sizeof d.name);
     return take_layers(r, format, &d, backing, error) ? drive_open(dm, &d, error) : NULL;

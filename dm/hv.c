@@ -377,6 +377,7 @@ static bool taken(const Hv *hv)
 
 void hv_settle_posts(Hv *hv, bool sleeping)
 {
+    uint32_t seq = hv_request_seq(hv);
     bool due;
 
     if (!hv->bell_at) {
@@ -384,7 +385,7 @@ void hv_settle_posts(Hv *hv, bool sleeping)
     }
     due = monotonic_ns() >= hv->bell_at;
     while (!taken(hv) && !due) {
-        if (!sleeping) {
+        if (!sleeping || hv_request_seq(hv) != seq) {
             return;
         }
         for (unsigned i = 0; i < 32; i++) {

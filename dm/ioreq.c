@@ -278,7 +278,7 @@ static gboolean ioreq_prepare(GSource *source, gint *timeout)
         hv_settle_posts(c->hv, false);
         return TRUE;
     }
-    hv_settle_posts(c->hv, true);
+    hv_settle_posts(c->hv, true);   /* ends early when a request comes: its vCPU takes no posts */
     return !hv_prepare_sleep(c->hv, c->seen);
 }
 

@@ -290,7 +290,7 @@ static bool create_parts(Domain *d, GError **error)
         return false;
     }
     choose_tsc(d);
-    d->shared->vcpus_look = d->ops->sees_posts;
+    d->shared->vcpus_look = d->ops->sees_posts && !d->ioreq.single_cpu;
     d->mem.ops = d->ops;
     d->mem.engine = d->engine;
     machine_init(&d->machine, &machine_host, d);

@@ -29,7 +29,7 @@ enum CtlType {
     CTL_CHANGE_MEDIUM = 64,     /* body: drive ("hdc", "fda"), then, if it is not one raw image,
                                    a space and the formats of its layers ("hdc qcow2/raw"); with
                                    a descriptor for each layer, or none: eject;
-                                   a: CTL_MEDIUM_READ_ONLY, b: CTL_MEDIUM_FORCE; answers with
+                                   a: CTL_MEDIUM_READ_ONLY, CTL_MEDIUM_SHARED; b: CTL_MEDIUM_FORCE; answers with
                                    EACCES if the guest has locked the tray */
     CTL_SCREENSHOT,             /* with a descriptor: a PPM picture is written to it */
     CTL_SEND_KEY,               /* a = code, b = down */
@@ -69,7 +69,7 @@ enum CtlTrigger { CTL_TRIGGER_NMI, CTL_TRIGGER_RESET, CTL_TRIGGER_INIT, CTL_TRIG
 enum CtlCable { CTL_CABLE_SOCKET, CTL_CABLE_TAP, CTL_CABLE_TAP_VNET, CTL_CABLE_BUNDLES };
 /* Force: also when the guest has locked the tray. */
 enum CtlTray { CTL_TRAY_OPEN = 1, CTL_TRAY_LOCKED = 2 };
-enum CtlMedium { CTL_MEDIUM_READ_ONLY = 1, CTL_MEDIUM_FORCE = 1 };
+enum CtlMedium { CTL_MEDIUM_READ_ONLY = 1, CTL_MEDIUM_SHARED = 2, CTL_MEDIUM_FORCE = 1 };
 
 typedef struct CtlMsg {
     uint32_t type;

@@ -71,7 +71,7 @@ bool pci_loaded(PciDevice *pci, GError **error);    /* call from the class's loa
 void pci_finish(PciDevice *pci);            /* call from the class's finish */
 void pci_set_irq(PciDevice *pci, bool level);
 void pci_unplug(PciDevice *pci);            /* until reset */
-static inline bool pci_bus_master(const PciDevice *pci) { return pci->config[4] & 4; }
+static inline bool pci_bus_master(const PciDevice *pci) { return !pci->unplugged && (pci->config[4] & 4); }
 static inline void pci_set16(uint8_t *c, unsigned off, uint16_t v) { c[off] = v; c[off + 1] = v >> 8; }
 static inline uint16_t pci_get16(const uint8_t *c, unsigned off) { return c[off] | c[off + 1] << 8; }
 

@@ -359,6 +359,27 @@ Test(ahead, cancelled_reads_are_not_filled_in_after_the_drain)
     finish(&r);
 }
 
+/* The second reader's stream has nothing before it, so that nothing else comes that could end the wait. */
+Test(ahead, a_read_that_waits_for_what_another_stream_replaces_goes_on)
+{
+    Rig r;
+    struct iovec iov[4];
+
+    rig(&r);
+    cr_assert_eq(read_part(&r, 0, PART), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        static const uint64_t at[4] = { PART, (1u << 20) + PART, IMAGE_BYTES - 2 * PART, IMAGE_BYTES - PART };
+
+        iov[i] = (struct iovec){ r.buf + i * PART, PART };
+        block_readv(r.b, at[i], &iov[i], 1, done, &r);
+    }
+    cr_assert(block_busy(r.b));
+    cr_assert_eq(wait_for(&r, 5), 0);
+    cr_assert_eq(r.buf[PART], byte_at((1u << 20) + PART));
+    cr_assert_eq(r.buf[4 * PART - 1], byte_at(IMAGE_BYTES - 1));
+    finish(&r);
+}
+
 Test(ahead, it_ends_where_the_disk_does)
 {
     Rig r;

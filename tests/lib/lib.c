@@ -403,10 +403,12 @@ Test(pci, interrupt_follows_level_disable_and_unplug)
     cr_assert_eq(pci_bus_read(&f->bus, 0x20, 6, 2) & 8, 8);
     pci_bus_write(&f->bus, 0x20, 4, 2, 0x400);
     cr_assert_not(f->intx[0x20][0]);
-    pci_bus_write(&f->bus, 0x20, 4, 2, 0);
+    pci_bus_write(&f->bus, 0x20, 4, 2, 4);
     cr_assert(f->intx[0x20][0]);
+    cr_assert(pci_bus_master(&c->pci));
     pci_unplug(&c->pci);
     cr_assert_not(f->intx[0x20][0]);
+    cr_assert_not(pci_bus_master(&c->pci), "what is gone reads and writes no memory");
     cr_assert_eq(pci_bus_read(&f->bus, 0x20, 0, 4), 0xffffffff);
     machine_reset(&f->m);
     cr_assert_eq(pci_bus_read(&f->bus, 0x20, 0, 4), 0x56781234);

@@ -187,7 +187,9 @@ static void send_change(Domain *d, Change *c, bool force)
             return;
         }
     }
-    control_request_fds(d->dm, CTL_CHANGE_MEDIUM, c->medium.writable ? 0 : CTL_MEDIUM_READ_ONLY,
+    control_request_fds(d->dm, CTL_CHANGE_MEDIUM,
+                        (c->medium.writable ? 0 : CTL_MEDIUM_READ_ONLY) |
+                        (c->medium.shared ? CTL_MEDIUM_SHARED : 0),
                         force ? CTL_MEDIUM_FORCE : 0, body->str, fds, n, changed, c);
     for (unsigned i = 0; i < n; i++) {
         if (from) {
