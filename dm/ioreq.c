@@ -14,7 +14,7 @@
 #include "include/pc_layout.h"
 
 #define MAX_COUNT 4096          /* a request never spans more than a page of bytes */
-#define SPIN_NS 400000          /* how long to look for the next request before sleeping */
+#define SPIN_NS 50000           /* how long to look for the next request before sleeping */
 #define QUIET_NS 8000           /* without a request: a look at the other sources */
 #define TURN_NS 300000          /* then the other sources get their turn */
 
@@ -316,6 +316,9 @@ static gboolean ioreq_dispatch(GSource *source, GSourceFunc callback, gpointer o
             hv_settle_posts(c->hv, false);
         }
     } while (now < c->hot_until && now < turn_end && now < quiet_end);
+    if (now >= quiet_end) {
+        sched_yield();          /* dm-net, or a vCPU, may wait for this processor */
+    }
     return G_SOURCE_CONTINUE;
 }
 

@@ -450,9 +450,10 @@ static Block *build_scratch(Cpu *c, Fetch *f)
     return b;
 }
 
-static unsigned block_hash(uint64_t gpa, uint64_t rip, uint32_t mode)
+static unsigned block_hash(uint64_t gpa, uint64_t rip, uint32_t mode, uint64_t cs_base, uint32_t cs_limit)
 {
-    uint64_t h = gpa ^ (rip >> 12 << 7) ^ (uint64_t)mode << 11;
+    uint64_t h = gpa ^ (rip >> 12 << 7) ^ (uint64_t)mode << 11 ^ (cs_base >> 4) * 0x9e3779b1u ^
+                 ~cs_limit * 0x85ebca6bu;
 
     return (h ^ h >> 15) & (HASH_SIZE - 1);
 }
@@ -468,7 +469,7 @@ static void mark_granules(Engine *e, uint64_t gpa, unsigned len)
 static void block_insert(Cpu *c, Block *b, PageCode *p1, PageCode *p2)
 {
     BlockCache *k = cpu_priv(c)->cache;
-    unsigned h = block_hash(b->gpa, b->rip, b->mode);
+    unsigned h = block_hash(b->gpa, b->rip, b->mode, b->cs_base, b->cs_limit);
 
     b->hash_next = k->hash[h];
     k->hash[h] = b;
@@ -596,7 +597,7 @@ Block *block_find(Cpu *c)
         fetch_first(c, &f);
         return build_scratch(c, &f);
     }
-    for (at = &k->hash[block_hash(f.gpa, c->rip, mode)]; (b = *at) != NULL;) {
+    for (at = &k->hash[block_hash(f.gpa, c->rip, mode, base, limit)]; (b = *at) != NULL;) {
         if (!b->valid) {
             *at = b->hash_next;
             continue;
@@ -615,6 +616,8 @@ Block *block_find(Cpu *c)
     if (b->gpa2 != ~0ull) {
         uint64_t next = second_page(c, f.linear, &p);
 
+        if (!b->valid)          /* an accessed bit was set in the block itself */
+            return block_find(c);
         code_page_note(c, next, p.gpa, is_global(&p));
     }
     j = &k->jumps[jump_hash(c->rip)];

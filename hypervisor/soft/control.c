@@ -351,7 +351,8 @@ OP(wrmsr)
         c->tsc_offset = (int64_t)(v - c->host->tsc(c->vcpu));
     } else {
         soft_watched(c, i, WATCHED_MSR, index);
-        soft_cpuid_forget(c);           /* it may be the LAPIC that goes */
+        if (index == MSR_APIC_BASE)
+            soft_cpuid_forget(c);       /* the LAPIC may go */
         if (!c->host->msr_write(c->vcpu, index, v))
             raise_gp0(c, i);
     }

@@ -5,7 +5,8 @@
  * Threads: a Cpu is touched by its own thread only, save poll, the requests in CpuPriv (atomics and
  * Engine.lock) and in_guest.  Whoever wants all vCPUs to stop using something sets a request, sets
  * poll and waits until the vCPU is out of guest code or has taken the request; a vCPU in a host
- * callback counts as out and takes its requests when it comes back.
+ * callback counts as out and takes its requests when it comes back; those done at once (EngineHost.*_now)
+ * never block, and their vCPU counts as in.
  */
 #ifndef GH_SOFT_CORE_H
 #define GH_SOFT_CORE_H
@@ -18,9 +19,9 @@
 #define SOFT_MAX_VCPUS 128
 #define SOFT_PHYS_BITS 40
 #define RANGE_ROOM 64
-#define TLB_FILLED 1024
+#define TLB_FILLED 4096
 #define TLB_CHUNK 64
-#define LARGE_SLOTS 4096
+#define LARGE_SLOTS 16384
 #define CODE_PAGES_LISTED 2048
 #define CS_SEEN 256
 #define CS_FLAT 0               /* CpuPriv.cs_number of base 0 and limit 0xffffffff */

@@ -3,7 +3,8 @@
  * hosts.c - the host's functions as the software CPU's bodies call them.
  *
  * A vCPU in a host callback may block there, so it is counted out of guest code meanwhile, and
- * takes the requests of others when it comes back (see core.h).  The Vcpu that these functions are
+ * takes the requests of others when it comes back (see core.h), save where the host answers at
+ * once.  The Vcpu that these functions are
  * given is the Cpu itself.
  */
 #include "hypervisor/soft/core.h"

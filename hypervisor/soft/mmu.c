@@ -238,15 +238,10 @@ static unsigned used_from(const CpuPriv *p, unsigned table, unsigned k)
     return k;
 }
 
-/* How many entries of a table aren't global, and the n-th of them; more may be told. */
-static unsigned filled_count(const CpuPriv *p, unsigned table)
+static void local_clear(Cpu *c, unsigned table, unsigned at)
 {
-    return p->filled_count[table] > TLB_FILLED ? TLB_SIZE : p->filled_count[table];
-}
-
-static unsigned filled_at(const CpuPriv *p, unsigned table, unsigned n)
-{
-    return p->filled_count[table] > TLB_FILLED ? n : p->filled[table][n];
+    if (!(c->tlb_info[table][at].gpa & TLBF_GLOBAL))
+        entry_clear(c, table, at);
 }
 
 static void filled_note(CpuPriv *p, unsigned table, unsigned at)
@@ -299,7 +294,8 @@ void tlb_flush_all(Cpu *c)
         memset(p->used[t], 0, sizeof p->used[t]);
         p->filled_count[t] = 0;
     }
-    memset(p->large, 0, sizeof p->large);
+    if (p->large_count)
+        memset(p->large, 0, sizeof p->large);
     p->large_count = 0;
     p->large_many = p->huge_seen = false;
     code_pages_forget(c, true);
@@ -311,10 +307,12 @@ void tlb_flush_local(Cpu *c)
 
     count(c, COUNT_TLB_FLUSHES_LOCAL);
     for (unsigned t = 0; t < TLB_NONE; t++) {
-        for (unsigned n = 0, end = filled_count(p, t); n < end; n++) {
-            unsigned at = filled_at(p, t, n);
-            if (!(c->tlb_info[t][at].gpa & TLBF_GLOBAL))
-                entry_clear(c, t, at);
+        if (p->filled_count[t] <= TLB_FILLED) {
+            for (unsigned n = 0; n < p->filled_count[t]; n++)
+                local_clear(c, t, p->filled[t][n]);
+        } else {
+            for (unsigned k = used_from(p, t, 0); k < TLB_SIZE; k = used_from(p, t, k + 1))
+                local_clear(c, t, k);
         }
         p->filled_count[t] = 0;
     }
@@ -329,7 +327,7 @@ static uint64_t huge_key(uint64_t lin) { return lin >> 30 << 2 | 2; }
 /* Where key is, or the free slot where it would be: the table is never more than half full. */
 static unsigned large_slot(const CpuPriv *p, uint64_t key)
 {
-    unsigned h = key * 0x9e3779b97f4a7c15ull >> 52 & (LARGE_SLOTS - 1);
+    unsigned h = key * 0x9e3779b97f4a7c15ull >> 50 & (LARGE_SLOTS - 1);
 
     while (p->large[h] && p->large[h] != key)
         h = (h + 1) & (LARGE_SLOTS - 1);
@@ -350,10 +348,14 @@ static void large_note(CpuPriv *p, uint64_t key)
     p->large_count++;
 }
 
+static bool huge_at(const CpuPriv *p, uint64_t lin)
+{
+    return p->huge_seen && (p->large_many || p->large[large_slot(p, huge_key(lin))]);
+}
+
 static bool large_at(const CpuPriv *p, uint64_t lin)
 {
-    return p->large_many || p->large[large_slot(p, large_key(lin))] ||
-           (p->huge_seen && p->large[large_slot(p, huge_key(lin))]);
+    return p->large_many || p->large[large_slot(p, large_key(lin))] || huge_at(p, lin);
 }
 
 /* Entries of large pages in the table that have linear in them. */
@@ -388,7 +390,7 @@ void tlb_flush_page(Cpu *c, uint64_t linear)
         if (large)
             large_clear(c, t, linear);
     }
-    if (large && p->huge_seen)
+    if (huge_at(p, linear))
         code_pages_forget(c, true);
     else if (large)
         code_pages_forget_at(c, linear & ~0x3fffffull, 0x400000);

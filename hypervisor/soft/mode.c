@@ -145,7 +145,7 @@ static void cs_number(Cpu *c)
         return;
     }
     if (p->cs_last == UINT16_MAX) {
-        block_jumps_forget(c);
+        block_flush(c);         /* translated code has numbers in it */
         memset(p->cs_seen, 0, sizeof p->cs_seen);
         p->cs_last = 0;
     }

@@ -210,6 +210,47 @@ snippet k_crossing_moves, 64    /* calls RBX; the page table entry at RSI become
     hlt
 end k_crossing_moves
 
+snippet k_landing, 64           /* a function that leaves to ring 3, which returns to its caller; stack RSI */
+    mov ecx, 60
+1:  call 3f
+2:  mov rdx, [rbp]
+    dec ecx
+    jnz 1b
+    hlt
+3:  cmp ecx, 5
+    je 4f
+    ret
+4:  push 0x23
+    push rsi
+    push 2
+    push 0x2b
+    lea rax, [rip + 5f]
+    push rax
+    iretq
+5:  lea rax, [rip + 2b]
+    push rax
+    ret
+end k_landing
+
+snippet k_landing_ac, 64        /* AC changes in a function, of known code; [RBP] is a user's */
+    mov ecx, 60
+    lea r8, [rip + 5f]
+    lea r9, [rip + 4f]
+1:  stac
+    cmp ecx, 5
+    cmove r8, r9
+    call 3f
+    mov rdx, [rbp]
+    call 4f
+    dec ecx
+    jnz 1b
+    hlt
+3:  jmp r8
+4:  clac
+    ret
+5:  ret
+end k_landing_ac
+
 snippet k_code_moves, 64        /* calls RBX and RBP in turn; the entry at RSI becomes RDI, then R8 */
     mov ecx, 100
 1:  call rbx

@@ -420,6 +420,41 @@ Test(core, an_instruction_across_pages_is_what_both_pages_have_now)
     eq_hex(R(RDX), 40 * 1 + 30 * 0x10001ull + 30 * 0x20001ull);
 }
 
+static void prepare_landing(void)
+{
+    page_flags(g, DATA, PTE);
+    R(RBP) = DATA;
+    R(RSI) = STACK_USER;
+}
+
+/* Ring 3's RET to where ring 0 had called finds ring 3's code there. */
+Test(core, a_return_in_another_ring_is_that_rings)
+{
+    extern const uint8_t k_landing[], k_landing_end[];
+
+    both_ways(k_landing, k_landing_end - k_landing, prepare_landing, 14);
+    eq_hex(R(RCX), 5);
+    eq_hex(g->s.cr2, DATA);
+}
+
+static void prepare_landing_ac(void)
+{
+    g->s.cr4 |= 1 << 21;        /* SMAP */
+    for (unsigned at = 0; at < GUEST_RAM; at += 4096) {
+        page_flags(g, at, at == DATA ? 0x67 : PTE);
+    }
+    R(RBP) = DATA;
+}
+
+Test(core, a_return_finds_ac_as_it_is_now)
+{
+    extern const uint8_t k_landing_ac[], k_landing_ac_end[];
+
+    both_ways(k_landing_ac, k_landing_ac_end - k_landing_ac, prepare_landing_ac, 14);
+    eq_hex(R(RCX), 5);
+    eq_hex(g->s.cr2, DATA);
+}
+
 /* A function by way of a direct jump from another page, and by an indirect call. */
 static void prepare_code_moves(void)
 {

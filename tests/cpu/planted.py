@@ -92,6 +92,8 @@ FAULTS = [
      '(g->write ? TAG_WRITE : TAG_READ)', 'TAG_READ', 'core/*'),
     ('a return trusts its frame', 'jit/returns.c',
      'other = e_jcc(e, CC_NE);', 'other = e_jcc(e, CC_S);', 'core/*'),
+    ('a return lands whatever the mode is', 'jit/xlat.c',
+     'if (kind == EDGE_LANDING) {         /*', 'if (0) {         /*', 'core/*'),
     ('a loop\'s further turns start with stale flags', 'jit/xlat.c',
      'x->again = l->again;', 'x->again = l->again, x->again.op[0].reg ^= 1;', 'core/*'),
     ('translated accesses may cross the page', 'jit/memory.c',

@@ -488,7 +488,8 @@ static void op_translated(Cpu *c, const Insn *i)
     if (!l)
         return;
     e = &c->jumps[jump_hash(c->rip)];
-    if (jump_ok(c, e) && jump_block(e)->code_mem && !(c->poll & POLL_STEP))
+    if (jump_ok(c, e) && jump_block(e)->code_mem && !(c->poll & POLL_STEP) &&
+        (l->tag == JUMP_TAG_NONE || l->tag == c->jump_tag))
         link_to(l, jump_block(e));
 }
 

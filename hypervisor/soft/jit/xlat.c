@@ -90,6 +90,11 @@ static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
         l->flags = x->flags & FLAGS_MEM ? FLAGS_MEM : FLAGS_HOST;
         return;
     }
+    if (kind == EDGE_LANDING) {         /* wherever the RET was: frames outlive changes of mode and CS */
+        l->tag = x->c->jump_tag;
+        e_alu_imm(e, 4, 7, opd_abs(&x->c->jump_tag), (int32_t)l->tag);
+        x->polls[x->poll_count++] = (Poll){ e_jcc(e, CC_NE), l };
+    }
     if (guarded) {
         e_load(e, SCRATCH_A, opd_abs(page_slot(x, block_linear(x->b, rip))));
         e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&l->page));

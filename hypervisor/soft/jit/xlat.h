@@ -39,6 +39,7 @@ struct JitLink {
     JitLink *next;              /* of those linked to the same block */
     uint64_t rip;               /* target */
     Block *target;              /* NULL while unlinked */
+    uint32_t tag;               /* Cpu.jump_tag with which a landing may be taken; JUMP_TAG_NONE: no landing */
     uint8_t flags;              /* FLAGS_HOST or FLAGS_MEM or both, when it is taken */
 };
 
