@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * system.c - what kernels do all the time, in translated code: IF, AC, DF and RFLAGS as a whole,
- * segment registers pushed and read, SWAPGS; ports, CPUID and RDTSC by light.c.  Everything that touches more than these is its body's.
+ * segment registers pushed and read, SWAPGS; ports, CPUID and RDTSC by light.c.  Everything that
+ * touches more than these is its body's.
  */
 #include "hypervisor/soft/jit/xlat.h"
 #include "hypervisor/soft/ops.h"
