@@ -286,7 +286,8 @@ static const Option options[] = {
     { "pvpanic", FLAG, AT(pvpanic), "  with the port for reports of panics" },
     { "rtc-offset", INT64, AT(rtc_offset), "SECONDS  added to the host's clock" },
     { "xen-platform", FLAG, AT(xen_platform), "  with the Xen platform PCI device" },
-    { "drive", PARSER, BY(parse_drive), "name=hda,fd=N,kind=disk|cdrom,ro=0|1,format=NAME  an image (fd=-1: empty)" },
+    { "drive", PARSER, BY(parse_drive), "name=hda,fd=N,kind=disk|cdrom|floppy,ro=0|1,format=NAME,"
+      "backing=FORMAT:FD/...,errors=report|hold,shared=0|1  an image (fd=-1: empty)" },
     { "nic", PARSER, BY(parse_nic), "fd=N,mac=MAC,model=NAME,kind=socket|bundles|tap|vnet,"
       "rate=BYTES/MICROSECONDS,rom=N,iobase=N,irq=N  a network card" },
     { "serial", PARSER, BY(parse_serial), "fd=N|null  cable of a serial port (include/line_proto.h)" },

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "block/format.h"
+#include "tools/common/domain_config.h"
 #include "tools/xm/xm.h"
 
 typedef struct Wish {
@@ -115,7 +116,6 @@ static int open_backing(const Wish *w, uint64_t *size)
 static int open_new(const Wish *w)
 {
     int fd = open(w->file, O_RDWR | O_CREAT | O_CLOEXEC | (w->force ? 0 : O_EXCL), 0666);
-    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     struct stat st;
 
     if (fd < 0) {
@@ -125,7 +125,7 @@ static int open_new(const Wish *w)
     }
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         xm_error("%s is not a regular file", w->file);
-    } else if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
+    } else if (!image_lock(fd, true)) {
         xm_error("%s is in use", w->file);
     } else if (ftruncate(fd, 0) != 0) {
         xm_error("%s can't be emptied (%s)", w->file, g_strerror(errno));
