@@ -2,8 +2,9 @@
 /*
  * ac97.c - the AC'97 controller of Intel's 82801AA (ICH, 290655: PCM in, PCM out, microphone, each
  * with a list of 32 buffer descriptors) and a codec after the AC'97 specification 2.2 with variable
- * rates.  Capture hears silence.  Left out: the modem function, a second codec, the FIFO's depth
- * (errors of the FIFO never happen).
+ * rates.  Capture hears silence.  Samples go into the output FIFO in bursts, so that PICB, which
+ * counts those not yet read from memory, rests in between: Linux's driver waits, with interrupts off,
+ * for two reads of it that agree.  Left out: the modem function, a second codec, errors of the FIFO.
  */
 #include <string.h>
 #include "hw/ac97.h"
@@ -13,6 +14,7 @@
 
 #define MIXER_SIZE 256
 #define MASTER_SIZE 64
+#define FIFO_BURST 16               /* frames: a third of a millisecond at 48 kHz */
 #define EMPTY_MAX 32                /* descriptors without samples passed in one transfer */
 
 /* Bus master registers: of each channel, and of all. */
@@ -356,7 +358,8 @@ static bool ac97_init(Device *dev, GError **error)
                     .interrupt_pin = 1 };
 
     for (unsigned n = 0; n < CHANNELS; n++) {
-        AudioClient client = { channel_transfer, channel_until_event, &s->side[n] };
+        AudioClient client = { .transfer = channel_transfer, .until_event = channel_until_event,
+                               .opaque = &s->side[n], .burst = n == PCM_OUT ? FIFO_BURST : 0 };
 
         s->side[n] = (struct Ac97Side){ s, n };
         s->voice[n] = audio_voice_new(s->audio, dev->machine, &client, n != PCM_OUT);

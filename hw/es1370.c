@@ -383,7 +383,8 @@ static bool es1370_init(Device *dev, GError **error)
                     .subsystem = 0x4c4c, .subclass = 1, .base_class = 4, .interrupt_pin = 1 };
 
     for (unsigned n = 0; n < CHANNELS; n++) {
-        AudioClient client = { channel_transfer, channel_until_event, &s->side[n] };
+        AudioClient client = { .transfer = channel_transfer, .until_event = channel_until_event,
+                               .opaque = &s->side[n] };
 
         s->side[n] = (struct Es1370Side){ s, n };
         s->voice[n] = audio_voice_new(s->audio, dev->machine, &client, n == ADC);

@@ -224,7 +224,7 @@ void opl3_volume(Opl3 *o, uint32_t left, uint32_t right)
 void opl3_init(Opl3 *o, Device *dev, Audio *a)
 {
     AudioFormat format = { OPL3_RATE, 2, 16, true };
-    AudioClient client = { opl3_transfer, NULL, o };
+    AudioClient client = { .transfer = opl3_transfer, .opaque = o };
 
     o->dev = dev;
     o->synth = g_new0(struct Opl3Synth, 1);

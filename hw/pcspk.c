@@ -167,7 +167,7 @@ static bool pcspk_init(Device *dev, GError **error)
 {
     Pcspk *s = (Pcspk *)dev;
     AudioFormat format = { RATE, 1, 16, true };
-    AudioClient client = { pcspk_transfer, NULL, s };
+    AudioClient client = { .transfer = pcspk_transfer, .opaque = s };
 
     (void)error;
     s->voice = audio_voice_new(s->audio, dev->machine, &client, false);

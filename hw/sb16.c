@@ -631,7 +631,7 @@ static bool sb16_init(Device *dev, GError **error)
 {
     Sb16 *s = (Sb16 *)dev;
     AudioFormat direct = { AUDIO_RATE, 1, 8, false };
-    AudioClient client = { direct_transfer, NULL, s };
+    AudioClient client = { .transfer = direct_transfer, .opaque = s };
 
     ring_init(&s->answers, 64);
     ring_init(&s->mpu_answers, 16);
@@ -640,7 +640,8 @@ static bool sb16_init(Device *dev, GError **error)
     audio_voice_format(s->direct_voice, &direct);
     for (unsigned wide = 0; wide < 2; wide++) {
         s->side[wide] = (struct Sb16Side){ s, wide };
-        client = (AudioClient){ dma_transfer, dma_until_event, &s->side[wide] };
+        client = (AudioClient){ .transfer = dma_transfer, .until_event = dma_until_event,
+                                .opaque = &s->side[wide] };
         for (unsigned i = 0; i < DIRECTIONS; i++) {
             s->voice[wide][i] = audio_voice_new(s->audio, dev->machine, &client, i == IN);
         }

@@ -136,6 +136,15 @@ static void drain(AudioVoice *v)
     }
 }
 
+/* Frames that are to be moved by now: whole bursts, and what an interrupt waits for. */
+static uint64_t due(const AudioVoice *v, int64_t now, uint32_t event)
+{
+    uint64_t frames = frames_at(now - v->base, v->format.rate);
+    uint64_t bursts = v->client.burst > 1 ? frames - frames % v->client.burst : frames;
+
+    return event && frames >= v->done + event ? MAX(bursts, v->done + event) : bursts;
+}
+
 static void sync_to(AudioVoice *v, int64_t now)
 {
     uint8_t buf[CHUNK * FRAME_BYTES_MAX];
@@ -146,13 +155,12 @@ static void sync_to(AudioVoice *v, int64_t now)
     v->busy = true;
     while (v->running) {
         AudioFormat f = v->format;
-        uint64_t target = frames_at(now - v->base, f.rate);
-        uint32_t event, chunk, n;
+        uint32_t event = v->client.until_event ? v->client.until_event(v->client.opaque) : 0, chunk, n;
+        uint64_t target = due(v, now, event);
 
         if (target <= v->done) {
             break;
         }
-        event = v->client.until_event ? v->client.until_event(v->client.opaque) : 0;
         chunk = MIN(target - v->done, event && event < CHUNK ? event : CHUNK);
         memset(buf, f.is_signed ? 0 : 0x80, chunk * frame_bytes(&f));
         if (f.bits == 16 && !f.is_signed) {

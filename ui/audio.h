@@ -36,6 +36,7 @@ typedef struct AudioClient {
     /* How many frames until transfer() will raise an interrupt; 0: none.  NULL: never. */
     uint32_t (*until_event)(void *opaque);
     void *opaque;
+    uint32_t burst;                 /* frames that the card's FIFO takes at a time; 0: as 1 */
 } AudioClient;
 
 /* Where the mix goes.  write() gets at most AUDIO_RATE frames at once; idle() comes when the last

@@ -120,6 +120,29 @@ Test(ac97, picb_counts_samples_and_pause_keeps_it)
     sound_rig_free(r);
 }
 
+Test(ac97, picb_rests_between_the_bursts_of_the_fifo)
+{
+    SoundRig *r = card_new();
+    unsigned changes = 0;
+
+    entry(r, 0, DATA, 4810, IOC);               /* no whole number of bursts */
+    fake_out32(r->f, PO, LIST);
+    fake_out8(r->f, PO + CR, 0x11);
+    for (unsigned i = 0; i < 1000; i++) {
+        uint16_t first = fake_in16(r->f, PO + PICB);
+
+        fake_advance(r->f, 50 * NS_PER_US);
+        changes += fake_in16(r->f, PO + PICB) != first;
+    }
+    cr_assert_leq(changes, 150, "2400 frames by 16");
+    cr_assert_eq(fake_in16(r->f, PO + PICB), 10);
+    fake_advance(r->f, 103 * NS_PER_US);
+    cr_assert_not(r->f->intx[SOUND_DEVFN][0]);
+    fake_advance(r->f, 2 * NS_PER_US);          /* the interrupt comes at its own time */
+    cr_assert(r->f->intx[SOUND_DEVFN][0]);
+    sound_rig_free(r);
+}
+
 Test(ac97, variable_rates_need_their_bit)
 {
     SoundRig *r = card_new();

@@ -85,7 +85,7 @@ static Rig rig_new(uint32_t rate, uint32_t hz)
 static void rig_open(Rig *r, bool capture)
 {
     AudioFormat format = { r->rate, 2, 16, true };
-    AudioClient client = { play, until_event, r };
+    AudioClient client = { .transfer = play, .until_event = until_event, .opaque = r };
     AudioSink sink = { heard, idle, forget, r };
 
     r->audio = audio_new(&r->f->m);
@@ -195,7 +195,7 @@ Test(audio, an_interrupt_comes_with_its_frame)
 Test(audio, two_voices_add_up_and_clip)
 {
     Rig a = rig_new(AUDIO_RATE, 50), b;
-    AudioClient client = { play, NULL, &b };
+    AudioClient client = { .transfer = play, .opaque = &b };
     AudioVoice *second;
     int max = 0;
 
@@ -321,7 +321,7 @@ Test(audio, full_socket_drops_sound_and_never_holds_up_the_guest)
 {
     FakeMachine *f = fake_machine_new();
     Audio *a = audio_new(&f->m);
-    AudioClient client = { ones, NULL, NULL };
+    AudioClient client = { .transfer = ones };
     AudioVoice *v = audio_voice_new(a, &f->m, &client, false);
     struct { SoundMsg msg; uint8_t data[4096]; } in;
     unsigned packets = 0, bytes = 0;
