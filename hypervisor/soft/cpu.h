@@ -98,7 +98,9 @@ struct Insn {
 };
 
 #define REG_MEM 0xff
-enum { PFX_REP = 1, PFX_REPNE = 2, PFX_OPSIZE = 4, PFX_LOCK = 8, PFX_SEG = 0x10, PFX_ASIZE = 0x20 };
+/* PFX_DEVICE is no prefix: the instruction has met memory-mapped registers. */
+enum { PFX_REP = 1, PFX_REPNE = 2, PFX_OPSIZE = 4, PFX_LOCK = 8, PFX_SEG = 0x10, PFX_ASIZE = 0x20,
+       PFX_DEVICE = 0x40 };
 
 #define NEXT(c, i) return (i)[1].fn((c), (i) + 1)
 
@@ -187,6 +189,9 @@ struct EngineVcpu {
     uintptr_t (*jit_vector)(Cpu *c, const Insn *i, Block *b);
     uintptr_t (*jit_x87)(Cpu *c, const Insn *i, Block *b);
     uintptr_t (*jit_x87_again)(Cpu *c, const Insn *i, Block *b);
+    bool (*jit_device_read)(Cpu *c, uint64_t size, uint64_t linear);
+    bool (*jit_device_write)(Cpu *c, uint64_t size, uint64_t linear);
+    uint64_t jit_value;         /* of a device's register, for these */
     const uint8_t *jit_leave;   /* code for jump cache entries of blocks that have none */
     const uint8_t *jit_left;    /* code that goes back to C when the registers are in Cpu */
     uint64_t jit_stack;         /* RSP under the return frames (jit/returns.c) */

@@ -610,6 +610,8 @@ static void lin_access(Cpu *c, const Insn *i, uint64_t lin, unsigned table, bool
     if (unlikely(c->engine->debug_watch))
         debug_access(c, lin, len, write);
     translate(c, i, lin, acc, table, &a);
+    if (unlikely(!a.host) && i)
+        ((Insn *)(uintptr_t)i)->prefix |= PFX_DEVICE;
     if (len > first) {
         translate(c, i, linear_cut(c, lin + first), acc, table, &b);
         a.entry = b.entry = NULL;   /* the entries may be reused before they are looked at */

@@ -193,6 +193,26 @@ static void light_thunk(Emit *e, Cpu *c)
     e8(e, 0xc3);
 }
 
+/* What C may change of the guest's registers. */
+static const uint8_t device_regs[] = { RAX, RCX, RDX, GUEST_RSP, RSI, RDI, R8 };
+static const uint8_t device_guest[] = { 0, 1, 2, 4, 6, 7, 8 };
+
+static void device_thunk(Emit *e, Cpu *c, const void *function)
+{
+    for (unsigned n = 0; n < sizeof device_regs; n++)
+        e_store(e, opd_abs(&c->gpr[device_guest[n]]), device_regs[n]);
+    e_imm(e, RDI, (uintptr_t)c);
+    e_op(e, 4, 0, 0, 0x8b, RSI, opd_reg(SCRATCH_B));
+    e_mov(e, RDX, SCRATCH_A);
+    e_alu_imm(e, 8, 5, opd_reg(RSP), 8);
+    e_call_abs(e, function);
+    e_alu_imm(e, 8, 0, opd_reg(RSP), 8);
+    e_op_byte(e, 1, 0, 0, 0x84, RAX, true, opd_reg(RAX), true);         /* test al, al */
+    for (unsigned n = 0; n < sizeof device_regs; n++)
+        e_load(e, device_regs[n], opd_abs(&c->gpr[device_guest[n]]));
+    e8(e, 0xc3);
+}
+
 static void make_thunks(Cpu *c, Jit *j)
 {
     Emit e = { j->rw, j->rx - j->rw };
@@ -227,6 +247,10 @@ static void make_thunks(Cpu *c, Jit *j)
 
     j->light = e.p;
     light_thunk(&e, c);
+    j->device_read = e.p;
+    device_thunk(&e, c, &c->jit_device_read);
+    j->device_write = e.p;
+    device_thunk(&e, c, &c->jit_device_write);
 
     j->vector_load = e.p;
     vectors_load(&e, c);
@@ -375,6 +399,8 @@ bool jit_attach(Cpu *c)
     c->jit_vector = vector_in;
     c->jit_x87 = x87_in;
     c->jit_x87_again = x87_live_again;
+    c->jit_device_read = light_device_read;
+    c->jit_device_write = light_device_write;
     make_thunks(c, j);
     return true;
 }

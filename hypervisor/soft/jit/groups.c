@@ -70,7 +70,7 @@ static bool access_of(const Xlat *x, const Insn *i, GroupAccess *a)
         a->reg = 5;
         return true;
     }
-    if (!op_memory_form(i, &a->size, &a->write))
+    if ((i->prefix & PFX_DEVICE) || !op_memory_form(i, &a->size, &a->write))
         return false;
     a->stack = false;
     a->reg = i->base;

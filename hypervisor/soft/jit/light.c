@@ -9,6 +9,7 @@
  * the guest's meanwhile.
  */
 #include "hypervisor/soft/jit/xlat.h"
+#include "hypervisor/soft/mmu.h"
 #include "hypervisor/soft/sys.h"
 
 /* What the device model has said before it published what was read is to be taken first: it may have
@@ -54,6 +55,36 @@ bool light_out(Cpu *c, const Insn *i)
                             (uint32_t)(c->gpr[0] & size_mask(i->opsize))))
         return false;
     return done(c);
+}
+
+/* Where the register at linear is in guest-physical memory; false: no page without memory there that the TLB
+ * knows, or somebody wants to look at the access. */
+static bool device_at(const Cpu *c, uint64_t linear, unsigned size, bool write, uint64_t *gpa)
+{
+    unsigned table = (unsigned)(c->tlb - c->tlbs[0]) / TLB_SIZE;
+    const TlbInfo *info = &c->tlb_info[table % TLB_NONE][tlb_index(linear)];
+
+    *gpa = (info->gpa & ~(uint64_t)TLBF_MASK) | (linear & 0xfff);
+    return table != TLB_NONE && linear - info->mtag <= 4096 - size &&
+           (!write || (info->gpa & TLBF_WRITE)) && !c->engine->debug_watch;
+}
+
+bool light_device_read(Cpu *c, uint64_t size, uint64_t linear)
+{
+    const EngineHost *host = c->engine->host;
+    uint64_t gpa;
+
+    return device_at(c, linear, (unsigned)size, false, &gpa) && host->mmio_read_now &&
+           host->mmio_read_now(cpu_priv(c)->vcpu, gpa, (unsigned)size, &c->jit_value) && done(c);
+}
+
+bool light_device_write(Cpu *c, uint64_t size, uint64_t linear)
+{
+    const EngineHost *host = c->engine->host;
+    uint64_t gpa;
+
+    return device_at(c, linear, (unsigned)size, true, &gpa) && host->mmio_write_now &&
+           host->mmio_write_now(cpu_priv(c)->vcpu, gpa, (unsigned)size, c->jit_value) && done(c);
 }
 
 bool light_cpuid(Cpu *c, const Insn *i)

@@ -529,22 +529,13 @@ static void emit_registers(Xlat *x, const Insn *i, const Form *f)
     x->keep = true;
 }
 
-static bool emit_form(Xlat *x, const Insn *i, const Form *f)
+/* With rm in the place of the memory operand, which leaves reg_scratch free. */
+static void emit_memory(Xlat *x, const Insn *i, const Form *f, Operand rm, unsigned reg_scratch)
 {
     bool uses_reg = f->digit == NO_REG;
-    unsigned reg_scratch = SCRATCH_B, reg;
+    unsigned reg = uses_reg ? host_name(i->reg, f->reg_size, reg_scratch) : f->digit;
     Emit *e = &x->e;
-    Operand rm;
 
-    if (!encodable(i, f))
-        return false;
-    if (i->rm != REG_MEM) {
-        emit_registers(x, i, f);
-        return true;
-    }
-    rm = memory_operand(x, i, f->rm_size, !f->rm_out ? FOR_READ : f->lock ? FOR_LOCK
-                        : FOR_WRITE, &reg_scratch);
-    reg = uses_reg ? host_name(i->reg, f->reg_size, reg_scratch) : f->digit;
     if (uses_reg && in_memory(i->reg, f->reg_size) && (f->reg_in || f->reg_size < 4))
         fetch(x, reg_scratch, i->reg, f->reg_size);
     flags_before(x, f);
@@ -556,7 +547,66 @@ static bool emit_form(Xlat *x, const Insn *i, const Form *f)
     if (uses_reg && f->reg_out && in_memory(i->reg, f->reg_size))
         put_back(x, reg_scratch, i->reg, f->reg_size);
     flags_after(x, i, f);
+}
+
+static bool emit_form(Xlat *x, const Insn *i, const Form *f)
+{
+    unsigned reg_scratch = SCRATCH_B;
+    Operand rm;
+
+    if (!encodable(i, f))
+        return false;
+    if (i->rm != REG_MEM) {
+        emit_registers(x, i, f);
+        return true;
+    }
+    rm = memory_operand(x, i, f->rm_size, !f->rm_out ? FOR_READ : f->lock ? FOR_LOCK
+                        : FOR_WRITE, &reg_scratch);
+    emit_memory(x, i, f, rm, reg_scratch);
     return true;
+}
+
+/* MOV between RAX and an address in the instruction as the MOV with ModRM. */
+static Insn with_modrm(const Insn *i)
+{
+    Insn m = *i;
+
+    if (i->opcode >= 0xa0 && i->opcode <= 0xa3) {
+        m.opcode = (uint16_t)(0x88 | (i->opcode & 2 ? 0 : 2) | (i->opcode & 1));
+        m.base = m.index = REG_ZERO;
+        m.disp = (int32_t)i->imm;
+        m.rm = REG_MEM;
+        m.reg = 0;
+    }
+    return m;
+}
+
+/* The host's vector registers must not be the guest's, which C may use. */
+void op_device(Xlat *x, const Insn *i, const uint8_t *resume)
+{
+    Operand value = opd_abs(&x->c->jit_value);
+    uint8_t *vectors, *refused;
+    Insn m = with_modrm(i);
+    Emit *e = &x->e;
+    Form f;
+
+    if (m.rm != REG_MEM || !form_of(&m, &f) || f.lock || f.flags != FL_NONE || f.reads ||
+        f.rm_in == f.rm_out || memory_has_base(x, m.seg))
+        return;
+    e_op(e, 1, 0, 0, 0x80, 7, opd_abs(&x->c->vec_live));
+    e8(e, 0);
+    vectors = e_jcc(e, CC_NE);
+    if (f.rm_out)
+        emit_memory(x, &m, &f, value, SCRATCH_B);
+    memory_address(x, &m);
+    e_imm(e, SCRATCH_B, f.rm_size);
+    e_call_to(e, f.rm_out ? x->j->device_write : x->j->device_read);
+    refused = e_jcc(e, CC_E);
+    if (f.rm_in)
+        emit_memory(x, &m, &f, value, SCRATCH_B);
+    e_jmp_to(e, resume);        /* where the host's flags aren't the guest's, either */
+    e_patch(vectors, e->p);
+    e_patch(refused, e->p);
 }
 
 /* --- moves with shapes of their own --- */
@@ -586,18 +636,12 @@ static bool emit_mov_imm(Xlat *x, const Insn *i)
 /* MOV between RAX and an address in the instruction. */
 static bool emit_moffs(Xlat *x, const Insn *i)
 {
-    bool store = i->opcode & 2, byte = i->opsize == 1;
-    unsigned spare;
-    Insn m = *i;
-    Operand at;
+    Insn m = with_modrm(i);
+    Form f;
 
     if (i->asize == 8 && i->imm != (uint64_t)(int64_t)(int32_t)i->imm)
         return false;
-    m.base = m.index = REG_ZERO;
-    m.disp = (int32_t)i->imm;
-    at = memory_operand(x, &m, i->opsize, store ? FOR_WRITE : FOR_READ, &spare);
-    e_op_byte(&x->e, i->opsize, 0, 0, (store ? 0x88 : 0x8a) | !byte, RAX, byte, at, byte);
-    return true;
+    return form_of(&m, &f) && emit_form(x, &m, &f);
 }
 
 static bool emit_lea(Xlat *x, const Insn *i)

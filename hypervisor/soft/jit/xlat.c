@@ -235,6 +235,8 @@ static void emit_slow(Xlat *x)
             x->second[x->second_count++].site = e_jmp(e);
             continue;
         }
+        if ((i->prefix & PFX_DEVICE) && x->done[n].resume)
+            op_device(x, i, x->done[n].resume);
         e_imm(e, SCRATCH_A, (uintptr_t)x->b);
         e_imm(e, SCRATCH_B, (uintptr_t)i);
         e_call_to(e, x->j->body);

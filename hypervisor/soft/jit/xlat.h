@@ -58,6 +58,7 @@ struct Jit {
     uint8_t *left;              /* the same when the registers are in Cpu already */
     uint8_t *body;              /* R10d Block, R11d Insn: calls the body */
     uint8_t *light;             /* R10 a function of light.c, R11d Insn: calls it; ZF: it was not done */
+    uint8_t *device_read, *device_write;    /* R10 linear address, R11d size, Cpu.jit_value: the same */
     uint8_t *vector_in;         /* R10d Block, R11d Insn: loads the XMM registers, or calls the body */
     uint8_t *vector_load;       /* they may be loaded: does it */
     uint8_t *x87_in;            /* as vector_in: loads the x87 state, or calls the body */
@@ -211,6 +212,10 @@ bool op_stays(const Xlat *x, const Insn *i);
 /* Its memory operand is accessed once, as memory_operand() does, and need not be aligned. */
 bool op_memory_form(const Insn *i, uint8_t *size, bool *write);
 
+/* Behind a look-up that has failed, flags in memory: the access to a device's register by light.c, and on
+ * at resume.  Falls through where that can't be. */
+void op_device(Xlat *x, const Insn *i, const uint8_t *resume);
+
 /* groups.c: fills Xlat.plan */
 void groups_plan(Xlat *x);
 
@@ -227,6 +232,8 @@ bool light_in(Cpu *c, const Insn *i);
 bool light_out(Cpu *c, const Insn *i);
 bool light_cpuid(Cpu *c, const Insn *i);
 bool light_rdtsc(Cpu *c, const Insn *i);
+bool light_device_read(Cpu *c, uint64_t size, uint64_t linear);
+bool light_device_write(Cpu *c, uint64_t size, uint64_t linear);
 
 /* sse.c: as op_emit() */
 bool sse_emit(Xlat *x, const Insn *i);
