@@ -668,8 +668,19 @@ static void rtl8139_write(void *opaque, uint64_t offset, unsigned width, uint64_
 /* What drivers read for each interrupt and frame. */
 static bool rtl8139_peek(void *opaque, unsigned offset, uint8_t *value)
 {
-    switch (offset) {
-    case TSD0 ... TSD0 + 15: case CR ... ISR + 1: case MSR:
+    const Rtl8139 *s = opaque;
+
+    switch (offset) {           /* by name where it is asked for with each frame and access */
+    case CR: *value = s->cr; return true;
+    case CAPR: *value = s->capr; return true;
+    case CAPR + 1: *value = s->capr >> 8; return true;
+    case CBR: *value = s->cbr; return true;
+    case CBR + 1: *value = s->cbr >> 8; return true;
+    case IMR: *value = s->imr; return true;
+    case IMR + 1: *value = s->imr >> 8; return true;
+    case ISR: *value = s->isr; return true;
+    case ISR + 1: *value = s->isr >> 8; return true;
+    case TSD0 ... TSD0 + 15: case MSR:
         *value = rtl8139_read(opaque, offset, 1);
         return true;
     default:

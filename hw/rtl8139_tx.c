@@ -6,6 +6,7 @@
  */
 #include <string.h>
 #include "hw/rtl8139_internal.h"
+#include "lib/inet.h"
 #include "net/offload.h"
 
 #define SLOT_FRAME_MAX 1792     /* the FIFO's size: longer ones underrun */
@@ -33,22 +34,6 @@ static void put16(uint8_t *p, uint16_t v)
 {
     p[0] = v >> 8;
     p[1] = v;
-}
-
-static uint32_t sum_words(const uint8_t *p, uint32_t len, uint32_t sum)
-{
-    for (; len > 1; p += 2, len -= 2) {
-        sum += get16(p);
-    }
-    return len ? sum + (p[0] << 8) : sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-    while (sum >> 16) {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    return ~sum;
 }
 
 /* Where the layers of an IPv4 frame lie; all lengths lie within the frame. */
@@ -82,15 +67,23 @@ static bool find_layers(const uint8_t *f, uint32_t len, Layers *l)
     return true;
 }
 
-static uint32_t pseudo_sum(const uint8_t *f, const Layers *l)
+static uint16_t pseudo_sum(const uint8_t *f, const Layers *l)
 {
-    return sum_words(f + l->ip + 12, 8, l->protocol + l->l4_len);
+    const uint8_t tail[4] = { 0, l->protocol, l->l4_len >> 8, l->l4_len };
+
+    return inet_sum(f + l->ip + 12, 8, inet_sum(tail, sizeof tail, 0));
+}
+
+/* ones' complement, as inet_sum() gives it */
+static void put_sum(uint8_t *p, uint16_t sum)
+{
+    memcpy(p, &sum, sizeof sum);
 }
 
 static void ip_checksum(uint8_t *f, const Layers *l)
 {
     put16(f + l->ip + 10, 0);
-    put16(f + l->ip + 10, fold(sum_words(f + l->ip, l->ip_len, 0)));
+    put_sum(f + l->ip + 10, ~inet_sum(f + l->ip, l->ip_len, 0));
 }
 
 static void l4_checksum(uint8_t *f, const Layers *l)
@@ -102,8 +95,8 @@ static void l4_checksum(uint8_t *f, const Layers *l)
         return;
     }
     put16(f + l->l4 + at, 0);
-    sum = fold(sum_words(f + l->l4, l->l4_len, pseudo_sum(f, l)));
-    put16(f + l->l4 + at, l->protocol == PROTO_UDP && sum == 0 ? 0xffff : sum);
+    sum = ~inet_sum(f + l->l4, l->l4_len, pseudo_sum(f, l));
+    put_sum(f + l->l4 + at, l->protocol == PROTO_UDP && sum == 0 ? 0xffff : sum);
 }
 
 uint32_t rtl8139_rx_checksum(const uint8_t *frame, uint32_t len)
@@ -114,17 +107,17 @@ uint32_t rtl8139_rx_checksum(const uint8_t *frame, uint32_t len)
     if (!find_layers(frame, len, &l)) {
         return 0;
     }
-    bits = fold(sum_words(frame + l.ip, l.ip_len, 0)) ? 3u << 16 | 1u << 15 : 3u << 16;
+    bits = inet_sum(frame + l.ip, l.ip_len, 0) != 0xffff ? 3u << 16 | 1u << 15 : 3u << 16;
     if (l.fragment) {
         return bits;
     }
     if (l.protocol == PROTO_TCP && l.l4_len >= 20) {
         bits = (bits & 1u << 15) | 1u << 16;
-        bits |= fold(sum_words(frame + l.l4, l.l4_len, pseudo_sum(frame, &l))) ? 1u << 13 : 0;
+        bits |= inet_sum(frame + l.l4, l.l4_len, pseudo_sum(frame, &l)) != 0xffff ? 1u << 13 : 0;
     } else if (l.protocol == PROTO_UDP && l.l4_len >= 8) {
         bits = (bits & 1u << 15) | 2u << 16;
         if (get16(frame + l.l4 + 6)) {
-            bits |= fold(sum_words(frame + l.l4, l.l4_len, pseudo_sum(frame, &l))) ? 1u << 14 : 0;
+            bits |= inet_sum(frame + l.l4, l.l4_len, pseudo_sum(frame, &l)) != 0xffff ? 1u << 14 : 0;
         }
     }
     return bits;
@@ -214,7 +207,7 @@ static void send_large(Rtl8139 *s, uint8_t *f, uint32_t len, uint32_t mss)
     o.header = l.l4 + tcp_len;
     o.segment = l.l4_len - tcp_len > mss ? mss : 0;
     ip_checksum(f, &l);
-    put16(f + l.l4 + TCP_CHECKSUM, ~fold(pseudo_sum(f, &l)));
+    put_sum(f + l.l4 + TCP_CHECKSUM, pseudo_sum(f, &l));
     send_offload(s, f, l.l4 + l.l4_len, &o);
 }
 

@@ -7,6 +7,7 @@
 #include "net/offload.h"
 
 #include <string.h>
+#include "lib/inet.h"
 
 #define ETHERNET_HEADER 14
 #define VLAN_TAG 4
@@ -33,34 +34,6 @@ static void put32(uint8_t *p, uint32_t v)
 {
     put16(p, v >> 16);
     put16(p + 2, v);
-}
-
-/* In the order of bytes in memory: the sum of swapped words is the swapped sum. */
-static uint32_t sum_words(const uint8_t *p, size_t len, uint32_t start)
-{
-    uint64_t sum = start;
-    uint32_t word;
-    uint16_t half;
-
-    for (; len >= 4; p += 4, len -= 4) {
-        memcpy(&word, p, 4);
-        sum += word;
-    }
-    if (len >= 2) {
-        memcpy(&half, p, 2);
-        sum += half;
-        p += 2;
-        len -= 2;
-    }
-    if (len) {
-        half = 0;
-        memcpy(&half, p, 1);
-        sum += half;
-    }
-    while (sum >> 16) {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    return sum;
 }
 
 static void put_sum(uint8_t *p, uint32_t sum)
@@ -106,7 +79,7 @@ bool net_offload_valid(const NetOffload *o, const uint8_t *frame, size_t len)
 static void finish_checksum(const NetOffload *o, uint8_t *frame, size_t len)
 {
     uint8_t *field = frame + o->checksum_start + o->checksum_offset;
-    uint32_t sum = sum_words(frame + o->checksum_start, len - o->checksum_start, 0);
+    uint32_t sum = inet_sum(frame + o->checksum_start, len - o->checksum_start, 0);
 
     put_sum(field, sum);
     if (o->checksum_offset == 6 && field[0] == 0 && field[1] == 0) {
@@ -118,7 +91,7 @@ static uint32_t pseudo_sum(const uint8_t *ip, bool ipv6, size_t l4_len)
 {
     uint8_t tail[4] = { 0, PROTOCOL_TCP, l4_len >> 8, l4_len };
 
-    return sum_words(ip + (ipv6 ? 8 : 12), ipv6 ? 32 : 8, sum_words(tail, 4, 0));
+    return inet_sum(ip + (ipv6 ? 8 : 12), ipv6 ? 32 : 8, inet_sum(tail, 4, 0));
 }
 
 static void set_ip_length(uint8_t *ip, const NetOffload *o, size_t from_ip, unsigned index,
@@ -131,7 +104,7 @@ static void set_ip_length(uint8_t *ip, const NetOffload *o, size_t from_ip, unsi
     put16(ip + 2, from_ip);
     put16(ip + 4, id + index);
     put16(ip + 10, 0);
-    put_sum(ip + 10, sum_words(ip, MIN((ip[0] & 15) * 4u, from_ip), 0));
+    put_sum(ip + 10, inet_sum(ip, MIN((ip[0] & 15) * 4u, from_ip), 0));
 }
 
 static void cut(const NetOffload *o, const uint8_t *frame, size_t len, NetEmit emit, void *opaque)
@@ -154,7 +127,7 @@ static void cut(const NetOffload *o, const uint8_t *frame, size_t len, NetEmit e
         out[tcp + 13] = flags & ~((last ? 0 : TCP_FIN | TCP_PSH) | (first ? 0 : TCP_CWR));
         put16(out + tcp + TCP_CHECKSUM, 0);
         sum = pseudo_sum(out + ip, o->ipv6, o->header - tcp + part);
-        put_sum(out + tcp + TCP_CHECKSUM, sum_words(out + tcp, o->header - tcp + part, sum));
+        put_sum(out + tcp + TCP_CHECKSUM, inet_sum(out + tcp, o->header - tcp + part, sum));
         emit(opaque, out, o->header + part);
     }
 }

@@ -13,6 +13,7 @@ test_DIRS_hypervisor = hypervisor hypervisor/kvm hypervisor/soft hypervisor/soft
 test_DIRS_hvm = hypervisor/hvm hypervisor/kvm hypervisor/soft hypervisor/soft/jit lib
 test_DIRS_tools = tools/xend tools/xm tools/common block lib
 test_DIRS_firmware = lib
+test_LIBS_lib := $(shell pkg-config --libs zlib)
 test_LIBS_hw = $(LIBS_BLOCK) $(LIBS_SOUND)
 test_LIBS_dm = $(LIBS_BLOCK) $(LIBS_SOUND)
 test_LIBS_net := $(shell pkg-config --libs slirp)
