@@ -37,9 +37,9 @@ int64_t monotonic_ns(void)
     return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-int64_t domain_now(const Domain *d)
+int64_t domain_now(Domain *d)
 {
-    return d->time_stands ? d->time_frozen : monotonic_ns() + d->time_offset;
+    return d->time_stands ? d->time_frozen : quick_clock_now(&d->clock) + d->time_offset;
 }
 
 /* --- log --- */
@@ -120,7 +120,7 @@ static void stop_clock(Domain *d)
 static void start_clock(Domain *d)
 {
     if (d->time_stands) {
-        d->time_offset = d->time_frozen - monotonic_ns();
+        d->time_offset = d->time_frozen - quick_clock_look(&d->clock);
         d->time_stands = false;
         dm_publish_time(d);
         set_wall_clock(d);
@@ -190,6 +190,7 @@ static void fire_timers(Domain *d)
     }
     if (!d->time_stands) {
         d->timer_set = INT64_MIN;       /* what callbacks arm is seen below */
+        quick_clock_look(&d->clock);    /* not before the time that was waited for */
         arm_timer(d, timer_queue_run(&d->machine.timers, domain_now(d)));
     }
     domain_unlock(d);
@@ -258,6 +259,7 @@ static void choose_tsc(Domain *d)
     bool wanted;
 
     d->tsc_safe = host_tsc_safe();
+    quick_clock_init(&d->clock, d->tsc_safe);
     wanted = d->opt.tsc_mode == 1 || (d->opt.tsc_mode != 2 && !d->tsc_safe);
     d->tsc_emulated = wanted && d->caps.emulates_tsc;
     d->tsc_per_ns = ((unsigned __int128)d->tsc_khz << 32) / 1000000;

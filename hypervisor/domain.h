@@ -16,6 +16,7 @@
 #include "hypervisor/memory.h"
 #include "hypervisor/options.h"
 #include "hypervisor/ports.h"
+#include "hypervisor/quick_clock.h"
 #include "hypervisor/hvm/platform.h"
 #include "include/dm_proto.h"
 #include "lib/machine.h"
@@ -54,6 +55,7 @@ typedef struct Domain {
     ShutdownReason reason;
 
     /* the clock: ns = CLOCK_MONOTONIC + offset, or frozen while paused; lock */
+    QuickClock clock;
     int64_t time_offset, time_frozen;
     bool time_stands;
     int64_t wall_base;              /* UTC seconds at guest time 0, the domain's offset included */
@@ -125,7 +127,7 @@ static inline bool domain_dying(const Domain *d)
     return __atomic_load_n(&d->aborting, __ATOMIC_RELAXED);
 }
 
-int64_t domain_now(const Domain *d);            /* ns of guest time */
+int64_t domain_now(Domain *d);                  /* ns of guest time; lock held */
 uint64_t domain_tsc(const Domain *d);           /* the guest's TSC but for its vCPU's offset */
 int64_t monotonic_ns(void);
 
