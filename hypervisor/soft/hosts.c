@@ -37,6 +37,16 @@ static void io_write(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
     }
 }
 
+static bool io_read_now(Vcpu *v, uint16_t port, unsigned size, uint32_t *value)
+{
+    return AT_ONCE(v, io_read_now, port, size, value);
+}
+
+static bool io_write_now(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
+{
+    return AT_ONCE(v, io_write_now, port, size, value);
+}
+
 static uint32_t io_string(Vcpu *v, uint16_t port, unsigned size, bool write, uint64_t gpa,
                           uint32_t count, bool df)
 {
@@ -168,6 +178,8 @@ static void host_log(Vcpu *v, const char *text)
 const EngineHost soft_wrapped_host = {
     .io_read = io_read,
     .io_write = io_write,
+    .io_read_now = io_read_now,
+    .io_write_now = io_write_now,
     .io_string = io_string,
     .mmio_read = mmio_read,
     .mmio_write = mmio_write,

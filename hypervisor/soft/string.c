@@ -459,12 +459,38 @@ static void out_element(Cpu *c, const Insn *i, uint64_t off, uint16_t port)
     c->host->io_write(c->vcpu, port, i->opsize, v);
 }
 
+/* As many of the n elements from p on as the host answers for at once, and until something is due. */
+static uint64_t elements_at_once(Cpu *c, bool out, uint8_t *p, uint64_t n, unsigned size, uint16_t port)
+{
+    int64_t step = step_of(c, size);
+    uint64_t done = 0;
+    uint32_t v = 0;
+
+    for (; done < n && !c->poll && *c->code_ring_prod == *c->code_ring_seen; done++, p += step) {
+        if (out) {
+            v = size == 1 ? *p : size == 2 ? *(const u16a *)p : *(const u32a *)p;
+            if (!c->host->io_write_now(c->vcpu, port, size, v))
+                break;
+            continue;
+        }
+        if (!c->host->io_read_now(c->vcpu, port, size, &v))
+            break;
+        if (size == 1)
+            *(volatile uint8_t *)p = (uint8_t)v;
+        else if (size == 2)
+            *(volatile u16a *)p = (uint16_t)v;
+        else
+            *(volatile u32a *)p = v;
+    }
+    return done;
+}
+
 /* One stretch a call; the run loop has its look after each, for the device may have done anything
  * meanwhile. */
 static void port_string(Cpu *c, const Insn *i, bool out)
 {
     unsigned reg = out ? RSI : RDI, seg = out ? i->seg : SEG_ES, bytes;
-    uint64_t off = cut(i, c->gpr[reg]), count = 1, gpa, n = 0;
+    uint64_t off = cut(i, c->gpr[reg]), count = 1, gpa, n = 0, some;
     bool down = c->rflags & RF_DF;
     uint16_t port = R16(c, 2);
     uint8_t *p;
@@ -481,7 +507,8 @@ static void port_string(Cpu *c, const Insn *i, bool out)
     if (p && repeated(i)) {
         n = room(i, off, bytes, gpa, i->opsize, down);
         n = n < count ? n : count;
-        n = c->host->io_string(c->vcpu, port, i->opsize, out, gpa, (uint32_t)n, down);
+        some = c->host->io_string(c->vcpu, port, i->opsize, out, gpa, (uint32_t)n, down);
+        n = some ? some : elements_at_once(c, out, p, n, i->opsize, port);
         if (!out && n)
             stretch_written(c, gpa, n, i->opsize, down);
     }
