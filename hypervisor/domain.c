@@ -321,15 +321,12 @@ static bool create_parts(Domain *d, GError **error)
 Domain *domain_new(const Options *opt, GError **error)
 {
     Domain *d = g_new0(Domain, 1);
-    pthread_mutexattr_t attr;
 
     d->opt = *opt;
     d->timer_fd = d->stop_fd = d->shutdown_fd = -1;
     d->pauses = 1;
     d->time_stands = true;
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
-    pthread_mutex_init(&d->lock, &attr);
+    device_lock_init(&d->lock);
     pthread_mutex_init(&d->run_lock, NULL);
     pthread_cond_init(&d->run_cond, NULL);
     if (!create_parts(d, error)) {

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include "hypervisor/collect.h"
+#include "hypervisor/device_lock.h"
 #include "hypervisor/engine.h"
 #include "hypervisor/event.h"
 #include "hypervisor/ioreq.h"
@@ -32,7 +33,7 @@ typedef struct GdbServer GdbServer;
 
 typedef struct Domain {
     Options opt;
-    pthread_mutex_t lock;
+    DeviceLock lock;
     Memory mem;
     Machine machine;
     Platform *platform;
@@ -105,8 +106,8 @@ Domain *domain_new(const Options *opt, GError **error);
 bool domain_start(Domain *d, GError **error);   /* threads; vCPUs paused */
 void domain_free(Domain *d);                    /* after domain_destroy() */
 
-static inline void domain_lock(Domain *d) { pthread_mutex_lock(&d->lock); }
-static inline void domain_unlock(Domain *d) { pthread_mutex_unlock(&d->lock); }
+static inline void domain_lock(Domain *d) { device_lock(&d->lock); }
+static inline void domain_unlock(Domain *d) { device_unlock(&d->lock); }
 
 /* Pauses nest.  domain_pause() returns when no vCPU runs guest code; not on a vCPU's thread. */
 void domain_pause(Domain *d);

@@ -191,11 +191,11 @@ static bool host_io_read_now(Vcpu *v, uint16_t port, unsigned size, uint32_t *va
         *value = width_mask(size);
         return true;
     }
-    if (!is_quick(entry, port, false) || pthread_mutex_trylock(&d->lock)) {
+    if (!is_quick(entry, port, false) || !device_try(&d->lock, &v->door)) {
         return false;
     }
     owner = read_here(d, port, size, value);
-    domain_unlock(d);
+    device_leave(&d->lock, &v->door);
     return owner != OWNER_MODEL && owner != OWNER_CONFIG;
 }
 
@@ -211,11 +211,11 @@ static bool host_io_write_now(Vcpu *v, uint16_t port, unsigned size, uint32_t va
     if (entry == PORT_NOBODY) {
         return true;
     }
-    if (!is_quick(entry, port, true) || pthread_mutex_trylock(&d->lock)) {
+    if (!is_quick(entry, port, true) || !device_try(&d->lock, &v->door)) {
         return false;
     }
     owner = write_here(d, port, size, value & width_mask(size));
-    domain_unlock(d);
+    device_leave(&d->lock, &v->door);
     return owner != OWNER_MODEL && owner != OWNER_CONFIG;
 }
 
@@ -393,11 +393,11 @@ static bool host_mmio_read_now(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *v
     Domain *d = v->dom;
     bool done;
 
-    if (pthread_mutex_trylock(&d->lock)) {
+    if (!device_try(&d->lock, &v->door)) {
         return false;
     }
     done = mmio_read_here(v, gpa, size, value);
-    domain_unlock(d);
+    device_leave(&d->lock, &v->door);
     return done;
 }
 
@@ -406,11 +406,11 @@ static bool host_mmio_write_now(Vcpu *v, uint64_t gpa, unsigned size, uint64_t v
     Domain *d = v->dom;
     bool done;
 
-    if (pthread_mutex_trylock(&d->lock)) {
+    if (!device_try(&d->lock, &v->door)) {
         return false;
     }
     done = mmio_write_here(v, gpa, size, value & width_mask(size));
-    domain_unlock(d);
+    device_leave(&d->lock, &v->door);
     return done;
 }
 
@@ -472,11 +472,11 @@ static bool host_irq_pending_now(Vcpu *v, unsigned *pending)
 {
     *pending = 0;
     if (may_be_pending(v)) {
-        if (pthread_mutex_trylock(&v->dom->lock)) {
+        if (!device_try(&v->dom->lock, &v->door)) {
             return false;
         }
         *pending = irq_pending_here(v);
-        domain_unlock(v->dom);
+        device_leave(&v->dom->lock, &v->door);
     }
     return true;
 }
@@ -501,11 +501,11 @@ static int host_irq_ack(Vcpu *v)
 
 static bool host_irq_ack_now(Vcpu *v, int *vector)
 {
-    if (pthread_mutex_trylock(&v->dom->lock)) {
+    if (!device_try(&v->dom->lock, &v->door)) {
         return false;
     }
     *vector = irq_ack_here(v);
-    domain_unlock(v->dom);
+    device_leave(&v->dom->lock, &v->door);
     return true;
 }
 
@@ -550,11 +550,11 @@ static bool host_msr_read_now(Vcpu *v, uint32_t index, uint64_t *value)
 {
     bool ok;
 
-    if (!msrs_quick(index, false) || pthread_mutex_trylock(&v->dom->lock)) {
+    if (!msrs_quick(index, false) || !device_try(&v->dom->lock, &v->door)) {
         return false;
     }
     ok = glue_msr_read(v, index, value);
-    domain_unlock(v->dom);
+    device_leave(&v->dom->lock, &v->door);
     return ok;
 }
 
@@ -562,12 +562,12 @@ static bool host_msr_write_now(Vcpu *v, uint32_t index, uint64_t value)
 {
     bool ok;
 
-    if (!msrs_quick(index, true) || pthread_mutex_trylock(&v->dom->lock)) {
+    if (!msrs_quick(index, true) || !device_try(&v->dom->lock, &v->door)) {
         return false;
     }
     event_sync_callback(v->dom);
     ok = glue_msr_write(v, index, value);
-    domain_unlock(v->dom);
+    device_leave(&v->dom->lock, &v->door);
     return ok;
 }
 

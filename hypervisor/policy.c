@@ -29,7 +29,7 @@ const SandboxCall hypervisor_calls[] = {
     ALLOW(rt_sigpending, "looking for a kick"),
     ALLOW(sched_yield, "SCHEDOP_yield"),
     ALLOW(sched_getaffinity, "libc: how many heaps"),
-    ALLOW(membarrier, "code changes between vCPUs"),
+    ALLOW(membarrier, "closing the device lock's door"),
     ALLOW(rseq, "end of a thread"),
     ALLOW(set_robust_list, "end of a thread"),
     { SCMP_SYS(openat), "libc looks for files of its own (time zone): there are none", EACCES },

@@ -435,6 +435,7 @@ static void *vcpu_main(void *opaque)
     Domain *d = v->dom;
 
     v->tid = syscall(SYS_gettid);
+    v->door.thread = pthread_self();
     while (await_turn(v)) {
         enum VcpuStop stop;
 
@@ -525,6 +526,7 @@ void vcpu_free(Vcpu *v)
     if (v->ev) {
         v->dom->ops->vcpu_destroy(v->ev);
     }
+    device_lock_forget(&v->dom->lock, &v->door);
     g_free(v->start_state);
     g_free(v->state);
     g_free(v);

@@ -72,6 +72,7 @@ struct Vcpu {
     Timer poll_timer;
     int64_t pvclock_at;         /* host time of the last update of the time info */
 
+    DeviceDoor door;            /* to the device lock: device_lock.h */
     /* own thread */
     VcpuState *state;           /* cache of the engine's state during one hypercall */
     bool state_valid;

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* device_lock.c - see device_lock.h. */
+#include "hypervisor/device_lock.h"
+
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SPINS 200               /* then the processor is given to others, and later left alone */
+#define YIELDS 50
+#define SLEEP_NS 20000
+
+static bool barrier(int command)
+{
+    return syscall(SYS_membarrier, command, 0, 0) == 0;
+}
+
+void device_lock_init(DeviceLock *l)
+{
+    pthread_mutexattr_t attr;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&l->mutex, &attr);
+    pthread_mutexattr_destroy(&attr);
+    l->door = NULL;
+    l->doors = barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+void device_lock_destroy(DeviceLock *l)
+{
+    pthread_mutex_destroy(&l->mutex);
+}
+
+static void await_nobody(const DeviceDoor *door)
+{
+    struct timespec ts = { 0, SLEEP_NS };
+
+    for (unsigned n = 0; __atomic_load_n(&door->inside, __ATOMIC_ACQUIRE); n++) {
+        if (n < SPINS) {
+            __builtin_ia32_pause();
+        } else if (n < SPINS + YIELDS) {
+            sched_yield();
+        } else {
+            clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+        }
+    }
+}
+
+void device_lock_close(DeviceLock *l)
+{
+    DeviceDoor *door = l->door;
+
+    l->door = NULL;
+    if (!door->open) {
+        return;
+    }
+    __atomic_store_n(&door->open, 0, __ATOMIC_SEQ_CST);
+    barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    await_nobody(door);
+}
+
+void device_lock_forget(DeviceLock *l, const DeviceDoor *door)
+{
+    pthread_mutex_lock(&l->mutex);
+    if (l->door == door) {
+        l->door = NULL;
+    }
+    pthread_mutex_unlock(&l->mutex);
+}
+
+bool device_lock_try_mutex(DeviceLock *l, DeviceDoor *door)
+{
+    if (pthread_mutex_trylock(&l->mutex)) {
+        return false;
+    }
+    if (l->door == door) {
+        if (++door->turns >= DOOR_TURNS && l->doors) {
+            __atomic_store_n(&door->open, 1, __ATOMIC_RELAXED);
+        }
+        return true;
+    }
+    if (l->door) {
+        device_lock_close(l);
+    }
+    l->door = door;
+    door->turns = 0;
+    return true;
+}
