@@ -11,19 +11,11 @@ import os
 import re
 import socket
 import statistics
-import subprocess
-import sys
 import threading
 import time
-import tty
 
-TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '..'))
-sys.path.insert(0, os.path.join(TOP, 'tests/system'))
-sys.path.insert(0, os.path.join(TOP, 'bench'))
-import harness  # noqa: E402
-import rfb      # noqa: E402
-from net import Wire  # noqa: E402
-from run import prefer  # noqa: E402
+from machines import Guesthouse, Qemu, harness, prefer
+import rfb
 
 ISO = os.path.join(harness.MEDIA, 'display.iso')
 # fbpaint's word: how many at first, the unit
@@ -32,45 +24,6 @@ WORK = {'scroll': (2000, 'lines/s'), 'redraw': (20, 'frames/s')}
 LABEL = {('stdvga', 'scroll'): 'text', ('stdvga', 'redraw'): 'vesa32',
          ('cirrus', 'scroll'): 'text', ('cirrus', 'redraw'): 'vesa24'}
 BITS = {'stdvga': 32, 'cirrus': 24}
-
-
-class Guesthouse:
-    name = 'guesthouse'
-
-    def start(self, card):
-        self.host = harness.Host('bench-display')
-        self.domain = self.host.create('display', disk=[f'file:{ISO},hdc:cdrom,r'], boot='d', memory=256,
-                                       stdvga=int(card == 'stdvga'), videoram=16 if card == 'stdvga' else 4,
-                                       vncdisplay=61)
-        self.serial, self.port = self.domain.serial, self.domain.display
-
-    def stop(self):
-        self.host.stop()
-
-
-class Qemu:
-    name = 'qemu-tcg'
-    process = None
-
-    def start(self, card):
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        self.serial = Wire(master, slave)    # open until QEMU has it, or the terminal hangs up
-        self.port = harness.free_port()
-        # Guesthouse has the CD open and locked; QEMU would not start.
-        self.process = subprocess.Popen(
-            ['qemu-system-x86_64', '-machine', 'pc,accel=tcg', '-m', '256', '-nodefaults',
-             '-vga', 'std' if card == 'stdvga' else card, '-vnc', f'127.0.0.1:{self.port - 5900}',
-             '-serial', os.ttyname(slave), '-boot', 'd', '-drive',
-             f'file={ISO},if=ide,index=2,media=cdrom,format=raw,readonly=on,file.locking=off'],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
-    def stop(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-        self.serial.close()
 
 
 class Watcher(threading.Thread):
@@ -97,7 +50,6 @@ class Watcher(threading.Thread):
 
 
 def boot(machine, card, what):
-    machine.start(card)
     machine.serial.wait('boot:', 60)
     machine.serial.type(LABEL[card, what] + '\n')
     machine.serial.wait('display: ready', 100)
@@ -124,13 +76,15 @@ def measure(machine, what, seconds):
 
 
 def compare(card, what, args):
-    machines = [Guesthouse(), Qemu()]
-    results = {m.name: [] for m in machines}
-    started = []
+    results = {'guesthouse': [], 'qemu-tcg': []}
+    machines = []
     try:
-        for m in machines:
-            started.append(m)
-            boot(m, card, what)
+        machines.append(Guesthouse('bench-display', disk=[f'file:{ISO},hdc:cdrom,r'], boot='d', memory=256,
+                                   stdvga=int(card == 'stdvga'), videoram=16 if card == 'stdvga' else 4,
+                                   vncdisplay=61))
+        boot(machines[0], card, what)
+        machines.append(Qemu(ISO, 256, '-vga', 'std' if card == 'stdvga' else card, viewer=True))
+        boot(machines[1], card, what)
         if args.nice:
             prefer([str(pid) for pid in [os.getpid(), *harness.descendants()]], args.nice)
         for n in range(args.rounds + 1):
@@ -141,7 +95,7 @@ def compare(card, what, args):
                     print(f'{card} {what} round {n} {m.name}: {r[0]:.1f} {WORK[what][1]}, {r[1]:.1f} updates/s, '
                           f'load {os.getloadavg()[0]:.1f}', flush=True)
     finally:
-        for m in started:
+        for m in machines:
             m.stop()
     (ours, our_updates), (peer, peer_updates) = (
         [statistics.median(r[i] for r in results[m.name]) for i in (0, 1)] for m in machines)

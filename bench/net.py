@@ -16,17 +16,11 @@ import re
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-import tty
 
-from run import prefer
-
-TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '..'))
-sys.path.insert(0, os.path.join(TOP, 'tests/system'))
-import harness  # noqa: E402
+from machines import Guesthouse, Qemu, harness, prefer
 
 CARDS = {'8139cp': ('model=rtl8139', 'rtl8139'), '8139too': ('model=rtl8139,cplus=0', 'rtl8139'),
          'ne2k-pci': ('model=ne2k_pci', 'ne2k_pci')}
@@ -77,56 +71,6 @@ class Peer:
             c, _ = listener.accept()
             self.watch(lambda _, c=c: c.recv(1 << 18))
             c.close()
-
-
-class Guesthouse:
-    name = 'guesthouse'
-
-    def start(self, card):
-        self.host = harness.Host('bench-net')
-        self.domain = self.host.create('net', disk=[f'file:{ISO},hdc:cdrom,r'], boot='d', memory=256,
-                                       vif=[CARDS[card][0]], vncdisplay=60)
-        return self.domain.serial
-
-    def stop(self):
-        self.host.stop()
-
-
-class Wire(harness.Serial):
-    """A terminal's master end that we hold already; held open, the other end never hangs up."""
-
-    def __init__(self, fd, slave):
-        self.fd, self.slave = fd, slave
-        self.raw, self.data, self.seen, self.lock = bytearray(), b'', 0, threading.Lock()
-        self.ending = False
-        self.thread = threading.Thread(target=self._read, daemon=True)
-        self.thread.start()
-
-    def close(self):
-        super().close()
-        os.close(self.slave)
-
-
-class Qemu:
-    name = 'qemu-tcg'
-
-    def start(self, card):
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        self.serial = Wire(master, slave)
-        self.process = subprocess.Popen(
-            ['qemu-system-x86_64', '-machine', 'pc,accel=tcg', '-m', '256', '-nodefaults', '-display', 'none',
-             '-serial', os.ttyname(slave), '-drive',
-             f'file={ISO},if=ide,index=2,media=cdrom,format=raw,readonly=on,file.locking=off',
-             '-boot', 'd', '-netdev', 'user,id=n', '-device', f'{CARDS[card][1]},netdev=n,romfile='],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        return self.serial
-
-    def stop(self):
-        self.serial.close()
-        self.process.kill()
-        self.process.wait()
 
 
 def revision_check(card):
@@ -181,14 +125,12 @@ def find_size(serial, way, seconds, peer):
 
 def compare(card, args, peer):
     """Both guests run all the time, and work in turns."""
-    machines = [Guesthouse(), Qemu()]
-    results = {(m.name, way): [] for m in machines for way in WAYS}
-    started = []
-    begin = time.monotonic()
+    machines, begin = [], time.monotonic()
+    results = {(name, way): [] for name in (Guesthouse.name, Qemu.name) for way in WAYS}
     try:
-        for m in machines:
-            started.append(m)
-            m.serial = m.start(card)
+        machines.append(Guesthouse('bench-net', disk=[f'file:{ISO},hdc:cdrom,r'], boot='d', memory=256,
+                                   vif=[CARDS[card][0]], vncdisplay=60))
+        machines.append(Qemu(ISO, 256, '-netdev', 'user,id=n', '-device', f'{CARDS[card][1]},netdev=n,romfile='))
         for m in machines:
             prepare(m.serial, card, m.name)
         if args.nice:
@@ -202,7 +144,7 @@ def compare(card, args, peer):
                   f'{results[k][-1]:.2f} MiB/s, pause {peer.pause * 1000:.0f} ms, '
                   f'load {os.getloadavg()[0]:.1f}', flush=True)
     finally:
-        for m in started:
+        for m in machines:
             m.stop()
     for way in args.way or WAYS:
         ours, theirs = (results[m.name, way] for m in machines)

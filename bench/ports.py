@@ -8,57 +8,9 @@ import os
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
-import tty
 
-from net import Wire
-from run import prefer
-
-TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '..'))
-sys.path.insert(0, os.path.join(TOP, 'tests/system'))
-import harness  # noqa: E402
-
-
-class Guesthouse:
-    name = 'guesthouse'
-
-    def __init__(self, iso, cpu):
-        self.host = harness.Host('bench-ports')
-        self.domain = self.host.create('ports', disk=[f'file:{iso},hdc:cdrom,r'], boot='d', memory=128,
-                                       cpu=cpu, stdvga=1, hpet=1, vncunused=1)
-        self.serial = self.domain.serial
-
-    def pids(self):
-        with open(os.path.join(self.host.home, 'xend.pid')) as f:
-            return subprocess.run(['pgrep', '-P', f.read().strip()], capture_output=True,
-                                  text=True, check=False).stdout.split()
-
-    def stop(self):
-        self.host.stop()
-
-
-class Qemu:
-    name = 'qemu-tcg'
-
-    def __init__(self, iso):
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        self.serial = Wire(master, slave)
-        self.process = subprocess.Popen(
-            ['qemu-system-x86_64', '-machine', 'pc,accel=tcg', '-m', '128', '-nodefaults', '-display', 'none',
-             '-vga', 'std', '-serial', os.ttyname(slave), '-boot', 'd',
-             '-drive', f'file={iso},if=ide,index=2,media=cdrom,format=raw,readonly=on,file.locking=off'],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
-    def pids(self):
-        return [str(self.process.pid)]
-
-    def stop(self):
-        self.serial.close()
-        self.process.kill()
-        self.process.wait()
+from machines import TOP, Guesthouse, Qemu, prefer
 
 
 def measure(serial):
@@ -79,7 +31,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         iso = os.path.join(folder, 'ports.iso')
         subprocess.run([os.path.join(TOP, 'bench/ports/mkiso.sh'), iso], check=True)
-        machines = [Guesthouse(iso, args.cpu), Qemu(iso)]
+        machines = [Guesthouse('bench-ports', disk=[f'file:{iso},hdc:cdrom,r'], boot='d', cpu=args.cpu,
+                               stdvga=1, hpet=1),
+                    Qemu(iso, 128, '-vga', 'std')]
         results = {m.name: {} for m in machines}
         try:
             for machine in machines:

@@ -8,16 +8,16 @@ that both see the same host.  Needs qemu-system-x86_64 and, for the memory figur
 import argparse
 import os
 import platform
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+import machines as pair
+from machines import TOP, make_disk, prefer
+
 MEMORY = 128                    # MiB
-DISK = 96                       # MiB, of which the guest reads and writes the first 64
 BOOT_LIMIT = 180                # seconds until the guest idles
 IDLE_SECONDS = 20
 TICK = os.sysconf('SC_CLK_TCK')
@@ -73,18 +73,6 @@ def memory(pids):
     return pss / 1024, ram / 1024, rss / 1024
 
 
-def prefer(pids, nice):
-    """Priority before whatever else runs here; sessions have one of their own in Linux's scheduler."""
-    for pid in pids:
-        try:
-            for task in os.listdir(f'/proc/{pid}/task'):
-                os.setpriority(os.PRIO_PROCESS, int(task), nice)
-            with open(f'/proc/{pid}/autogroup', 'w') as f:
-                f.write(str(nice))
-        except OSError as e:
-            print(f'run.py: warning: priority of {pid}: {e}', file=sys.stderr)
-
-
 class Guesthouse:
     name = 'guesthouse'
 
@@ -105,22 +93,16 @@ class Guesthouse:
         self.xm('list')
 
     def start(self, serial, disk, iso, form):
-        kind = {'raw': 'file', 'qcow2': 'tap:qcow2', 'vpc': 'tap:vhd'}[form]
         with open(self.config, 'w') as f:
             f.write(f"kernel='hvmloader'\nbuilder='hvm'\nname='bench'\nmemory={MEMORY}\nvcpus=1\n"
                     f"cpu='{self.cpu}'\nboot='d'\nvif=[]\nstdvga=1\nvnc=1\nserial='file:{serial}'\n"
                     f"on_crash='destroy'\non_reboot='destroy'\n"
-                    f"disk=['{kind}:{disk},hda,w', 'file:{iso},hdc:cdrom,r']\n")
+                    f"disk=['{pair.our_disk(disk, form)}', 'file:{iso},hdc:cdrom,r']\n")
         self.xm('create', self.config)
 
     def pids(self):
         xend = read(os.path.join(self.work, 'gh/xend.pid')).strip()
-        found = []
-        for pid in filter(str.isdigit, os.listdir('/proc')):
-            fields = read(f'/proc/{pid}/stat').rpartition(')')[2].split()
-            if fields and fields[1] == xend:
-                found.append(pid)
-        return found
+        return pair.children(xend)
 
     def alive(self):
         return bool(self.pids())
@@ -136,44 +118,27 @@ class Guesthouse:
 
 class Qemu:
     name = 'qemu-tcg'
-
-    def __init__(self):
-        self.process = None
+    machine = None
 
     def prepare(self):
         subprocess.run(['qemu-system-x86_64', '--version'], capture_output=True, check=True)
 
     def start(self, serial, disk, iso, form):
-        self.process = subprocess.Popen(
-            ['qemu-system-x86_64', '-machine', 'pc,accel=tcg', '-m', str(MEMORY), '-smp', '1',
-             '-nodefaults', '-vga', 'std', '-display', 'none', '-serial', f'file:{serial}',
-             '-drive', f'file={disk},if=ide,index=0,format={form},cache=none,aio=native',
-             '-drive', f'file={iso},if=ide,index=2,media=cdrom,format=raw,readonly=on', '-boot', 'd'],
-            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.machine = pair.Qemu(iso, MEMORY, '-vga', 'std', *pair.qemu_disk(disk, form), to=serial)
 
     def pids(self):
-        return [str(self.process.pid)]
+        return self.machine.pids()
 
     def alive(self):
-        return self.process.poll() is None
+        return self.machine.alive()
 
     def stop(self):
-        if self.process and self.alive():
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
+        if self.machine:
+            self.machine.stop()
+            self.machine = None
 
     def finish(self):
         pass
-
-
-def make_disk(path):
-    """Data, not holes: a hole is not read from anywhere."""
-    with open(path, 'wb') as f:
-        for _ in range(64):
-            f.write(os.urandom(1 << 20))
-        f.truncate(DISK << 20)
-        f.flush()
-        os.fsync(f.fileno())
 
 
 def one_round(machine, work, iso, args):
@@ -182,12 +147,7 @@ def one_round(machine, work, iso, args):
     values = {}
     if os.path.exists(serial):
         os.unlink(serial)
-    make_disk(disk)
-    if args.format != 'raw':
-        subprocess.run(['qemu-img', 'convert', '-f', 'raw', '-O', args.format, *(
-            ['-o', 'force_size=on'] if args.format == 'vpc' else []), disk, disk + '.new'],
-            check=True)
-        os.rename(disk + '.new', disk)
+    make_disk(disk, args.format)
     begin = time.monotonic()
     try:
         machine.start(serial, disk, iso, args.format)
