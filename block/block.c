@@ -293,8 +293,9 @@ static int block_check(const BlockDev *b, RequestOp op, uint64_t offset, uint64_
     return 0;
 }
 
-static BlockRequest *block_request(BlockDev *b, RequestOp op, uint64_t offset, uint64_t len,
-                                   const struct iovec *iov, int n, BlockDone done, void *opaque)
+/* iov: of those that transfer data, whose len is its. */
+static BlockRequest *block_request_new(BlockDev *b, RequestOp op, uint64_t offset, uint64_t len,
+                                       const struct iovec *iov, int n, BlockDone done, void *opaque)
 {
     BlockRequest *r = g_new0(BlockRequest, 1);
 
@@ -309,8 +310,23 @@ static BlockRequest *block_request(BlockDev *b, RequestOp op, uint64_t offset, u
         len = r->vec.len;
     }
     r->len = len;
-    r->error = op == REQ_RESIZE ? 0 : block_check(b, op, offset, len);
-    if (r->error || (!len && op != REQ_FLUSH) ||
+    return r;
+}
+
+/* A task may be over at once, and then complete: not inside the caller's call. */
+static void block_queue(BlockRequest *r)
+{
+    g_queue_push_tail_link(&r->dev->waiting, &r->link);
+    block_go_on(r->dev);
+}
+
+static BlockRequest *block_request(BlockDev *b, RequestOp op, uint64_t offset, uint64_t len,
+                                   const struct iovec *iov, int n, BlockDone done, void *opaque)
+{
+    BlockRequest *r = block_request_new(b, op, offset, len, iov, n, done, opaque);
+
+    r->error = op == REQ_RESIZE ? 0 : block_check(b, op, offset, r->len);
+    if (r->error || (!r->len && op != REQ_FLUSH) ||
         (op == REQ_FLUSH && (!b->image || b->image->read_only))) {
         block_ready(r);
         return r;
@@ -318,32 +334,20 @@ static BlockRequest *block_request(BlockDev *b, RequestOp op, uint64_t offset, u
     if (op == REQ_WRITE || op == REQ_TRIM) {
         block_changes(r);
     }
-    if (op == REQ_READ && block_from_ahead(r)) {
-        return r;
+    if (op != REQ_READ || !block_from_ahead(r)) {
+        block_queue(r);
     }
-    g_queue_push_tail_link(&b->waiting, &r->link);
-    /* A task may be over at once, and then complete: not inside the caller's call. */
-    block_go_on(b);
     return r;
 }
 
 void block_ahead_read(BlockDev *b, uint64_t offset, void *buf, uint64_t len, BlockDone done,
                       void *opaque)
 {
-    BlockRequest *r = g_new0(BlockRequest, 1);
     struct iovec iov = { buf, len };
+    BlockRequest *r = block_request_new(b, REQ_READ, offset, len, &iov, 1, done, opaque);
 
-    r->dev = b;
-    r->op = REQ_READ;
-    r->offset = offset;
-    r->len = len;
-    r->done = done;
-    r->opaque = opaque;
     r->speculative = true;
-    r->link.data = r;
-    block_vec_init(&r->vec, &iov, 1);
-    g_queue_push_tail_link(&b->waiting, &r->link);
-    block_go_on(b);
+    block_queue(r);
 }
 
 BlockRequest *block_readv(BlockDev *b, uint64_t offset, const struct iovec *iov, int n,
