@@ -273,6 +273,17 @@ void hv_answered(Hv *hv, unsigned vcpu)
     }
 }
 
+bool hv_may_look(Hv *hv, unsigned vcpu)
+{
+    DmShared *s = hv->shared;
+    uint32_t here = sched_getcpu() + 1;
+
+    if (__atomic_load_n(&s->dm_processor, __ATOMIC_RELAXED) != here) {
+        __atomic_store_n(&s->dm_processor, here, __ATOMIC_RELAXED);
+    }
+    return __atomic_load_n(&s->vcpu[vcpu].processor, __ATOMIC_RELAXED) != here;
+}
+
 bool hv_woke_vcpu(Hv *hv)
 {
     bool woke = hv->woke;

@@ -34,6 +34,8 @@ void hv_wake_up(Hv *hv);                /* after poll: eat the event */
 int hv_request_fd(const Hv *hv);
 /* The slot's state has been set to IORESP_READY: wake its vCPU. */
 void hv_answered(Hv *hv, unsigned vcpu);
+/* Whether to look for the next request of a vCPU: not from the processor it was last seen on. */
+bool hv_may_look(Hv *hv, unsigned vcpu);
 /* Since the last call: it may be waiting for the processor that we run on. */
 bool hv_woke_vcpu(Hv *hv);
 /*

@@ -27,6 +27,7 @@ struct IoreqClient {
     uint32_t seen;              /* request_seq up to which all was served */
     int64_t hot_until;          /* monotonic ns */
     int64_t spin;               /* ns; 0 on a single CPU */
+    unsigned last;              /* vCPU whose request was the last */
     bool serving;               /* within serve_all() */
 };
 
@@ -252,7 +253,10 @@ static bool serve_all(IoreqClient *c)
     c->seen = seq;
     c->serving = true;
     for (unsigned v = 0; v < hv_vcpus(c->hv); v++) {
-        any |= serve_slot(c, v);
+        if (serve_slot(c, v)) {
+            c->last = v;
+            any = true;
+        }
     }
     if (!any) {
         ioreq_drain_buffered(c->m, c->bus, hv_buffered(c->hv));
@@ -274,7 +278,8 @@ static gboolean ioreq_prepare(GSource *source, gint *timeout)
 
     *timeout = -1;
     io_map_publish(&c->m->io);
-    if (hv_request_seq(c->hv) != c->seen || (c->spin && monotonic_ns() < c->hot_until)) {
+    if (hv_request_seq(c->hv) != c->seen ||
+        (monotonic_ns() < c->hot_until && hv_may_look(c->hv, c->last))) {
         hv_settle_posts(c->hv, false);
         return TRUE;
     }
@@ -300,6 +305,7 @@ static gboolean ioreq_dispatch(GSource *source, GSourceFunc callback, gpointer o
 
     (void)callback;
     (void)opaque;
+    hv_may_look(c->hv, c->last);    /* tells vCPUs where this thread runs now */
     do {
         if (serve_all(c)) {
             now = monotonic_ns();
@@ -315,7 +321,7 @@ static gboolean ioreq_dispatch(GSource *source, GSourceFunc callback, gpointer o
             now = monotonic_ns();
             hv_settle_posts(c->hv, false);
         }
-    } while (now < c->hot_until && now < turn_end && now < quiet_end);
+    } while (now < c->hot_until && now < turn_end && now < quiet_end && hv_may_look(c->hv, c->last));
     if (now >= quiet_end) {
         sched_yield();          /* dm-net, or a vCPU, may wait for this processor */
     }

@@ -276,6 +276,17 @@ static void publish(ioreq_t *slot, const ioreq_t *req, uint8_t state)
     __atomic_store_n((uint8_t *)slot + STATE_BYTE, (flags & 0xf0) | state, __ATOMIC_SEQ_CST);
 }
 
+bool ioreq_may_look(Vcpu *v)
+{
+    DmShared *s = v->dom->shared;
+    uint32_t here = sched_getcpu() + 1;
+
+    if (__atomic_load_n(&s->vcpu[v->id].processor, __ATOMIC_RELAXED) != here) {
+        __atomic_store_n(&s->vcpu[v->id].processor, here, __ATOMIC_RELAXED);
+    }
+    return !v->dom->ioreq.single_cpu && __atomic_load_n(&s->dm_processor, __ATOMIC_RELAXED) != here;
+}
+
 static void sleep_on(uint32_t *word)
 {
     struct timespec ts = { 0, SLEEP_NS };
@@ -293,7 +304,7 @@ static bool await_answer(Vcpu *v, const ioreq_t *slot)
     uint32_t *word = &d->shared->vcpu[v->id].waiting;
     int64_t start = 0, spun = 0, yield = YIELD_NS;
     uint8_t seen = STATE_IOREQ_READY;
-    bool slept = false;
+    bool slept = false, look = ioreq_may_look(v);
 
     for (unsigned n = 1;; n++) {
         uint8_t state = slot_state(slot);
@@ -312,7 +323,7 @@ static bool await_answer(Vcpu *v, const ioreq_t *slot)
         if (domain_dying(d)) {
             return false;
         }
-        if (!d->ioreq.single_cpu && spun < v->spin_ns) {
+        if (look && spun < v->spin_ns) {
             __builtin_ia32_pause();
             if (n % 32 == 0) {
                 int64_t now = monotonic_ns();
@@ -323,6 +334,7 @@ static bool await_answer(Vcpu *v, const ioreq_t *slot)
                     sched_yield();
                     yield += YIELD_NS;
                 }
+                look = ioreq_may_look(v);
             }
             continue;
         }
@@ -337,8 +349,10 @@ static bool await_answer(Vcpu *v, const ioreq_t *slot)
         __atomic_store_n(word, 0, __ATOMIC_RELAXED);
     }
     /* Answers that come within the limit are worth more spinning, slow ones none. */
-    v->spin_ns = slept ? MAX(v->spin_ns / 2, SPIN_MIN_NS)
-                       : MIN(MAX(v->spin_ns, 2 * spun), SPIN_MAX_NS);
+    if (look) {
+        v->spin_ns = slept ? MAX(v->spin_ns / 2, SPIN_MIN_NS)
+                           : MIN(MAX(v->spin_ns, 2 * spun), SPIN_MAX_NS);
+    }
     return true;
 }
 

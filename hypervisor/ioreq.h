@@ -56,6 +56,11 @@ bool ioreq_claimed(const Domain *d, enum IoreqSpace space, uint64_t first, uint6
 /* --- requests; the vCPU's own thread, device lock not held --- */
 /* Sends *req and waits; req->data is the answer.  All ones when the domain is dying. */
 void ioreq_send(Vcpu *v, ioreq_t *req);
+/*
+ * The vCPU's thread, before and while it looks for what the device model will do: false when that was
+ * last seen on this processor, and looking would only delay it.
+ */
+bool ioreq_may_look(Vcpu *v);
 /* False: full, or no server buffers; then the request must go through the slot. */
 bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned size, uint64_t data);
 /* Device lock held: a write to a claimed range that the device model lets us post (dm_proto.h) goes

@@ -162,7 +162,7 @@ static void set_runstate(Vcpu *v, uint32_t state)
  * Looks for a while before a halted vCPU sleeps: the answer of a disk comes sooner than two threads
  * wake up.  How long adapts to how short the last halts were; long ones are not waited for at all.
  */
-static void poll_before_sleep(const Vcpu *v, uint32_t seq)
+static void poll_before_sleep(Vcpu *v, uint32_t seq)
 {
     const Domain *d = v->dom;
     int64_t now = monotonic_ns(), end = now + v->halt_poll_ns, yield = now + HALT_YIELD_NS;
@@ -180,7 +180,7 @@ static void poll_before_sleep(const Vcpu *v, uint32_t seq)
             __builtin_ia32_pause();
         }
         now = monotonic_ns();
-    } while (now < end);
+    } while (now < end && ioreq_may_look(v));
 }
 
 static void adapt_poll(Vcpu *v, int64_t halted_ns)
@@ -249,7 +249,7 @@ void vcpu_block(Vcpu *v, bool (*done)(Vcpu *v))
             dm_drain_posts(d);
             continue;
         }
-        if (!polled && v->halt_poll_ns) {
+        if (!polled && v->halt_poll_ns && ioreq_may_look(v)) {
             polled = true;
             take_posts(v, DM_WAKE_NOBODY);
             poll_before_sleep(v, seq);

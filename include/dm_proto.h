@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DM_PROTO_VERSION 6
+#define DM_PROTO_VERSION 7
 #define DM_MAX_VCPUS 128
 
 /* --- posted operations, device model -> hypervisor --- */
@@ -112,6 +112,9 @@ typedef struct DmSpeaker {
  * vcpu[i].waiting word.  hv_waiting says who is to be woken by posts: DM_WAKE_SERVICE, or a halted
  * vCPU, which most of them are for.  While vCPUs look themselves (vcpus_look) the service thread can be
  * woken some time later, if the posts are still there then.
+ *
+ * A side that looks for a while before it sleeps does not do so on the processor that the other side was
+ * seen on last (dm_processor, vcpu[].processor): it would be looking for what it keeps from running.
  */
 enum { DM_WAKE_NOBODY, DM_WAKE_SERVICE, DM_WAKE_VCPU };     /* the last: plus its number */
 typedef struct DmShared {
@@ -119,13 +122,15 @@ typedef struct DmShared {
     _Alignas(64) uint32_t post_prod;        /* free running */
     uint32_t dm_waiting;
     uint32_t dm_ready;                      /* 1 once it serves requests */
+    uint32_t dm_processor;                  /* of the host, where it ran last, + 1; 0: not known */
     /* written by the hypervisor */
     _Alignas(64) uint32_t post_cons;        /* free running; prod - cons <= DM_POSTS */
     uint32_t hv_waiting;                    /* DM_WAKE_* */
     uint32_t request_seq;                   /* bumped after a slot became READY or the ring grew */
     uint32_t paused;                        /* 1 while the domain is paused: guest time stands */
     uint32_t vcpus_look;                    /* 1: vCPUs that run the guest look at post_prod too */
-    _Alignas(64) struct { uint32_t waiting; uint32_t pad[15]; } vcpu[DM_MAX_VCPUS];
+    /* processor: of the host, where it last began to wait, + 1; written by the hypervisor */
+    _Alignas(64) struct { uint32_t waiting, processor; uint32_t pad[14]; } vcpu[DM_MAX_VCPUS];
     _Alignas(64) DmPost post[DM_POSTS];
     /* Guest time: ns = host CLOCK_MONOTONIC + offset while running; = frozen while paused.
      * time_seq is odd during an update. */

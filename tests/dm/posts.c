@@ -2,6 +2,7 @@
 /* posts.c - whom posted operations wake: vCPUs that look themselves get some time to. */
 #define __XEN_TOOLS__ 1
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -125,6 +126,70 @@ Test(posts, wake_a_halted_vcpu_at_once)
     cr_expect_eq(peer.s->vcpu[1].waiting, 0);
     cr_expect_eq(peer.s->hv_waiting, DM_WAKE_NOBODY);
     cr_expect_not(rang());
+}
+
+static uint32_t stay_here(void)
+{
+    cpu_set_t one;
+    int cpu = sched_getcpu();
+
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    cr_assert_eq(sched_setaffinity(0, sizeof one, &one), 0);
+    return cpu + 1;
+}
+
+Test(look, is_for_vcpus_on_other_processors, .init = setup, .fini = teardown)
+{
+    uint32_t here = stay_here();
+
+    cr_expect(hv_may_look(peer.hv, 1), "nobody knows where it is");
+    cr_expect_eq(peer.s->dm_processor, here);
+    peer.s->vcpu[1].processor = here + 1;
+    cr_expect(hv_may_look(peer.hv, 1));
+    peer.s->vcpu[1].processor = here;
+    cr_expect_not(hv_may_look(peer.hv, 1));
+    cr_expect(hv_may_look(peer.hv, 0));
+}
+
+/* ns from a request of vCPU 0's until the device thread would sleep; the least of some. */
+static gint64 awake_ns(uint32_t processor)
+{
+    gint64 least = G_MAXINT64;
+
+    peer.s->vcpu[0].processor = processor;
+    for (unsigned i = 0; i < 50; i++) {
+        gint64 start = g_get_monotonic_time();
+
+        peer.s->dm_waiting = 0;
+        peer.s->request_seq++;
+        while (!peer.s->dm_waiting) {
+            g_main_context_iteration(NULL, FALSE);
+        }
+        least = MIN(least, (g_get_monotonic_time() - start) * 1000);
+    }
+    return least;
+}
+
+Test(look, for_the_next_request_ends_where_its_vcpu_waits, .init = setup, .fini = teardown, .timeout = 20)
+{
+    Machine m;
+    PciBus bus;
+    IoreqClient *client;
+    uint32_t here;
+    cpu_set_t cpus;
+
+    if (sched_getaffinity(0, sizeof cpus, &cpus) || CPU_COUNT(&cpus) < 2) {
+        cr_skip_test("one processor: nobody looks");
+    }
+    machine_init(&m, NULL, NULL);
+    pci_bus_init(&bus, &m);
+    client = ioreq_client_new(peer.hv, &m, &bus);
+    here = stay_here();
+    cr_expect_geq(awake_ns(here + 1), 45000);
+    cr_expect_lt(awake_ns(here), 45000);
+    ioreq_client_free(client);
+    machine_finish(&m);
 }
 
 static bool count_looks(void *opaque, unsigned offset, uint8_t *value)
