@@ -41,7 +41,11 @@ static bool make_shared(Domain *d, GError **error)
     if (fd < 0) {
         return false;
     }
-    p = mmap(NULL, sizeof(DmShared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    /* Low, if there is room: translated code reads the ring's index by a short address. */
+    p = mmap(NULL, sizeof(DmShared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_32BIT, fd, 0);
+    if (p == MAP_FAILED) {
+        p = mmap(NULL, sizeof(DmShared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    }
     if (p == MAP_FAILED) {
         return fail(error, "shared page");
     }

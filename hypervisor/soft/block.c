@@ -426,6 +426,7 @@ static void block_key(Cpu *c, Block *b, uint64_t gpa)
     b->rip = c->rip;
     b->cs_base = (c->mode & MODE_SIZE_MASK) == MODE_64 ? 0 : c->seg[SEG_CS].base;
     b->cs_limit = (c->mode & MODE_SIZE_MASK) == MODE_64 ? ~0u : c->seg[SEG_CS].limit;
+    b->page_key = code_page_key(block_linear(b, b->rip), gpa);
     b->mode = c->mode & BLOCK_MODES;
     b->valid = 1;
     b->page_next = b->page_next2 = b->hash_next = NULL;
@@ -623,7 +624,7 @@ Block *block_find(Cpu *c)
     j = &k->jumps[jump_hash(c->rip)];
     j->rip = c->rip;
     j->tag = c->jump_tag;
-    j->page = code_page_key(f.linear, b->gpa);
+    j->epoch = b->code_mem ? c->code_epoch : 0;
     j->slot = (uint32_t)(uintptr_t)code_page_slot(c, !!(mode & MODE_USER), f.linear);
     j->block = (uint32_t)(uintptr_t)b;
     j->code = (uint32_t)(uintptr_t)(b->code_mem ? jit_code(c, b) : c->jit_leave);

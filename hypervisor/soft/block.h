@@ -19,11 +19,13 @@
 #define JUMP_BITS 16
 #define JUMP_SIZE (1u << JUMP_BITS)
 #define JUMP_FACTOR 0x9e3779b1u
+#define JUMP_SHIFT 5                    /* an entry's size, so that translated code needs no shift */
 
 typedef struct BlockCache BlockCache;
 
 struct Block {
     uint64_t gpa, rip, cs_base;
+    uint64_t page_key;          /* code_page_key() of where it is */
     uint64_t gpa2;              /* with an instruction (then it has one) that goes on in the next page:
                                    that page; else ~0 */
     uint32_t cs_limit;          /* ~0 in 64-bit mode */
@@ -73,14 +75,19 @@ static inline uint64_t block_second_linear(const Block *b)
     return (b->mode & MODE_SIZE_MASK) == MODE_64 ? next : (uint32_t)next;
 }
 
-/* Found by RIP alone; good while tag is Cpu.jump_tag and the slot has page: jump_ok().  What it names
- * lies below 4 GiB (low_alloc()). */
+/*
+ * Found by RIP alone; good while tag is Cpu.jump_tag and the slot has the block's page: jump_ok().
+ * Translated code compares tag and epoch with Cpu's at once: no slot of its kind of code (user or
+ * supervisor) that was filled has changed since the entry was last found good.  What it names lies
+ * below 4 GiB (low_alloc()).
+ */
 typedef struct JumpEntry {
-    uint64_t rip, page;
-    uint32_t tag;
+    uint64_t rip;
+    uint32_t tag, epoch;        /* as Cpu.jump_tag and code_epoch, which begins with 1 */
     uint32_t slot;              /* address of a slot of Cpu.code_pages */
     uint32_t block;             /* of the Block */
-    uint32_t code;              /* where translated code goes on */
+    uint32_t code;              /* where translated code goes on; Cpu.jit_leave: there is none */
+    uint32_t unused;
 } JumpEntry;
 
 #define JUMP_TAG_NONE 0u
@@ -88,7 +95,7 @@ typedef struct JumpEntry {
 
 static inline unsigned jump_hash(uint64_t rip)
 {
-    return (uint32_t)rip * JUMP_FACTOR >> (32 - JUMP_BITS);
+    return (uint32_t)rip * JUMP_FACTOR >> JUMP_SHIFT & (JUMP_SIZE - 1);
 }
 
 static inline Block *jump_block(const JumpEntry *e) { return (Block *)(uintptr_t)e->block; }
@@ -129,7 +136,7 @@ static inline bool jump_ok(const Cpu *c, const JumpEntry *e)
     const Block *b = jump_block(e);
 
     return likely(e->rip == c->rip && e->tag == c->jump_tag &&
-                  *(const uint64_t *)(uintptr_t)e->slot == e->page && b->valid) &&
+                  *(const uint64_t *)(uintptr_t)e->slot == b->page_key && b->valid) &&
            (likely(b->gpa2 == ~0ull) ||
             *code_page_slot(c, !!(b->mode & MODE_USER), block_second_linear(b)) ==
                 code_page_key(block_second_linear(b), b->gpa2));

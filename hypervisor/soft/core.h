@@ -65,6 +65,7 @@ typedef struct CpuPriv {
     Vcpu *vcpu;                 /* the real one; Cpu.vcpu is a cookie for the wrapped host */
     CodePageList code_page_list[2][2];  /* by user, global: slots that are filled */
     unsigned code_pages_forgotten;      /* counts */
+    uint32_t code_epoch[2];     /* changes of slots for supervisor and user code; begin with 1 */
     BaseOf base_of[SEG_NONE];
     /* Numbers of bases and limits that CS had, for jump_tag: by hash; 0 where there is none. */
     struct { uint64_t base; uint32_t limit; uint16_t number; } cs_seen[CS_SEEN];
@@ -147,6 +148,7 @@ static inline uint32_t jump_tag_of(uint16_t cs_number, uint32_t mode)
 static inline void jump_tag_update(Cpu *c)
 {
     c->jump_tag = jump_tag_of(cpu_priv(c)->cs_number, c->mode);
+    c->code_epoch = cpu_priv(c)->code_epoch[!!(c->mode & MODE_USER)];
 }
 
 static inline bool page_is_ram(const GuestMemory *m, uint64_t gpa)

@@ -177,7 +177,9 @@ struct EngineVcpu {
     uint64_t fbase_r[8], fbase_w[8];
     /* The same for 16-bit offsets, if what is accessed ends below 64 KiB. */
     uint64_t fbase16_r[8], fbase16_w[8];
-    uint32_t jump_tag;          /* what a valid jump cache entry's tag is now: mode and CS */
+    /* What a valid jump cache entry has: mode and CS; how often slots of code_pages for code as it is
+     * run now have changed.  Translated code looks at both as one. */
+    uint32_t jump_tag __attribute__((aligned(8))), code_epoch;
     uint64_t *code_pages[2];    /* for supervisor and user code: see block.h */
     struct JumpEntry *jumps;    /* JUMP_SIZE entries; see block.h */
     uintptr_t stack_floor;      /* blocks return to the run loop when the host's stack is below */

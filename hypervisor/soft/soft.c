@@ -312,6 +312,8 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
     CpuPriv *p = low_alloc(sizeof *p);
     Cpu *c = low_alloc(sizeof *c);
 
+    if (p && c)
+        c->priv = p;
     if (p && c && id < SOFT_MAX_VCPUS && code_pages_init(c))
         p->cache = block_cache_new(id);
     if (!p || !c || !p->cache) {
@@ -322,7 +324,6 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
         return NULL;
     }
     p->vcpu = v;
-    c->priv = p;
     c->vcpu = (Vcpu *)(void *)c;        /* the wrapped host's cookie */
     c->engine = e;
     c->mem = &e->mem;

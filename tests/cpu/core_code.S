@@ -272,6 +272,22 @@ snippet k_code_moves, 64        /* calls RBX and RBP in turn; the entry at RSI b
     hlt
 end k_code_moves
 
+snippet k_landing_moves, 64     /* calls RBP, which calls back: sometimes the entry at RSI changes */
+    mov ecx, 100
+    lea r13, [rip + 4f]
+1:  call rbp
+    add rdx, rax
+    dec ecx
+    jnz 1b
+    hlt
+4:  test ecx, 1
+    jz 2f
+    mov [rsi], rdi
+    xchg rdi, r8
+    invlpg [r9]
+2:  ret
+end k_landing_moves
+
 snippet k_invpcid, 64           /* the same with INVPCID of type RCX, its descriptor at R8 */
     mov rax, [rbx]
     mov [rsi], rdi

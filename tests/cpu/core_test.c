@@ -487,6 +487,66 @@ Test(core, code_in_a_page_that_moves_is_what_the_page_has_now)
     eq_hex(R(RDX), 40 * 1 + 30 * 0x10001ull + 30 * 0x20001ull);
 }
 
+/* By indirect calls alone. */
+static void prepare_called_code_moves(void)
+{
+    prepare_code_moves();
+    R(RBX) = R(RBP);
+}
+
+Test(core, code_that_is_called_moves_with_its_page)
+{
+    extern const uint8_t k_code_moves[], k_code_moves_end[];
+
+    both_ways(k_code_moves, k_code_moves_end - k_code_moves, prepare_called_code_moves, -1);
+    eq_hex(R(RDX), 40 * 1 + 30 * 0x10001ull + 30 * 0x20001ull);
+}
+
+/* RBP is 256 MiB higher, which is the same slot of what is known of pages with code. */
+static void prepare_code_moves_behind(void)
+{
+    enum { PT = 0x50000, HIGH = 0x10000000 };
+
+    prepare_code_moves();
+    guest_code(g, DATA + 0x3100, (const uint8_t[]){ 0xb8, 7, 0, 0, 0, 0xc3 }, 6);
+    ram_put(g, PD_AT + (HIGH >> 21) * 8, 8, PT | PTE);
+    ram_put(g, PT + (DATA >> 12) * 8, 8, (DATA + 0x3000) | PTE);
+    R(RBX) = DATA;
+    R(RBP) = HIGH + DATA + 0x100;
+}
+
+Test(core, code_moves_while_another_page_is_in_its_place)
+{
+    extern const uint8_t k_code_moves[], k_code_moves_end[];
+    uint64_t sum = 0;
+
+    both_ways(k_code_moves, k_code_moves_end - k_code_moves, prepare_code_moves_behind, -1);
+    for (unsigned n = 0; n < 100; n++) {
+        sum = sum * 3 + (n < 40 ? 1 : n < 70 ? 0x10001 : 0x20001);
+    }
+    eq_hex(R(12), sum);
+    eq_hex(R(RDX), 700);
+}
+
+static void prepare_landing_moves(void)
+{
+    static const uint8_t CALL[] = { 0x41, 0xff, 0xd5, 0xb8, 0, 0, 0, 0, 0xc3 };
+
+    prepare_code_moves();
+    for (unsigned n = 0; n < 3; n++) {
+        guest_code(g, DATA + n * 0x1000, CALL, sizeof CALL);
+        ram_put(g, DATA + n * 0x1000 + 4, 4, 1 + n * 0x10000);
+    }
+}
+
+Test(core, a_return_lands_in_what_the_page_has_now)
+{
+    extern const uint8_t k_landing_moves[], k_landing_moves_end[];
+
+    both_ways(k_landing_moves, k_landing_moves_end - k_landing_moves, prepare_landing_moves, -1);
+    eq_hex(R(RDX), 1 + 50 * 0x10001ull + 49 * 0x20001ull);
+}
+
 /* The same where linear 4 MiB to 6 MiB is one page of 2 MiB at first. */
 static void prepare_large_code_moves(void)
 {

@@ -51,6 +51,11 @@ static bool is_low(const void *p)
     return (uintptr_t)p < 0x80000000u;
 }
 
+bool ring_is_low(const Cpu *c)
+{
+    return is_low(c->code_ring_prod);
+}
+
 /* --- thunks --- */
 static void registers_out(Emit *e, Cpu *c)
 {
@@ -64,20 +69,6 @@ static void registers_in(Emit *e, Cpu *c)
     for (unsigned g = 0; g < 16; g++)
         if (host_reg[g] != IN_MEMORY)
             e_load(e, host_reg[g], opd_abs(&c->gpr[g]));
-}
-
-static void push(Emit *e, unsigned r)
-{
-    if (r & 8)
-        e8(e, 0x41);
-    e8(e, 0x50 | (r & 7));
-}
-
-static void pop(Emit *e, unsigned r)
-{
-    if (r & 8)
-        e8(e, 0x41);
-    e8(e, 0x58 | (r & 7));
 }
 
 static void e_vex_mem(Emit *e, unsigned op, unsigned reg, unsigned vvvv, bool wide,
@@ -225,14 +216,15 @@ static void make_thunks(Cpu *c, Jit *j)
     frames_leave(&e, c);
     e_alu_imm(&e, 8, 0, opd_reg(RSP), 8);
     for (unsigned n = sizeof saved; n--;)
-        pop(&e, saved[n]);
+        e_pop(&e, saved[n]);
     e8(&e, 0xc3);
     frames_thunks(&e, c, j);
+    jumps_thunks(&e, c, j);
 
     /* enter(cpu, code): six registers and the return address; 8 more align the stack. */
     j->enter = (void (*)(Cpu *, const void *))(uintptr_t)e_here(&e);
     for (unsigned n = 0; n < sizeof saved; n++)
-        push(&e, saved[n]);
+        e_push(&e, saved[n]);
     e_alu_imm(&e, 8, 5, opd_reg(RSP), 8);
     frames_enter(&e, c, j);
     e_mov(&e, SCRATCH_B, RSI);
@@ -431,6 +423,14 @@ void jit_flush(Cpu *c)
     c->jit_link = NULL;
 }
 
+void jit_epochs_end(Cpu *c)
+{
+    Jit *j = c->jit;
+
+    for (unsigned n = 0; j && n < j->link_count; n++)
+        j->links[n].seen = 0;
+}
+
 /* --- links --- */
 void code_sync(void)
 {
@@ -468,7 +468,8 @@ static void link_to(JitLink *l, Block *b)
 
     if (l->flags == (FLAGS_HOST | FLAGS_MEM) && b->wants_host)
         code = b->code_host;
-    l->page = code_page_key(block_linear(b, b->rip), b->gpa);
+    l->page = b->page_key;
+    l->seen = l->tag;           /* of no epoch yet */
     if (l->target == b)
         return;
     if (l->target)

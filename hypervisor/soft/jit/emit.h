@@ -217,6 +217,19 @@ static inline void e_patch(uint8_t *at, const uint8_t *target)
 
     __atomic_store_n((int32_t __attribute__((aligned(1))) *)(void *)at, d, __ATOMIC_RELAXED);
 }
+static inline void e_push(Emit *e, unsigned r)
+{
+    if (r & 8)
+        e8(e, 0x41);
+    e8(e, 0x50 | (r & 7));
+}
+static inline void e_pop(Emit *e, unsigned r)
+{
+    if (r & 8)
+        e8(e, 0x41);
+    e8(e, 0x58 | (r & 7));
+}
+
 static inline void e_jmp_to(Emit *e, const uint8_t *target) { e_patch(e_jmp(e), target); }
 static inline void e_call_to(Emit *e, const uint8_t *target)
 {

@@ -35,6 +35,8 @@ void jit_block_killed(Cpu *c, Block *b);
 const uint8_t *jit_code(const Cpu *c, const Block *b);
 /* All blocks are gone. */
 void jit_flush(Cpu *c);
+/* Numbers of epochs begin again (code_pages.c). */
+void jit_epochs_end(Cpu *c);
 
 /* Blocks are translated at this run, unless a test wants it otherwise (before the vCPU runs). */
 #define JIT_WARM 24

@@ -884,15 +884,21 @@ static bool emit_indirect(Xlat *x, const Insn *i, bool call)
     if (call && !stack_plain(x, i))
         return false;
     flags_to_mem(x);
-    rm_to_scratch(x, i);
-    if (call) {
+    if (!call) {
+        rm_to_scratch(x, i);
+        edge_indirect(x);
+        return true;
+    }
+    if (i->rm == REG_MEM || i->rm == 4) {
+        rm_to_scratch(x, i);
         e_store(e, opd_abs(&x->c->jit_save), SCRATCH_A);
         push_next(x, i);
         e_load(e, SCRATCH_A, opd_abs(&x->c->jit_save));
-        edge_indirect_call(x, return_address(x, i));
-        return true;
+    } else {
+        push_next(x, i);
+        rm_to_scratch(x, i);
     }
-    edge_indirect(x);
+    edge_indirect_call(x, return_address(x, i));
     return true;
 }
 

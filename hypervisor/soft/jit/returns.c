@@ -7,7 +7,7 @@
  * from the guest's stack with the topmost frame's: equal, it is the host's RET, and lands behind the
  * CALL; else the frame goes and the jump cache tells where to go.  Frames are a guess about the
  * future and nothing more: they may be dropped at any time, and leaving translated code drops all.
- * The lowest one, which is never popped, belongs to no CALL and lands in leave_by_lowest.
+ * The lowest one, which is never popped, belongs to no CALL and lands in leave_to.
  */
 #include "hypervisor/soft/jit/xlat.h"
 
@@ -24,7 +24,7 @@ void frames_enter(Emit *e, Cpu *c, const Jit *j)
     e_op(e, 8, 0, 0, 0xc7, 0, opd_mem(RSP, 8));
     e32(e, 0);
     e_op(e, 8, 0, 0, 0xc7, 0, opd_mem(RSP, 0));
-    e32(e, (uint32_t)(uintptr_t)(j->leave_by_lowest + (j->rx - j->rw)));
+    e32(e, (uint32_t)(uintptr_t)(j->leave_to + (j->rx - j->rw)));
 }
 
 void frames_leave(Emit *e, Cpu *c)
@@ -35,12 +35,11 @@ void frames_leave(Emit *e, Cpu *c)
 void frames_thunks(Emit *e, Cpu *c, Jit *j)
 {
     j->frames_drop = e->p;
-    e8(e, 0x41);                                                /* pop r10 */
-    e8(e, 0x58 | (SCRATCH_A & 7));
+    e_pop(e, SCRATCH_A);
     e_load(e, RSP, opd_abs(&c->jit_stack_low));
     e_op(e, 0, 0, 0, 0xff, 4, opd_reg(SCRATCH_A));              /* jmp r10 */
 
-    j->leave_by_lowest = e->p;
+    j->leave_to = e->p;
     e_store(e, opd_abs(&c->rip), SCRATCH_A);
     e_jmp_to(e, j->leave);
 }
@@ -60,8 +59,7 @@ void frame_push(Xlat *x, uint64_t next)
         e32(e, (uint32_t)next);
     } else {
         e_imm(e, SCRATCH_A, next);
-        e8(e, 0x41);                                            /* push r10 */
-        e8(e, 0x50 | (SCRATCH_A & 7));
+        e_push(e, SCRATCH_A);
     }
 }
 

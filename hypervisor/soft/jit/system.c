@@ -65,7 +65,7 @@ static bool emit_ac(Xlat *x, const Insn *i)
     }
     e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->rflags), on ? RF_AC : ~RF_AC);
     e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->mode), on ? MODE_AC : ~MODE_AC);
-    e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->jump_tag), on ? MODE_AC : ~MODE_AC);
+    e_alu_imm(e, 8, on ? 1 : 4, opd_abs(&c->jump_tag), on ? MODE_AC : ~MODE_AC);     /* and code_epoch */
     e_op(e, 8, 0, 0, 0xc7, 0, opd_abs(&c->tlb));
     e32(e, (uint32_t)(uintptr_t)c->tlbs[on ? TLB_SUPER_AC : TLB_SUPER]);
     edge_jmp(x, next_rip(x, i));

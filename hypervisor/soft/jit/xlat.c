@@ -72,12 +72,23 @@ static uint64_t *page_slot(const Xlat *x, uint64_t linear)
 
 enum EdgeKind { EDGE_JUMP, EDGE_POLLED, EDGE_CALL, EDGE_LANDING };
 
-/* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings are polled as
- * branches backward are: a tree of calls may take for ever without one of these. */
+/* Goes on if the 64 bits are Cpu.jump_tag and code_epoch; else looks again, behind the block. */
+static void check_seen(Xlat *x, Operand seen, JitLink *l)
+{
+    e_load(&x->e, SCRATCH_A, seen);
+    e_op(&x->e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&x->c->jump_tag));
+    x->looks[x->look_count].site = e_jcc(&x->e, CC_NE);
+    x->looks[x->look_count].resume = x->e.p;
+    x->looks[x->look_count++].link = l;
+}
+
+/* Unconditional from here; x->flags is what they are here.  next: of a call.  Calls are polled as
+ * branches backward are: a tree of them may take for ever without one of these. */
 static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
 {
-    bool guarded = kind == EDGE_LANDING || !same_page(x, rip);
-    bool back = kind == EDGE_LANDING || kind == EDGE_POLLED || rip <= x->b->rip + x->b->insn[x->n].off;
+    bool guarded = kind != EDGE_LANDING && !same_page(x, rip);
+    bool back = kind == EDGE_CALL || kind == EDGE_POLLED ||
+                (kind == EDGE_JUMP && rip <= x->b->rip + x->b->insn[x->n].off);
     Emit *e = &x->e;
     JitLink *l;
 
@@ -92,8 +103,8 @@ static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
     }
     if (kind == EDGE_LANDING) {         /* wherever the RET was: frames outlive changes of mode and CS */
         l->tag = x->c->jump_tag;
-        e_alu_imm(e, 4, 7, opd_abs(&x->c->jump_tag), (int32_t)l->tag);
-        x->polls[x->poll_count++] = (Poll){ e_jcc(e, CC_NE), l };
+        l->slot = (uint32_t)(uintptr_t)page_slot(x, block_linear(x->b, rip));
+        check_seen(x, opd_abs(&l->seen), l);
     }
     if (guarded) {
         e_load(e, SCRATCH_A, opd_abs(page_slot(x, block_linear(x->b, rip))));
@@ -152,40 +163,86 @@ void edge_jcc(Xlat *x, unsigned cond, const Insn *i)
     }
 }
 
-/* The jump cache's entry for the RIP in scratch A, which Cpu.rip gets too, is at scratch B; or leaves. */
+static void load_ring(Xlat *x)
+{
+    const uint32_t *prod = x->c->code_ring_prod;
+
+    if (ring_is_low(x->c)) {
+        e_load32(&x->e, SCRATCH_A, opd_abs(prod));
+    } else {
+        e_load(&x->e, SCRATCH_A, opd_abs(&x->c->code_ring_prod));
+        e_load32(&x->e, SCRATCH_A, opd_mem(SCRATCH_A, 0));
+    }
+}
+
+/* The jump cache's entry for the RIP in scratch A is at scratch B; or leaves. */
 static void find_jump(Xlat *x)
 {
     Emit *e = &x->e;
     Cpu *c = x->c;
     JumpEntry *jumps = c->jumps;
 
-    _Static_assert(sizeof(JumpEntry) == 32, "indexed by a shift");
-    e_store(e, opd_abs(&c->rip), SCRATCH_A);
+    _Static_assert(sizeof(JumpEntry) == 1 << JUMP_SHIFT, "the hash is a distance in bytes");
     e_op(e, 4, 0, 0, 0x69, SCRATCH_B, opd_reg(SCRATCH_A));      /* imul r11d, r10d, factor */
     e32(e, JUMP_FACTOR);
-    e_op(e, 4, 0, 0, 0xc1, 5, opd_reg(SCRATCH_B));              /* shr */
-    e8(e, 32 - JUMP_BITS - 5);
-    e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), (int32_t)((JUMP_SIZE - 1) << 5));
+    e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), (int32_t)((JUMP_SIZE - 1) << JUMP_SHIFT));
     e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->rip));
-    e_patch(e_jcc(e, CC_NE), x->j->leave);
-    if (!x->b->cs_base && x->b->cs_limit == 0xffffffff) {
-        e_alu_imm(e, 4, 7, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag),
-                  (int32_t)jump_tag_of(CS_FLAT, x->b->mode));
-    } else {
-        e_load32(e, SCRATCH_A, opd_abs(&c->jump_tag));
-        e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag));
-    }
-    e_patch(e_jcc(e, CC_NE), x->j->leave);
-    e_load32(e, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->slot));
-    e_load(e, SCRATCH_A, opd_mem(SCRATCH_A, 0));
-    e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->page));
-    e_patch(e_jcc(e, CC_NE), x->j->leave);
+    e_patch(e_jcc(e, CC_NE), x->j->leave_to);
+    check_seen(x, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag), NULL);
     e_alu_imm(e, 4, 7, opd_abs((const void *)&c->poll), 0);
-    e_patch(e_jcc(e, CC_NE), x->j->leave);
-    e_load(e, SCRATCH_A, opd_abs(&c->code_ring_prod));
-    e_load32(e, SCRATCH_A, opd_mem(SCRATCH_A, 0));
+    e_patch(e_jcc(e, CC_NE), x->j->leave_to_entry);
+    load_ring(x);
     e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_abs(&c->ring_seen));
-    e_patch(e_jcc(e, CC_NE), x->j->leave);
+    e_patch(e_jcc(e, CC_NE), x->j->leave_to_entry);
+}
+
+void jumps_thunks(Emit *e, Cpu *c, Jit *j)
+{
+    JumpEntry *jumps = c->jumps;
+    uint8_t *other, *none, *moved;
+
+    j->leave_to_entry = e->p;
+    e_load(e, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->rip));
+    e_jmp_to(e, j->leave_to);
+
+    j->jump_again = e->p;
+    e_push(e, RAX);
+    e_load32(e, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag));
+    e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_abs(&c->jump_tag));
+    other = e_jcc(e, CC_NE);
+    e_load32(e, RAX, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->block));
+    e_load(e, RAX, opd_mem(RAX, offsetof(Block, page_key)));
+    e_load32(e, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->slot));
+    e_op(e, 8, 0, 0, 0x3b, RAX, opd_mem(SCRATCH_A, 0));
+    moved = e_jcc(e, CC_NE);
+    e_load32(e, RAX, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->code));
+    e_alu_imm(e, 4, 5, opd_reg(RAX), (int32_t)(uintptr_t)(j->leave + (j->rx - j->rw)));
+    none = e_jcc(e, CC_E);
+    e_load(e, RAX, opd_abs(&c->jump_tag));
+    e_store(e, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag), RAX);
+    e_op(e, 4, 0, 0, 0x3b, RAX, opd_reg(RAX));
+    e_patch(other, e->p);
+    e_patch(moved, e->p);
+    e_pop(e, RAX);
+    e8(e, 0xc3);
+    e_patch(none, e->p);                /* not translated */
+    e_alu_imm(e, 8, 7, opd_reg(RSP), 0);
+    e_pop(e, RAX);
+    e8(e, 0xc3);
+
+    j->landing_again = e->p;
+    e_load32(e, SCRATCH_A, opd_mem(SCRATCH_B, offsetof(JitLink, tag)));
+    e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_abs(&c->jump_tag));
+    other = e_jcc(e, CC_NE);
+    e_load32(e, SCRATCH_A, opd_mem(SCRATCH_B, offsetof(JitLink, slot)));
+    e_load(e, SCRATCH_A, opd_mem(SCRATCH_A, 0));
+    e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, offsetof(JitLink, page)));
+    moved = e_jcc(e, CC_NE);
+    e_load(e, SCRATCH_A, opd_abs(&c->jump_tag));
+    e_store(e, opd_mem(SCRATCH_B, offsetof(JitLink, seen)), SCRATCH_A);
+    e_patch(other, e->p);
+    e_patch(moved, e->p);
+    e8(e, 0xc3);                        /* the moves have left ZF alone */
 }
 
 static void go_to_entry(Xlat *x, unsigned digit)
@@ -283,6 +340,26 @@ static void emit_x87_in(Xlat *x)
     }
 }
 
+static void emit_looks(Xlat *x)
+{
+    Emit *e = &x->e;
+
+    for (unsigned k = 0; k < x->look_count; k++) {
+        JitLink *l = x->looks[k].link;
+
+        e_patch(x->looks[k].site, e->p);
+        if (l) {
+            e_imm(e, SCRATCH_B, (uintptr_t)l);
+            e_call_to(e, x->j->landing_again);
+            x->polls[x->poll_count++] = (Poll){ e_jcc(e, CC_NE), l };
+        } else {
+            e_call_to(e, x->j->jump_again);
+            e_patch(e_jcc(e, CC_NE), x->j->leave_to_entry);
+        }
+        e_jmp_to(e, x->looks[k].resume);
+    }
+}
+
 static void emit_stubs(Xlat *x)
 {
     Emit *e = &x->e;
@@ -370,6 +447,7 @@ static void finish(Xlat *x)
     emit_slow(x);
     emit_vector_in(x);
     emit_x87_in(x);
+    emit_looks(x);
     emit_stubs(x);
 }
 
@@ -377,7 +455,8 @@ static void finish(Xlat *x)
 static void start_over(Xlat *x)
 {
     memset(x->done, 0, sizeof x->done);
-    x->slow_count = x->vec_in_count = x->x87_in_count = x->poll_count = x->edge_count = 0;
+    x->slow_count = x->vec_in_count = x->x87_in_count = x->poll_count = x->look_count =
+        x->edge_count = 0;
     x->x87_pending = X87_NOTHING_PENDING;
     x->held[0] = x->held[1] = NO_REG;
     x->ended = false;

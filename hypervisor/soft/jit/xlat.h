@@ -34,6 +34,8 @@ typedef struct FlagsAgain {
 struct JitLink {
     uint64_t page;              /* what the target's slot of Cpu.code_pages has when a guarded jump may
                                    be taken */
+    uint64_t seen;              /* landings: Cpu.jump_tag and code_epoch when they were last found good */
+    uint32_t slot;              /* landings: address of that slot */
     uint8_t *site;              /* of the 32-bit distance */
     uint8_t *stub;              /* where it goes while unlinked */
     JitLink *next;              /* of those linked to the same block */
@@ -64,7 +66,10 @@ struct Jit {
     uint8_t *x87_in;            /* as vector_in: loads the x87 state, or calls the body */
     uint8_t *x87_load;          /* it may be loaded: does it; the XMM registers are lost */
     uint8_t *frames_drop;       /* called: all return frames but the lowest go; R10 is lost */
-    uint8_t *leave_by_lowest;
+    uint8_t *leave_to;          /* jumped to: Cpu.rip gets R10, and leave */
+    uint8_t *leave_to_entry;    /* jumped to: the same with the RIP of the jump cache's entry at R11 */
+    uint8_t *jump_again;        /* called: R11 a jump cache entry; ZF: it is good, and is noted as seen */
+    uint8_t *landing_again;     /* called: R11d JitLink; as jump_again */
 };
 
 #define LINK_MAX (1u << 17)
@@ -114,6 +119,9 @@ typedef struct Loop {
 
 typedef struct Poll { uint8_t *site; JitLink *link; } Poll;
 
+/* Behind the block: looks again at a landing, or with NULL at a jump cache entry. */
+typedef struct Again { uint8_t *site, *resume; JitLink *link; } Again;
+
 /* A way out, as long as its block is translated. */
 typedef struct Edge {
     JitLink *link;
@@ -150,6 +158,8 @@ typedef struct Xlat {
     unsigned x87_in_count;
     Poll polls[2 * EDGES_MAX];  /* further jumps to a link's stub */
     unsigned poll_count;
+    Again looks[EDGES_MAX];
+    unsigned look_count;
     Edge edges[EDGES_MAX];
     unsigned edge_count;
 } Xlat;
@@ -269,6 +279,7 @@ bool atomic_emit_cmpxchg(Xlat *x, const Insn *i);
 bool atomic_emit_fence(Xlat *x, const Insn *i);
 
 /* xlat.c */
+void jumps_thunks(Emit *e, Cpu *c, Jit *j);     /* after leave_to */
 bool jit_translate(Cpu *c, Block *b);
 void edge_jcc(Xlat *x, unsigned cond, const Insn *i);
 void edge_jmp(Xlat *x, uint64_t rip);
@@ -291,6 +302,7 @@ void frame_land(Xlat *x);
 void frame_return(Xlat *x);
 
 /* cache.c */
+bool ring_is_low(const Cpu *c);
 /* Serializes the host after code was written. */
 void code_sync(void);
 JitLink *link_new(Xlat *x, uint64_t rip);
