@@ -3,8 +3,8 @@
  * ops.c - the integer instructions that the translator emits.
  *
  * Most are the guest's own instruction with other registers and another memory operand: form_of()
- * tells its operands, and emit_form() builds it again.  Those that need more than that, stack,
- * branches, division, have functions of their own.  Everything else is left to its body.
+ * tells its operands, and emit_form() builds it again.  Those that need more than that have functions
+ * of their own (branch.c: stack and branches).  Everything else is left to its body.
  */
 #include "hypervisor/soft/jit/xlat.h"
 #include "hypervisor/soft/ops.h"
@@ -279,34 +279,6 @@ static bool form_of(const Insn *i, Form *f)
 }
 
 /* --- operands --- */
-/* The host's name of a guest register operand; byte operands are offsets into gpr[]. */
-static unsigned guest_number(unsigned r, unsigned size) { return size == 1 ? r >> 3 : r; }
-static bool is_high(unsigned r, unsigned size) { return size == 1 && (r & 7); }
-
-static unsigned host_name(unsigned r, unsigned size, unsigned scratch)
-{
-    unsigned g = guest_number(r, size);
-
-    if (host_reg[g] == IN_MEMORY)
-        return scratch;
-    return is_high(r, size) ? REG_HIGH | host_reg[g] : host_reg[g];
-}
-
-static bool in_memory(unsigned r, unsigned size)
-{
-    return host_reg[guest_number(r, size)] == IN_MEMORY;
-}
-
-static void fetch(Xlat *x, unsigned scratch, unsigned r, unsigned size)
-{
-    e_load(&x->e, scratch, opd_abs(&x->c->gpr[guest_number(r, size)]));
-}
-
-static void put_back(Xlat *x, unsigned scratch, unsigned r, unsigned size)
-{
-    e_store(&x->e, opd_abs(&x->c->gpr[guest_number(r, size)]), scratch);
-}
-
 /* AH and its like can be named only where nothing needs a REX prefix. */
 static bool encodable(const Insn *i, const Form *f)
 {
@@ -325,16 +297,6 @@ static bool encodable(const Insn *i, const Form *f)
     return !in_memory(i->rm, f->rm_size) &&
            (host_name(i->rm, f->rm_size, 0) & ~(unsigned)REG_HIGH) <
            (f->rm_size == 1 && !is_high(i->rm, 1) ? 4u : 8u);
-}
-
-static void emit_imm(Emit *e, unsigned size, uint64_t v)
-{
-    if (size == 1)
-        e8(e, (uint8_t)v);
-    else if (size == 2)
-        e16(e, (uint16_t)v);
-    else if (size == 4)
-        e32(e, (uint32_t)v);
 }
 
 static void flags_before(Xlat *x, const Form *f)
@@ -520,7 +482,7 @@ static void emit_registers(Xlat *x, const Insn *i, const Form *f)
     flags_before(x, f);
     e_op_byte(&x->e, f->size, f->prefix, f->map, f->op, reg, uses_reg && f->reg_size == 1,
               opd_reg(rm), f->rm_size == 1);
-    emit_imm(&x->e, f->imm_size, i->imm);
+    e_imm_of(&x->e, f->imm_size, i->imm);
     if (reg_out_of_home && f->reg_out)
         scratch_written(x, reg, reg_g);
     if (rm_out_of_home && f->rm_out)
@@ -543,7 +505,7 @@ static void emit_memory(Xlat *x, const Insn *i, const Form *f, Operand rm, unsig
         e8(e, 0xf0);
     e_op_byte(e, f->size, f->prefix, f->map, f->op, reg, uses_reg && f->reg_size == 1, rm,
               f->rm_size == 1);
-    emit_imm(e, f->imm_size, i->imm);
+    e_imm_of(e, f->imm_size, i->imm);
     if (uses_reg && f->reg_out && in_memory(i->reg, f->reg_size))
         put_back(x, reg_scratch, i->reg, f->reg_size);
     flags_after(x, i, f);
@@ -621,7 +583,7 @@ static bool emit_mov_imm(Xlat *x, const Insn *i)
             fetch(x, SCRATCH_A, i->reg, i->opsize);
         e_op_byte(e, i->opsize, 0, 0, i->opsize == 1 ? 0xc6 : 0xc7, 0, false, opd_reg(r),
                   i->opsize == 1);
-        emit_imm(e, i->opsize, i->imm);
+        e_imm_of(e, i->opsize, i->imm);
         if (in_memory(i->reg, i->opsize))
             put_back(x, SCRATCH_A, i->reg, i->opsize);
         return true;
@@ -708,256 +670,6 @@ static bool emit_plain(Xlat *x, const Insn *i, bool reads, bool writes)
     return true;
 }
 
-/* --- stack --- */
-bool stack_plain(const Xlat *x, const Insn *i)
-{
-    return x->in_64 ? i->opsize == 8 : i->opsize == 4 || i->opsize == 2;
-}
-
-/* RSP = base + n, as wide as the stack is; scratch B is lost. */
-static void rsp_set(Xlat *x, unsigned base, int32_t n)
-{
-    if (x->in_64 || (x->b->mode & MODE_SS32)) {
-        e_lea(&x->e, x->in_64 ? 8 : 4, GUEST_RSP, opd_mem(base, n));
-    } else {
-        e_lea(&x->e, 4, SCRATCH_B, opd_mem(base, n));
-        e_op(&x->e, 2, 0, 0, 0x8b, GUEST_RSP, opd_reg(SCRATCH_B));
-    }
-}
-
-void rsp_add(Xlat *x, int32_t n)
-{
-    rsp_set(x, GUEST_RSP, n);
-}
-
-static bool emit_push(Xlat *x, const Insn *i, bool immediate)
-{
-    int32_t size = i->opsize;
-    unsigned spare;
-    Operand to;
-    Emit *e = &x->e;
-
-    if (!stack_plain(x, i) || (!immediate && i->rm == REG_MEM))
-        return false;
-    to = memory_stack(x, i, 4, -size, (unsigned)size, FOR_WRITE, &spare);
-    if (immediate) {
-        e_op(e, (unsigned)size, 0, 0, 0xc7, 0, to);
-        emit_imm(e, size == 8 ? 4 : (unsigned)size, i->imm);
-    } else {
-        unsigned r = host_name(i->rm, 8, spare);
-        if (in_memory(i->rm, 8))
-            fetch(x, spare, i->rm, 8);
-        e_op(e, (unsigned)size, 0, 0, 0x89, r, to);
-    }
-    rsp_add(x, -size);
-    return true;
-}
-
-/* PUSH of memory: both accesses are checked before anything changes. */
-static bool emit_push_memory(Xlat *x, const Insn *i)
-{
-    unsigned size = i->opsize, spare;
-    Operand at;
-    Emit *e = &x->e;
-
-    if (!stack_plain(x, i))
-        return false;
-    at = memory_operand(x, i, size, FOR_READ, &spare);
-    e_op(e, size, 0, 0, 0x8b, spare, at);
-    e_store(e, opd_abs(&x->c->jit_save), spare);
-    at = memory_stack(x, i, 4, -(int32_t)size, size, FOR_WRITE, &spare);
-    e_load(e, spare, opd_abs(&x->c->jit_save));
-    e_op(e, size, 0, 0, 0x89, spare, at);
-    rsp_add(x, -(int32_t)size);
-    return true;
-}
-
-static bool emit_pop(Xlat *x, const Insn *i)
-{
-    int32_t size = i->opsize;
-    unsigned spare, r;
-    Operand from;
-    Emit *e = &x->e;
-
-    if (!stack_plain(x, i) || i->rm == REG_MEM)
-        return false;
-    from = memory_stack(x, i, 4, 0, (unsigned)size, FOR_READ, &spare);
-    r = host_name(i->rm, 8, spare);
-    e_op(e, (unsigned)size, 0, 0, 0x8b, r, from);
-    if (i->rm != 4)
-        rsp_add(x, size);
-    if (in_memory(i->rm, 8))
-        put_back(x, spare, i->rm, 8);
-    return true;
-}
-
-static bool emit_leave(Xlat *x, const Insn *i)
-{
-    unsigned spare, size = i->opsize;
-    Operand from;
-    Emit *e = &x->e;
-
-    if (!stack_plain(x, i))
-        return false;
-    from = memory_stack(x, i, 5, 0, size, FOR_READ, &spare);
-    e_op(e, size, 0, 0, 0x8b, SCRATCH_A, from);
-    rsp_set(x, RBP, (int32_t)size);
-    e_op(e, size, 0, 0, 0x8b, RBP, opd_reg(SCRATCH_A));
-    return true;
-}
-
-/* --- branches --- */
-static void push_next(Xlat *x, const Insn *i)
-{
-    uint64_t next = x->b->rip + i->off + i->len;
-    unsigned spare, size = i->opsize;
-    Operand to = memory_stack(x, i, 4, -(int32_t)size, size, FOR_WRITE, &spare);
-    Emit *e = &x->e;
-
-    if (size < 8 || next == (uint64_t)(int64_t)(int32_t)next) {
-        e_op(e, size, 0, 0, 0xc7, 0, to);
-        emit_imm(e, size == 8 ? 4 : size, next);
-    } else {
-        e_imm(e, spare, next);
-        e_store(e, to, spare);
-    }
-    rsp_add(x, -(int32_t)size);
-}
-
-static uint64_t return_address(const Xlat *x, const Insn *i)
-{
-    uint64_t next = x->b->rip + i->off + i->len;
-
-    return i->opsize == 8 ? next : i->opsize == 4 ? (uint32_t)next : (uint16_t)next;
-}
-
-static bool emit_call(Xlat *x, const Insn *i)
-{
-    if (!stack_plain(x, i))
-        return false;
-    push_next(x, i);
-    edge_call(x, i->imm, return_address(x, i));
-    return true;
-}
-
-static void load_zero_extended(Xlat *x, unsigned size, Operand from)
-{
-    if (size == 2)
-        e_op(&x->e, 4, 0, 1, 0xb7, SCRATCH_A, from);
-    else
-        e_op(&x->e, size, 0, 0, 0x8b, SCRATCH_A, from);
-}
-
-/* The r/m operand in scratch A. */
-static void rm_to_scratch(Xlat *x, const Insn *i)
-{
-    unsigned spare;
-
-    flags_leave_host(x);
-    if (i->rm == REG_MEM) {
-        load_zero_extended(x, i->opsize, memory_operand(x, i, i->opsize, FOR_READ, &spare));
-        return;
-    }
-    load_zero_extended(x, i->opsize, in_memory(i->rm, 8) ? opd_abs(&x->c->gpr[i->rm])
-                                                         : opd_reg(host_reg[i->rm]));
-}
-
-static bool emit_ret(Xlat *x, const Insn *i)
-{
-    unsigned spare, size = i->opsize;
-    Operand from;
-
-    if (!stack_plain(x, i))
-        return false;
-    flags_to_mem(x);
-    from = memory_stack(x, i, 4, 0, size, FOR_READ, &spare);
-    load_zero_extended(x, size, from);
-    rsp_add(x, (int32_t)size + (i->opcode == 0xc2 ? (uint16_t)i->imm : 0));
-    edge_return(x);
-    return true;
-}
-
-static bool emit_indirect(Xlat *x, const Insn *i, bool call)
-{
-    Emit *e = &x->e;
-
-    if (call && !stack_plain(x, i))
-        return false;
-    flags_to_mem(x);
-    if (!call) {
-        rm_to_scratch(x, i);
-        edge_indirect(x);
-        return true;
-    }
-    if (i->rm == REG_MEM || i->rm == 4) {
-        rm_to_scratch(x, i);
-        e_store(e, opd_abs(&x->c->jit_save), SCRATCH_A);
-        push_next(x, i);
-        e_load(e, SCRATCH_A, opd_abs(&x->c->jit_save));
-    } else {
-        push_next(x, i);
-        rm_to_scratch(x, i);
-    }
-    edge_indirect_call(x, return_address(x, i));
-    return true;
-}
-
-static bool emit_jcc(Xlat *x, const Insn *i)
-{
-    flags_to_host(x);
-    x->keep = true;
-    edge_jcc(x, i->opcode & 15, i);
-    return true;
-}
-
-/* LOOP and JCXZ leave the flags alone; the counter is at home. */
-static bool emit_loop(Xlat *x, const Insn *i)
-{
-    unsigned flags;
-    uint8_t *skip, *taken;
-    Emit *e = &x->e;
-
-    if (i->opcode < 0xe2)
-        return false;
-    if (i->asize == 2) {
-        flags_to_mem(x);
-        flags_leave_host(x);
-        if (i->opcode == 0xe2)
-            e_alu_imm(e, 2, 5, opd_reg(RCX), 1);
-        else
-            e_op(e, 2, 0, 0, 0x85, RCX, opd_reg(RCX));
-        edge_jcc(x, i->opcode == 0xe2 ? CC_NE : CC_E, i);
-        return true;
-    }
-    if (i->opcode == 0xe2)
-        e_lea(e, i->asize, RCX, opd_mem(RCX, -1));
-    if (i->asize == 4)
-        e8(e, 0x67);
-    e8(e, 0xe3);                                    /* jrcxz over a short jump */
-    e8(e, 2);
-    e8(e, 0xeb);
-    e8(e, 5);
-    /* here when the counter is 0 */
-    taken = e_jmp(e);
-    if (i->opcode == 0xe2) {
-        /* not 0: the branch is taken */
-        flags = x->flags;
-        edge_jmp(x, i->imm);
-        x->ended = false;
-        x->flags = flags;
-        e_patch(taken, e->p);
-    } else {
-        skip = e_jmp(e);
-        e_patch(taken, e->p);
-        flags = x->flags;
-        edge_jmp(x, i->imm);
-        x->ended = false;
-        x->flags = flags;
-        e_patch(skip, e->p);
-    }
-    return true;
-}
-
 /* --- division: only what can't fault goes to the host's instruction --- */
 static bool emit_divide(Xlat *x, const Insn *i)
 {
@@ -998,10 +710,6 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
 
     *known = true;
     switch (op) {
-    case 0x50 ... 0x57: return emit_push(x, i, false);
-    case 0x58 ... 0x5f: return emit_pop(x, i);
-    case 0x68: case 0x6a: return emit_push(x, i, true);
-    case 0x70 ... 0x7f: case 0x180 ... 0x18f: return emit_jcc(x, i);
     case 0x8d: return emit_lea(x, i);
     case 0x90:
         if (i->rex & 1)
@@ -1019,22 +727,8 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
     case 0xa4: case 0xa5: case 0xaa: case 0xab: return string_emit(x, i);
     case 0xa0 ... 0xa3: return emit_moffs(x, i);
     case 0xb0 ... 0xbf: return emit_mov_imm(x, i);
-    case 0xc2: case 0xc3: return emit_ret(x, i);
-    case 0xc9: return emit_leave(x, i);
-    case 0xe2: case 0xe3: return emit_loop(x, i);
-    case 0xe8: return emit_call(x, i);
-    case 0xe9: case 0xeb:
-        edge_jmp(x, i->imm);
-        return true;
     case 0xf5: return emit_plain(x, i, true, true);
     case 0xf8: case 0xf9: return emit_plain(x, i, true, true);
-    case 0xff:
-        if (digit == 2 || digit == 4)
-            return emit_indirect(x, i, digit == 2);
-        if (digit == 6)
-            return i->rm == REG_MEM ? emit_push_memory(x, i) : emit_push(x, i, false);
-        break;
-    case 0x8f: return emit_pop(x, i);
     case 0x1c8 ... 0x1cf: return emit_bswap(x, i);
     case 0xf7:
         if (digit >= 6)
@@ -1055,6 +749,8 @@ bool op_emit(Xlat *x, const Insn *i)
     if (i->row)
         return vex_emit(x, i);
     done = emit_special(x, i, &known);
+    if (!known)
+        done = branch_emit(x, i, &known);
     if (known)
         return done;
     if (system_emit(x, i))

@@ -170,6 +170,34 @@ static inline void (*body_of(const Xlat *x, const Insn *i))(Cpu *c, const Insn *
     return i == x->b->insn ? x->b->first : i->fn;
 }
 
+/* The host's name of a guest register operand; byte operands are offsets into gpr[]. */
+static inline unsigned guest_number(unsigned r, unsigned size) { return size == 1 ? r >> 3 : r; }
+static inline bool is_high(unsigned r, unsigned size) { return size == 1 && (r & 7); }
+
+static inline unsigned host_name(unsigned r, unsigned size, unsigned scratch)
+{
+    unsigned g = guest_number(r, size);
+
+    if (host_reg[g] == IN_MEMORY)
+        return scratch;
+    return is_high(r, size) ? REG_HIGH | host_reg[g] : host_reg[g];
+}
+
+static inline bool in_memory(unsigned r, unsigned size)
+{
+    return host_reg[guest_number(r, size)] == IN_MEMORY;
+}
+
+static inline void fetch(Xlat *x, unsigned scratch, unsigned r, unsigned size)
+{
+    e_load(&x->e, scratch, opd_abs(&x->c->gpr[guest_number(r, size)]));
+}
+
+static inline void put_back(Xlat *x, unsigned scratch, unsigned r, unsigned size)
+{
+    e_store(&x->e, opd_abs(&x->c->gpr[guest_number(r, size)]), scratch);
+}
+
 /* flags.c */
 void flags_to_mem(Xlat *x);     /* leaves them where they are, too; uses R10 */
 void flags_to_host(Xlat *x);    /* uses no register */
@@ -229,6 +257,10 @@ void op_device(Xlat *x, const Insn *i, const uint8_t *resume);
 /* groups.c: fills Xlat.plan */
 void groups_plan(Xlat *x);
 
+/* branch.c: stack and branches; as op_emit() where known */
+bool branch_emit(Xlat *x, const Insn *i, bool *known);
+/* The r/m operand in scratch A. */
+void rm_to_scratch(Xlat *x, const Insn *i);
 /* Is the stack pointer as wide as i's operand, and that the stack's usual width? */
 bool stack_plain(const Xlat *x, const Insn *i);
 void rsp_add(Xlat *x, int32_t n);       /* leaves the flags alone */
