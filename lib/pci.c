@@ -313,8 +313,10 @@ void pci_finish(PciDevice *pci)
 
 void pci_set_irq(PciDevice *pci, bool level)
 {
-    pci->intx_level = level;
-    intx_update(pci);
+    if (level != pci->intx_level) {     /* a card may say so for each of its frames */
+        pci->intx_level = level;
+        intx_update(pci);
+    }
 }
 
 void pci_unplug(PciDevice *pci)
