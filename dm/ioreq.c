@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
+#include "include/dm_proto.h"
 #include "include/pc_layout.h"
 
 #define MAX_COUNT 4096          /* a request never spans more than a page of bytes */
@@ -177,6 +178,16 @@ void ioreq_drain_buffered(Machine *m, PciBus *bus, buffered_iopage_t *ring)
         ioreq_t req = { .count = 1 };
 
         memcpy(&b, &ring->buf_ioreq[(rd + done) % IOREQ_BUFFER_SLOT_NUM], sizeof b);
+        m->io.seen.known = b.type == DM_BUFFERED_LINE;
+        if (m->io.seen.known) { /* our own addition, too: of the write in the next entry */
+            m->io.seen.lowered = b.addr & 1;
+            m->io.seen.event = b.data;
+            done++;
+            if (rd + done == wr) {
+                break;
+            }
+            memcpy(&b, &ring->buf_ioreq[(rd + done) % IOREQ_BUFFER_SLOT_NUM], sizeof b);
+        }
         req.type = b.type;
         req.dir = b.dir;
         req.addr = b.addr;
@@ -201,6 +212,7 @@ void ioreq_drain_buffered(Machine *m, PciBus *bus, buffered_iopage_t *ring)
         }
         ioreq_execute(m, bus, &req);
     }
+    m->io.seen.known = false;
     if (done) {
         io_map_publish(&m->io);
         __atomic_fetch_add(&ring->read_pointer, done, __ATOMIC_SEQ_CST);

@@ -46,21 +46,19 @@ enum { PM_CAP = 0x50, PM_PMC = PM_CAP + 2, PM_CSR = PM_CAP + 4, PM_STATE = 3 };
 
 void rtl8139_update_irq(Rtl8139 *s)
 {
-    bool level = (s->isr & s->imr) != 0;
-
     io_changed(&s->pci.dev);
-    if (level) {
-        io_busy(&s->pci.dev, true);
-    }
-    pci_set_irq(&s->pci, level);
-    if (!level) {
-        io_busy(&s->pci.dev, false);
-    }
+    pci_set_irq(&s->pci, s->isr & s->imr);
+}
+
+void rtl8139_event(Rtl8139 *s, uint16_t bits)
+{
+    s->isr |= bits;
+    io_event(&s->events, bits);
 }
 
 static void rtl8139_raise(Rtl8139 *s, uint16_t bits)
 {
-    s->isr |= bits;
+    rtl8139_event(s, bits);
     rtl8139_update_irq(s);
 }
 
@@ -579,20 +577,42 @@ static void write_byte(Rtl8139 *s, unsigned reg, uint8_t value)
     }
 }
 
+/* A posted write may have lowered the line for the guest although an event came meanwhile. */
+static void line_written(Rtl8139 *s)
+{
+    const IoSeen *seen = &s->pci.dev.machine->io.seen;
+
+    rtl8139_update_irq(s);
+    if (seen->known && seen->lowered && (s->isr & s->imr)) {
+        pci_tell_irq(&s->pci);
+    }
+}
+
+/* A frame that came after the guest wrote is not acknowledged by it. */
+static void write_isr(Rtl8139 *s, uint16_t value)
+{
+    const IoSeen *seen = &s->pci.dev.machine->io.seen;
+
+    if (seen->known) {
+        value = io_acknowledged(s->events.last, s->events.at, seen->event, value);
+    }
+    s->isr &= ~value;
+    line_written(s);
+    if (value & ISR_ROK) {
+        watch_unread(s);
+    }
+}
+
 static void write_word(Rtl8139 *s, unsigned reg, uint16_t value)
 {
     switch (reg) {
     case CAPR: write_capr(s, value); break;
     case IMR:
         s->imr = value;
-        rtl8139_update_irq(s);
+        line_written(s);
         break;
     case ISR:
-        s->isr &= ~value;
-        rtl8139_update_irq(s);
-        if (value & ISR_ROK) {
-            watch_unread(s);
-        }
+        write_isr(s, value);
         break;
     case MULINT: s->multint = value & 0xfff; break;
     case BMCR: s->bmcr = value & 0x3100; break;
@@ -692,18 +712,28 @@ static const IoSpan rtl8139_peeks[] = { { TSD0, 16 }, { CR, ISR + 2 - CR }, { MS
 
 static const uint8_t rtl8139_store[IO_SIZE] = { [IMR ... IMR + 1] = 0xff };
 
-/*
- * Waited for: what can lower the interrupt line (CR's reset, IMR), and the timer's base.  And ISR, at any
- * time: an acknowledgement that comes late would take with it a frame that came after it.
- */
+/* Waited for: CR, whose reset lowers the interrupt line, and the timer's base. */
 static const uint8_t rtl8139_post[IO_SIZE] = {
     [TSD0 ... TSD0 + 15] = IO_POST_YES, [TSAD0 ... RBSTART + 3] = IO_POST_QUIET,
-    [CAPR ... CAPR + 1] = IO_POST_YES, [IMR ... IMR + 1] = IO_POST_IDLE, [TPPOLL] = IO_POST_YES,
+    [CAPR ... CAPR + 1] = IO_POST_YES, [IMR ... ISR + 1] = IO_POST_LINE, [TPPOLL] = IO_POST_YES,
 };
+
+static const IoEvents *rtl8139_events(void *opaque)
+{
+    return &((Rtl8139 *)opaque)->events;
+}
+
+static uint32_t rtl8139_wire(void *opaque)
+{
+    return pci_wire(&((Rtl8139 *)opaque)->pci);
+}
+
+static const IoLine rtl8139_line = { .status = ISR, .mask = IMR, .bytes = 2, .events = rtl8139_events,
+                                     .wire = rtl8139_wire };
 
 static const IoOps rtl8139_ops = { .read = rtl8139_read, .write = rtl8139_write,
                                    .widths = IO_8 | IO_16 | IO_32, .post = rtl8139_post,
-                                   .store = rtl8139_store, .peek = rtl8139_peek,
+                                   .store = rtl8139_store, .peek = rtl8139_peek, .line = &rtl8139_line,
                                    .peeks = rtl8139_peeks };
 
 /* --- the class --- */

@@ -43,6 +43,7 @@ typedef struct Rtl8139 {
     uint8_t cr;
     uint16_t capr, cbr;         /* read pointer - 16, write pointer */
     uint16_t imr, isr;
+    IoEvents events;            /* that set bits of isr; not saved: nothing is on its way then */
     uint32_t tcr, rcr, mpc;
     uint8_t cr9346;
     uint8_t config[6];          /* CONFIG0..5 */
@@ -73,6 +74,7 @@ typedef struct Rtl8139 {
 } Rtl8139;
 
 void rtl8139_update_irq(Rtl8139 *s);
+void rtl8139_event(Rtl8139 *s, uint16_t bits);  /* ISR_*; to be followed by rtl8139_update_irq() */
 void rtl8139_receive(Rtl8139 *s, const uint8_t *frame, size_t len);
 
 /* --- rtl8139_tx.c --- */

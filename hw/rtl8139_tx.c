@@ -147,12 +147,12 @@ static void send_slots(Rtl8139 *s)
             *tsd |= TSD_OWN | TSD_TABT;
             s->tally.tx_errors++;
             s->tally.tx_aborted++;
-            s->isr |= ISR_TER;
+            rtl8139_event(s, ISR_TER);
         } else {
             dma_read(s->pci.dev.machine, s->tsad[s->tx_slot], frame, len);
             send_frame(s, frame, len);
             *tsd |= TSD_OWN | TSD_TOK | (s->link_up ? 0 : TSD_CRS);
-            s->isr |= ISR_TOK;
+            rtl8139_event(s, ISR_TOK);
         }
         s->tx_slot = (s->tx_slot + 1) & 3;
     }
@@ -292,7 +292,7 @@ static bool send_descriptor(Rtl8139 *s, uint64_t base, uint32_t *index, uint32_t
             send_gathered(s);
         }
         s->gather_len = 0;
-        s->isr |= ISR_TOK;
+        rtl8139_event(s, ISR_TOK);
     }
     return true;
 }
@@ -320,7 +320,7 @@ static void send_rings(Rtl8139 *s)
     if (more) {
         timer_at(&s->tx_again, machine_now(s->pci.dev.machine) + PAUSE_NS);
     } else {
-        s->isr |= ISR_TDU;
+        rtl8139_event(s, ISR_TDU);
     }
     rtl8139_update_irq(s);
 }

@@ -21,6 +21,7 @@
 #include <xen/errno.h>
 #include "hypervisor/dm_channel.h"
 #include "hypervisor/domain.h"
+#include "hypervisor/platform_glue.h"
 #include "hypervisor/vcpu.h"
 #include "lib/fd.h"
 
@@ -408,16 +409,21 @@ static void rewind_ring(Ioreq *q)
 }
 
 /* False: full, no server buffers, or the consumer's index is nonsense. */
-static bool ring_add(Domain *d, const buf_ioreq_t *entry, uint64_t addr, uint64_t data)
+static bool ring_add(Domain *d, const buf_ioreq_t *entry, uint64_t addr, uint64_t data,
+                     const IoLineWrite *line)
 {
     Ioreq *q = &d->ioreq;
     buf_ioreq_t first = *entry, more = *entry;
     bool far = addr > 0xfffff, wide = entry->size == 3;
-    unsigned slots = 1 + far + wide;
+    unsigned slots = 1 + far + wide + !!line;
     uint32_t used = ring_fill(q);
 
     if (!q->buffers || q->held || addr > UINT32_MAX || used > IOREQ_BUFFER_SLOT_NUM - slots) {
         return false;
+    }
+    if (line) {
+        put(q, q->ring_write++, &(buf_ioreq_t){ .type = DM_BUFFERED_LINE, .addr = line->low,
+                                                .data = line->seen });
     }
     first.addr = addr;
     first.data = data;
@@ -449,7 +455,7 @@ bool ioreq_buffer(Domain *d, uint8_t type, uint8_t dir, uint64_t addr, unsigned 
 {
     buf_ioreq_t entry = ring_entry(type, dir, size);
 
-    if (addr > 0xfffff || !ring_add(d, &entry, addr, data)) {
+    if (addr > 0xfffff || !ring_add(d, &entry, addr, data, NULL)) {
         return false;
     }
     ioreq_notify(d);
@@ -470,6 +476,30 @@ bool ioreq_published(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_
     return io_reader_read(&q->reader, consumed(q), mmio, addr, size, value);
 }
 
+/*
+ * A write to a status or mask that has its line follow: it is posted with what the guest could know, and
+ * if it leaves the line low the guest's next instruction shall see that.  A later event's level comes from the
+ * device model, once it has this write.
+ */
+static bool post_line(Domain *d, const buf_ioreq_t *entry, bool mmio, uint64_t addr, unsigned size,
+                      uint64_t data)
+{
+    Ioreq *q = &d->ioreq;
+    uint64_t before = consumed(q);
+    IoLineWrite w;
+
+    if (!io_reader_line(&q->reader, before, mmio, addr, size, data, &w) || w.wire >> 2 > 255 ||
+        !ring_add(d, entry, addr, data, &w)) {
+        return false;
+    }
+    io_reader_line_posted(&q->reader, before, q->posted, mmio, addr, size, data, &w);
+    if (w.low) {
+        glue_set_pci_intx(d, w.wire >> 2, w.wire & 3, false);
+    }
+    ioreq_notify(d);
+    return true;
+}
+
 bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t data)
 {
     Ioreq *q = &d->ioreq;
@@ -479,7 +509,10 @@ bool ioreq_post(Domain *d, bool mmio, uint64_t addr, unsigned size, uint64_t dat
 
     q->reader.table = &d->shared->ranges;
     rule = io_reader_rule(&q->reader, before, mmio, addr, size, data);
-    if (rule == DM_RANGE_WAIT || !ring_add(d, &entry, addr, data)) {
+    if (rule == DM_RANGE_LINE) {
+        return post_line(d, &entry, mmio, addr, size, data);
+    }
+    if (rule == DM_RANGE_WAIT || !ring_add(d, &entry, addr, data, NULL)) {
         return false;
     }
     io_reader_posted(&q->reader, before, q->posted, mmio, addr, size, data);

@@ -53,16 +53,25 @@ typedef struct DmPost {
  * A pair is an index register and the data register that shows the cell of that number; the data
  * register's own cell, store and how are not looked at but for how.
  *
+ * A line is a status register and a mask (IoLine in lib/io_map.h).  The hypervisor posts writes to both,
+ * with an entry of type DM_BUFFERED_LINE before each: data is the number of the last event that the guest
+ * could know of, addr 1 if the write leaves the line low, which the hypervisor has seen to itself.  The
+ * device clears what no later event has set again; if its line is high then, and addr was 1, it posts the
+ * level anew.  at and last are cells as those of the status.
+ *
  * seq is odd while entries and cells change; a reader that finds it odd or moved asks the device model.
  * Cells change before the answer, post, or consumed ring entry by which the guest could know of it.
  */
-enum { DM_RANGE_WAIT, DM_RANGE_POST, DM_RANGE_QUIET, DM_RANGE_IDLE, DM_RANGE_STORE };   /* IoPost */
+enum { DM_RANGE_WAIT, DM_RANGE_POST, DM_RANGE_QUIET, DM_RANGE_IDLE, DM_RANGE_STORE,
+       DM_RANGE_LINE };         /* IoPost */
 enum { DM_CELL_VALID = 0x100 };
 #define DM_RANGES 32
 #define DM_RANGE_BYTES 256
 #define DM_RANGE_PAIRS 3
 #define DM_PAIR_CELLS 32
 #define DM_GROUPS 64
+#define DM_LINE_BITS 16
+#define DM_BUFFERED_LINE 0x7e   /* no type of Xen's */
 
 typedef struct DmPair {
     uint8_t index, data;        /* offsets in the range; equal: not in use */
@@ -71,6 +80,13 @@ typedef struct DmPair {
     uint16_t cell[DM_PAIR_CELLS];
 } DmPair;
 
+typedef struct DmLine {
+    uint8_t status, mask;       /* offsets in the range */
+    uint8_t bytes;              /* 1 or 2; 0: not in use */
+    uint32_t wire;              /* as a of DM_POST_PCI_INTX */
+    uint32_t last, at[DM_LINE_BITS];    /* events: the last one, and the last to set each bit */
+} DmLine;
+
 typedef struct DmRange {
     uint8_t busy;               /* DM_RANGE_IDLE is DM_RANGE_WAIT */
     uint8_t group;              /* device; < DM_GROUPS */
@@ -78,6 +94,7 @@ typedef struct DmRange {
     uint8_t store[DM_RANGE_BYTES];
     uint16_t cell[DM_RANGE_BYTES];
     DmPair pair[DM_RANGE_PAIRS];
+    DmLine line;
 } DmRange;
 
 typedef struct DmRanges {

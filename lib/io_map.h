@@ -18,6 +18,25 @@ typedef struct IoSpan {
     uint8_t first, len;     /* offsets */
 } IoSpan;
 
+#define IO_LINE_BITS 16
+
+/* The events of a status register: how many there were, and for each bit the last that set it. */
+typedef struct IoEvents {
+    uint32_t last;
+    uint32_t at[IO_LINE_BITS];
+} IoEvents;
+
+/*
+ * A status register whose bits are cleared by writing ones, and the mask of those that raise the
+ * device's line: the line is high while they have a bit in common.  Only events and resets set bits of
+ * the status; what posted writes to other registers do to it may show late.
+ */
+typedef struct IoLine {
+    uint8_t status, mask, bytes;        /* offsets; 1 or 2 bytes each */
+    const IoEvents *(*events)(void *opaque);
+    uint32_t (*wire)(void *opaque);     /* a PCI function's: devfn << 2 | pin 0-3 */
+} IoLine;
+
 typedef struct IoOps {
     /* width: bytes, one of those declared; offset + width never passes the range's end. */
     uint64_t (*read)(void *opaque, uint64_t offset, unsigned width);
@@ -50,6 +69,7 @@ typedef struct IoOps {
      */
     const uint8_t *store;
     const struct IoPair *pairs;     /* optional, of the same kind: up to the first with index == data */
+    const IoLine *line;     /* optional, with peek: what IO_POST_LINE is about */
     bool apart;             /* accesses change nothing that the device's peeks tell: memory */
     /*
      * Optional: the handlers wait for nobody, change no map of memory, and are over in well under a
@@ -75,7 +95,16 @@ typedef enum IoPost {
     IO_POST_QUIET,          /* nor needed before the next access that is not quiet */
     IO_POST_IDLE,           /* IO_POST_YES while the range is not busy: see io_busy(), lib/device.h */
     IO_POST_STORE,          /* IO_POST_QUIET if only bits of IoOps.store change, else IO_POST_NO */
+    IO_POST_LINE,           /* the status or mask of IoOps.line, written whole: not waited for.  The
+                               line is lowered at once; see IoSeen */
 } IoPost;
+
+/* A posted write to a register of an IoLine. */
+typedef struct IoSeen {
+    bool known;             /* such a write is being done */
+    bool lowered;           /* the guest has the line low: if it is high it has to be told again */
+    uint32_t event;         /* the last event that the guest could know of when it wrote */
+} IoSeen;
 
 /* The ranges of one device. */
 typedef struct IoFamily {
@@ -105,6 +134,7 @@ typedef struct IoMap {
     /* Called by io_map_publish() when due; may be NULL. */
     void (*publish)(void *opaque);
     bool due;                           /* some family has changed */
+    IoSeen seen;
     void *opaque;
 } IoMap;
 
@@ -124,6 +154,28 @@ static inline void io_family_changed(IoMap *map, IoFamily *family)
     if (family && family->publishes) {
         family->changed = map->due = true;
     }
+}
+
+static inline void io_event(IoEvents *e, uint16_t bits)
+{
+    e->last++;
+    for (unsigned i = 0; i < IO_LINE_BITS; i++) {
+        e->at[i] = bits >> i & 1 ? e->last : e->at[i];
+    }
+}
+
+/*
+ * Of the bits that a write acknowledges those that no event has set again since the guest wrote.  Ages,
+ * because numbers come round.
+ */
+static inline uint16_t io_acknowledged(uint32_t last, const uint32_t *at, uint32_t seen, uint16_t bits)
+{
+    for (unsigned i = 0; i < IO_LINE_BITS; i++) {
+        if (last - at[i] < last - seen) {
+            bits &= ~(1u << i);
+        }
+    }
+    return bits;
 }
 
 /* To be called before anybody can learn of a change in another way. */

@@ -68,6 +68,12 @@ static void describe(const IoPublisher *p, DmRange *d, const IoRange *range)
     if (range->ops->store) {
         memcpy(d->store, range->ops->store, range->len);
     }
+    if (range->ops->line) {
+        d->line.status = range->ops->line->status;
+        d->line.mask = range->ops->line->mask;
+        d->line.bytes = range->ops->line->bytes;
+        d->line.wire = range->ops->line->wire(range->opaque);
+    }
     for (unsigned i = 0; i < DM_RANGE_PAIRS && pair && pair->index != pair->data; i++, pair++) {
         d->pair[i].index = pair->index;
         d->pair[i].data = pair->data;
@@ -136,11 +142,28 @@ static void publish_span(DmRanges *t, DmRange *d, const IoRange *range, unsigned
     }
 }
 
+static void publish_events(DmRanges *t, DmLine *line, const IoEvents *e)
+{
+    if (line->last == e->last) {
+        return;
+    }
+    if (!(t->seq & 1)) {
+        begin(t);
+    }
+    __atomic_store_n(&line->last, e->last, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < DM_LINE_BITS; i++) {
+        __atomic_store_n(&line->at[i], e->at[i], __ATOMIC_RELAXED);
+    }
+}
+
 static void publish_range(DmRanges *t, DmRange *d, const IoRange *range)
 {
     const IoOps *ops = range->ops;
     uint8_t value = 0;
 
+    if (ops->line) {
+        publish_events(t, &d->line, ops->line->events(range->opaque));
+    }
     if (ops->peek && !ops->peeks) {
         publish_span(t, d, range, 0, range->len);
     }
@@ -218,6 +241,41 @@ static uint64_t *barrier(IoReader *r, unsigned i)
     return &r->barrier[load8(&r->table->range[i].group) % DM_GROUPS];
 }
 
+static bool is_status(const DmRange *d, unsigned cell)
+{
+    unsigned bytes = load8(&d->line.bytes);
+
+    return (bytes == 1 || bytes == 2) && cell - load8(&d->line.status) < bytes;
+}
+
+/* The status byte without what acknowledgements on their way clear.  False: they came by another range. */
+static bool unacknowledged(const IoReader *r, uint64_t consumed, unsigned i, unsigned cell, uint8_t *value)
+{
+    const DmRange *d = &r->table->range[i];
+    unsigned shift = 8 * (cell - load8(&d->line.status));
+    uint32_t last, at[DM_LINE_BITS];
+
+    if (r->acks == 0) {
+        return true;
+    }
+    last = __atomic_load_n(&d->line.last, __ATOMIC_RELAXED);
+    for (unsigned n = 0; n < DM_LINE_BITS; n++) {
+        at[n] = __atomic_load_n(&d->line.at[n], __ATOMIC_RELAXED);
+    }
+    for (unsigned n = 0; n < r->acks; n++) {
+        const IoAck *a = &r->ack[n];
+
+        if (a->at <= consumed || (a->range != i && a->group != load8(&d->group))) {
+            continue;
+        }
+        if (a->range != i) {
+            return false;
+        }
+        *value &= ~(io_acknowledged(last, at, a->seen, a->bits) >> shift);
+    }
+    return true;
+}
+
 /* What the cell reads as after what is on its way to it. */
 static bool cell_value(const IoReader *r, uint64_t consumed, unsigned i, unsigned cell, uint8_t *value)
 {
@@ -234,6 +292,9 @@ static bool cell_value(const IoReader *r, uint64_t consumed, unsigned i, unsigne
         if (s->range == i && s->cell == cell && s->at > consumed) {
             *value = (now & ~s->mask) | (s->value & s->mask);
         }
+    }
+    if (cell < DM_RANGE_BYTES && is_status(d, cell) && !unacknowledged(r, consumed, i, cell, value)) {
+        return false;
     }
     return now & DM_CELL_VALID;
 }
@@ -309,6 +370,8 @@ uint8_t io_reader_rule(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr,
                 return DM_RANGE_WAIT;
             }
             break;
+        case DM_RANGE_LINE:     /* all of one register: io_reader_line() looks */
+            return DM_RANGE_LINE;
         default:
             return DM_RANGE_WAIT;
         }
@@ -355,6 +418,80 @@ void io_reader_posted(IoReader *r, uint64_t consumed, uint64_t at, bool mmio, ui
     }
 }
 
+/* The register as it reads now; false: it can't be told. */
+static bool whole(const IoReader *r, uint64_t consumed, unsigned i, unsigned offset, unsigned bytes,
+                  uint16_t *value)
+{
+    *value = 0;
+    for (unsigned k = 0; k < bytes; k++) {
+        uint8_t byte;
+
+        if (offset + k >= DM_RANGE_BYTES || !cell_value(r, consumed, i, offset + k, &byte)) {
+            return false;
+        }
+        *value |= byte << (8 * k);
+    }
+    return true;
+}
+
+static void forget_acks(IoReader *r, uint64_t consumed)
+{
+    unsigned kept = 0;
+
+    for (unsigned n = 0; n < r->acks; n++) {
+        if (r->ack[n].at > consumed) {
+            r->ack[kept++] = r->ack[n];
+        }
+    }
+    r->acks = kept;
+}
+
+bool io_reader_line(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr, unsigned size,
+                    uint64_t data, IoLineWrite *w)
+{
+    const DmRanges *t = r->table;
+    uint32_t seq = __atomic_load_n(&t->seq, __ATOMIC_ACQUIRE);
+    unsigned offset = 0, i = find(r, mmio, addr, size, &offset);
+    uint8_t to_status, to_mask, bytes;
+    uint16_t status, mask;
+
+    if (i == DM_RANGES || (seq & 1)) {
+        return false;
+    }
+    to_status = load8(&t->range[i].line.status);
+    to_mask = load8(&t->range[i].line.mask);
+    bytes = load8(&t->range[i].line.bytes);
+    forget_acks(r, consumed);
+    if ((bytes != 1 && bytes != 2) || size != bytes || (offset != to_status && offset != to_mask) ||
+        r->acks == IO_ACKS || !whole(r, consumed, i, to_status, bytes, &status) ||
+        !whole(r, consumed, i, to_mask, bytes, &mask)) {
+        return false;
+    }
+    w->seen = __atomic_load_n(&t->range[i].line.last, __ATOMIC_RELAXED);
+    w->wire = __atomic_load_n(&t->range[i].line.wire, __ATOMIC_RELAXED);
+    if (offset == to_status) {
+        status &= ~data;
+    } else {
+        mask = data;
+    }
+    w->low = !(status & mask);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return __atomic_load_n(&t->seq, __ATOMIC_RELAXED) == seq;
+}
+
+void io_reader_line_posted(IoReader *r, uint64_t consumed, uint64_t at, bool mmio, uint64_t addr,
+                           unsigned size, uint64_t data, const IoLineWrite *w)
+{
+    unsigned offset = 0, i = find(r, mmio, addr, size, &offset);
+
+    if (i == DM_RANGES || offset != load8(&r->table->range[i].line.status)) {
+        io_reader_posted(r, consumed, at, mmio, addr, size, data);
+    } else if (r->acks < IO_ACKS) {
+        r->ack[r->acks++] = (IoAck){ .range = i, .group = load8(&r->table->range[i].group), .bits = data,
+                                     .seen = w->seen, .at = at };
+    }
+}
+
 bool io_reader_read(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr, unsigned size,
                     uint64_t *value)
 {
@@ -367,13 +504,16 @@ bool io_reader_read(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr, un
         return false;
     }
     i = find(r, mmio, addr, size, &offset);
-    if (i == DM_RANGES || *barrier(r, i) > consumed) {
+    if (i == DM_RANGES) {
         return false;
     }
     for (unsigned k = 0; k < size; k++) {
         unsigned cell;
         uint8_t mask, byte;
 
+        if (*barrier(r, i) > consumed && !is_status(&t->range[i], offset + k)) {
+            return false;
+        }
         if (!resolve(r, consumed, i, offset + k, &cell, &mask) ||
             !cell_value(r, consumed, i, cell, &byte)) {
             return false;

@@ -32,6 +32,7 @@ void io_publisher_flush(IoPublisher *p, bool over);
 
 #define IO_STORES 32
 #define IO_HINTS 256
+#define IO_ACKS 8
 
 typedef struct IoStore {        /* a posted write to mere storage */
     uint8_t range, value, mask;
@@ -39,11 +40,26 @@ typedef struct IoStore {        /* a posted write to mere storage */
     uint64_t at;
 } IoStore;
 
+typedef struct IoAck {          /* a posted write to a line's status */
+    uint8_t range, group;
+    uint16_t bits;
+    uint32_t seen;
+    uint64_t at;
+} IoAck;
+
+typedef struct IoLineWrite {    /* what goes with a posted write to a line's register */
+    uint32_t seen;
+    uint32_t wire;
+    bool low;                   /* the line is, after it */
+} IoLineWrite;
+
 typedef struct IoReader {
     const DmRanges *table;
     uint64_t barrier[DM_GROUPS];        /* what has to be consumed before a group's cells are true */
     IoStore store[IO_STORES];
     unsigned stores;
+    IoAck ack[IO_ACKS];
+    unsigned acks;
     uint8_t hint[IO_HINTS];             /* by hash of the address: the range that it was found in last */
 } IoReader;
 
@@ -51,10 +67,16 @@ typedef struct IoReader {
  * consumed: up to which posted write the device model has got, counted like at, which is the number of
  * the write in question; addr, size: at most 8 bytes.
  */
-/* DM_RANGE_WAIT, DM_RANGE_POST or DM_RANGE_QUIET. */
+/* DM_RANGE_WAIT, DM_RANGE_POST, DM_RANGE_QUIET, or DM_RANGE_LINE: then io_reader_line() says more. */
 uint8_t io_reader_rule(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr, unsigned size,
                        uint64_t data);
-/* The write was posted. */
+/* False: the device has to be asked.  Else the write is to be posted with what w says. */
+bool io_reader_line(IoReader *r, uint64_t consumed, bool mmio, uint64_t addr, unsigned size,
+                    uint64_t data, IoLineWrite *w);
+/* That write was posted. */
+void io_reader_line_posted(IoReader *r, uint64_t consumed, uint64_t at, bool mmio, uint64_t addr,
+                           unsigned size, uint64_t data, const IoLineWrite *w);
+/* The write was posted; not for DM_RANGE_LINE. */
 void io_reader_posted(IoReader *r, uint64_t consumed, uint64_t at, bool mmio, uint64_t addr,
                       unsigned size, uint64_t data);
 /* False: the device has to be asked. */

@@ -319,6 +319,16 @@ void pci_set_irq(PciDevice *pci, bool level)
     }
 }
 
+void pci_tell_irq(PciDevice *pci)
+{
+    intx_update(pci);
+}
+
+uint32_t pci_wire(const PciDevice *pci)
+{
+    return pci->devfn << 2 | (pci->config[CFG_INT_PIN] - 1) % 4;
+}
+
 void pci_unplug(PciDevice *pci)
 {
     pci->unplugged = true;

@@ -70,6 +70,9 @@ void pci_reset(PciDevice *pci);             /* call from the class's reset */
 bool pci_loaded(PciDevice *pci, GError **error);    /* call from the class's loaded */
 void pci_finish(PciDevice *pci);            /* call from the class's finish */
 void pci_set_irq(PciDevice *pci, bool level);
+/* The level once more, for who may have forgotten it (IoSeen.lowered). */
+void pci_tell_irq(PciDevice *pci);
+uint32_t pci_wire(const PciDevice *pci);        /* IoLine.wire; of a function with an interrupt pin */
 void pci_unplug(PciDevice *pci);            /* until reset */
 static inline bool pci_bus_master(const PciDevice *pci) { return !pci->unplugged && (pci->config[4] & 4); }
 static inline void pci_set16(uint8_t *c, unsigned off, uint16_t v) { c[off] = v; c[off + 1] = v >> 8; }

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 #include "dm/ioreq.h"
+#include "include/dm_proto.h"
 #include "tests/fake_machine.h"
 
 typedef struct Probe { uint64_t last; unsigned reads, writes; } Probe;
@@ -242,6 +243,48 @@ Test(bufioreq, pad_says_that_the_address_follows)
     ioreq_drain_buffered(&f->m, &f->bus, ring);
     cr_assert_eq(p.writes, 1);
     cr_assert_eq(ring->read_pointer, 3);
+}
+
+static IoSeen seen;             /* at the last write to the line's range */
+
+static void line_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+{
+    (void)offset;
+    (void)width;
+    (void)value;
+    seen = ((Machine *)opaque)->io.seen;
+}
+
+Test(bufioreq, what_a_line_write_saw_is_for_that_write_alone)
+{
+    static const IoOps line_ops = { .read = probe_read, .write = line_write, .widths = IO_8 };
+    Probe p = { 0 };
+    FakeMachine *f = machine(&p);
+    IoRange *range = io_range_new("line", IO_PORT, 8, &line_ops, &f->m);
+    buffered_iopage_t *ring = g_malloc0(4096);
+
+    cr_assert(io_map_add(&f->m.io, range, 0x700, NULL));
+    for (unsigned i = 0; i < 5; i++) {
+        put(ring, i, 0, 0x700, 1);
+        ring->buf_ioreq[i].type = IOREQ_TYPE_PIO;
+    }
+    ring->buf_ioreq[0] = (buf_ioreq_t){ .type = DM_BUFFERED_LINE, .addr = 1, .data = 0xfffffff0 };
+    ring->write_pointer = 2;
+    ioreq_drain_buffered(&f->m, &f->bus, ring);
+    cr_expect(seen.known && seen.lowered);
+    cr_expect_eq(seen.event, 0xfffffff0);
+    cr_expect_not(f->m.io.seen.known);
+    ring->write_pointer = 3;
+    ioreq_drain_buffered(&f->m, &f->bus, ring);
+    cr_expect_not(seen.known);
+    ring->buf_ioreq[3] = (buf_ioreq_t){ .type = DM_BUFFERED_LINE };
+    ring->write_pointer = 4;            /* its write is missing */
+    ioreq_drain_buffered(&f->m, &f->bus, ring);
+    cr_expect_eq(ring->read_pointer, 4);
+    cr_expect_not(f->m.io.seen.known);
+    io_map_remove(&f->m.io, range);
+    io_range_free(&f->m.io, range);
+    g_free(ring);
 }
 
 Test(ioreq, random_requests_are_survived)

@@ -27,6 +27,9 @@ typedef struct Rig {
     IoPublisher publisher;
     IoReader reader;
     FakePost queue[QUEUE];
+    IoLineWrite line[QUEUE];
+    bool with_line[QUEUE];
+    bool *wire;                 /* the level that the guest sees, of a range with an IoLine */
     uint64_t posted, consumed;
     uint32_t seed;
     unsigned answered, asked, waited, sent;
@@ -113,13 +116,29 @@ static void drain(Rig *r)
 {
     while (r->consumed < r->posted) {
         FakePost p = r->queue[r->consumed % QUEUE];
+        const IoLineWrite *line = &r->line[r->consumed % QUEUE];
 
+        r->f->m.io.seen = (IoSeen){ r->with_line[r->consumed % QUEUE], line->low, line->seen };
         io_write(&r->f->m.io, p.space, p.addr, p.width, p.value);
         if (++r->consumed % 3 == 0) {           /* as when somebody looks in between */
             io_map_publish(&r->f->m.io);
         }
     }
+    r->f->m.io.seen.known = false;
     io_map_publish(&r->f->m.io);
+}
+
+/* What posted writes set of a line's status may show late. */
+static uint64_t late(Rig *r, uint64_t port, unsigned width, uint64_t published, uint64_t real)
+{
+    const IoRange *range = io_map_find(&r->f->m.io, IO_PORT, port);
+    const IoLine *line = range ? range->ops->line : NULL;
+    uint64_t may = 0;
+
+    for (unsigned i = 0; line && i < width; i++) {
+        may |= port + i - range->base - line->status < line->bytes ? 0xffull << (8 * i) : 0;
+    }
+    return real & ~published & may;
 }
 
 static GByteArray *state(const Device *dev)
@@ -148,6 +167,7 @@ static void in(Rig *r, uint64_t port, unsigned width)
     before = r->answered % 32 == 0 ? state(r->dev) : NULL;
     memcpy(isa, r->f->isa, sizeof isa);
     real = io_read(&r->f->m.io, IO_PORT, port, width);
+    real &= ~late(r, port, width, value, real);
     cr_assert_eq(value, real, "port %x of %u: published %x, reads as %x", (unsigned)port, width,
                  (unsigned)value, (unsigned)real);
     cr_assert(!memcmp(isa, r->f->isa, sizeof isa), "reading %x moves an interrupt", (unsigned)port);
@@ -162,9 +182,17 @@ static void in(Rig *r, uint64_t port, unsigned width)
 static void out(Rig *r, uint64_t port, unsigned width, uint32_t value)
 {
     uint64_t v = value & ((1ULL << (8 * width)) - 1);
+    uint8_t rule = r->posted - r->consumed == QUEUE
+                       ? DM_RANGE_WAIT : io_reader_rule(&r->reader, r->consumed, false, port, width, v);
+    unsigned at = r->posted % QUEUE;
+    IoLineWrite w = { 0 };
 
-    if (r->posted - r->consumed == QUEUE ||
-        io_reader_rule(&r->reader, r->consumed, false, port, width, v) == DM_RANGE_WAIT) {
+    r->with_line[at] = rule == DM_RANGE_LINE;
+    if (rule == DM_RANGE_LINE &&
+        !io_reader_line(&r->reader, r->consumed, false, port, width, v, &w)) {
+        rule = DM_RANGE_WAIT;
+    }
+    if (rule == DM_RANGE_WAIT) {
         r->waited++;
         drain(r);
         io_write(&r->f->m.io, IO_PORT, port, width, v);
@@ -173,7 +201,13 @@ static void out(Rig *r, uint64_t port, unsigned width, uint32_t value)
     }
     r->sent++;
     r->queue[r->posted++ % QUEUE] = (FakePost){ IO_PORT, port, v, width };
-    io_reader_posted(&r->reader, r->consumed, r->posted, false, port, width, v);
+    if (rule == DM_RANGE_LINE) {
+        r->line[at] = w;
+        *r->wire = *r->wire && !w.low;
+        io_reader_line_posted(&r->reader, r->consumed, r->posted, false, port, width, v, &w);
+    } else {
+        io_reader_posted(&r->reader, r->consumed, r->posted, false, port, width, v);
+    }
 }
 
 /* Where to: a range that is in the table, in most cases. */
@@ -338,6 +372,7 @@ Test(published, network_card_registers_are_never_stale, .timeout = 60)
 
     r->favourites = values;
     r->nfavourites = sizeof values;
+    r->wire = &f->intx[0x20][0];
     for (unsigned i = 0; i < 600; i++) {
         out(r, NIC + 0x30, 4, 0x100000);
         out(r, NIC + 0x37, 1, 0x0c);
@@ -352,6 +387,23 @@ Test(published, network_card_registers_are_never_stale, .timeout = 60)
             in(r, NIC + 0x37 + rnd(r, 9), 1 + rnd(r, 2));
             out(r, NIC + 0x38 + rnd(r, 8), 2, value(r));
         }
+        for (unsigned k = 0; k < 40; k++) {     /* events between a write and its effect */
+            out(r, NIC + 0x3c + 2 * rnd(r, 2), 2, value(r));
+            if (rnd(r, 4) == 0) {
+                out(r, NIC + 0x10, 4, 60);      /* sends a frame: TOK */
+            }
+            if (rnd(r, 4) == 0) {
+                send(far, frame, sizeof frame, 0);
+                g_main_context_iteration(NULL, FALSE);
+                io_map_publish(&f->m.io);
+            }
+            if (rnd(r, 4) == 0) {
+                in(r, NIC + 0x3e, 2);
+            }
+        }
+        drain(r);
+        cr_assert_eq(*r->wire, (io_read(&f->m.io, IO_PORT, NIC + 0x3c, 2) &
+                                io_read(&f->m.io, IO_PORT, NIC + 0x3e, 2)) != 0, "turn %u", i);
         while (recv(far, frame, sizeof frame, 0) > 0) {
         }
     }
@@ -360,41 +412,106 @@ Test(published, network_card_registers_are_never_stale, .timeout = 60)
     fake_machine_free(f);
 }
 
-/* As Linux's driver for the C+ mode serves an interrupt: only what can lower the line is waited for. */
-Test(published, a_received_frame_needs_three_round_trips)
+static void await_frame(Rig *r, int far, bool line)
 {
-    uint8_t frame[200] = { 255, 255, 255, 255, 255, 255 };
-    Device *dev;
-    int far;
-    FakeMachine *f = nic_new(&dev, &far);
-    Rig *r = rig_new(f, dev);
+    const uint8_t frame[200] = { 255, 255, 255, 255, 255, 255 };
+    uint64_t before = io_read(&r->f->m.io, IO_PORT, NIC + 0x3a, 2);
 
+    cr_assert_eq(send(far, frame, sizeof frame, 0), (ssize_t)sizeof frame);
+    while (io_read(&r->f->m.io, IO_PORT, NIC + 0x3a, 2) == before) {
+        g_main_context_iteration(NULL, TRUE);
+    }
+    io_map_publish(&r->f->m.io);
+    cr_expect_eq(*r->wire, line);
+}
+
+static Rig *receiving(Device **dev, int *far)
+{
+    FakeMachine *f = nic_new(dev, far);
+    Rig *r = rig_new(f, *dev);
+
+    r->wire = &f->intx[0x20][0];
     out(r, NIC + 0x30, 4, 0x100000);
     out(r, NIC + 0x37, 1, 0x0c);
     out(r, NIC + 0x44, 4, 0x0f);
     out(r, NIC + 0x3c, 2, 0x807f);
     drain(r);
-    cr_assert_eq(send(far, frame, sizeof frame, 0), (ssize_t)sizeof frame);
-    while (!f->intx[0x20][0]) {
-        g_main_context_iteration(NULL, TRUE);
-    }
-    io_map_publish(&f->m.io);
+    await_frame(r, *far, true);
     r->asked = r->waited = 0;
-    in(r, NIC + 0x3c, 2);
-    in(r, NIC + 0x3e, 2);
-    out(r, NIC + 0x3e, 2, 0);
-    out(r, NIC + 0x3c, 2, 0x802e);      /* no receive interrupts */
-    in(r, NIC + 0x3c, 2);
-    cr_expect_eq(r->waited, 2);
-    out(r, NIC + 0x3e, 2, 0x51);
-    out(r, NIC + 0x3c, 2, 0x807f);
-    in(r, NIC + 0x3c, 2);
-    cr_expect_eq(r->waited, 3, "%u waited for", r->waited);
-    cr_expect_eq(r->asked, 0, "%u asked for", r->asked);
-    cr_expect_not(f->intx[0x20][0]);
+    return r;
+}
+
+static void finish(Rig *r, int far)
+{
+    FakeMachine *f = r->f;
+
     rig_free(r);
     close(far);
     fake_machine_free(f);
+}
+
+/* As Linux's driver for the C+ mode serves an interrupt. */
+Test(published, a_received_frame_needs_no_round_trip)
+{
+    Device *dev;
+    int far;
+    Rig *r = receiving(&dev, &far);
+
+    in(r, NIC + 0x3c, 2);
+    in(r, NIC + 0x3e, 2);
+    out(r, NIC + 0x3e, 2, 0);
+    cr_expect(*r->wire);
+    out(r, NIC + 0x3c, 2, 0x802e);      /* no receive interrupts */
+    cr_expect_not(*r->wire, "low although the card has not got the write");
+    in(r, NIC + 0x3c, 2);
+    out(r, NIC + 0x3e, 2, 0x51);
+    in(r, NIC + 0x3e, 2);
+    out(r, NIC + 0x3c, 2, 0x807f);
+    in(r, NIC + 0x3c, 2);
+    cr_expect_eq(r->waited, 0, "%u waited for", r->waited);
+    cr_expect_eq(r->asked, 0, "%u asked for", r->asked);
+    drain(r);
+    cr_expect_not(*r->wire);
+    finish(r, far);
+}
+
+Test(published, a_frame_after_its_acknowledgement_was_posted_is_told_of)
+{
+    uint64_t status = 0;
+    Device *dev;
+    int far;
+    Rig *r = receiving(&dev, &far);
+
+    out(r, NIC + 0x3e, 2, 0xffff);
+    cr_expect_not(*r->wire);
+    cr_expect(io_reader_read(&r->reader, r->consumed, false, NIC + 0x3e, 2, &status));
+    cr_expect_eq(status, 0);
+    await_frame(r, far, false);         /* the card's line was high, so that it says nothing */
+    cr_expect(io_reader_read(&r->reader, r->consumed, false, NIC + 0x3e, 2, &status));
+    cr_expect_eq(status & 1, 1, "the second frame's bit is not the first one's");
+    drain(r);
+    cr_expect_eq(io_read(&r->f->m.io, IO_PORT, NIC + 0x3e, 2) & 1, 1);
+    cr_expect(*r->wire, "the interrupt is not lost");
+    finish(r, far);
+}
+
+Test(published, an_unmasked_line_comes_from_the_card)
+{
+    Device *dev;
+    int far;
+    Rig *r = receiving(&dev, &far);
+
+    out(r, NIC + 0x3c, 2, 0);
+    cr_expect_not(*r->wire);
+    out(r, NIC + 0x3c, 2, 1);
+    drain(r);
+    cr_expect(*r->wire);
+    out(r, NIC + 0x3c, 2, 0);
+    out(r, NIC + 0x3e, 2, 1);
+    out(r, NIC + 0x3c, 2, 1);
+    drain(r);
+    cr_expect_not(*r->wire);
+    finish(r, far);
 }
 
 /* A text console moves its cursor: no access has to wait but those that set up the mode. */

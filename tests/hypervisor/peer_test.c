@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <xen/errno.h>
 #include "hypervisor/dm_channel.h"
+#include "hypervisor/platform_glue.h"
 #include "hypervisor/xen_abi.h"
 #include "lib/speaker.h"
 #include <xen/hvm/dm_op.h>
@@ -221,6 +222,63 @@ Test(peer, writes_are_posted_as_the_device_models_table_says)
     t->where[1].len = 0xffff;
     t->count = UINT32_MAX;
     cr_expect_not(ioreq_post(d, false, 0x300 + 256, 1, 7));
+    bare_domain_free(d);
+}
+
+static GByteArray *chips(Domain *d)
+{
+    GByteArray *a = g_byte_array_new();
+
+    machine_save(&d->machine, a);
+    return a;
+}
+
+static bool chips_are(Domain *d, const GByteArray *before)
+{
+    g_autoptr(GByteArray) now = chips(d);
+
+    return now->len == before->len && !memcmp(now->data, before->data, now->len);
+}
+
+Test(peer, a_line_is_lowered_with_the_write_and_not_for_whom_it_does_not_concern)
+{
+    Domain *d = bare_domain();
+    DmRanges *t = &d->shared->ranges;
+    DmRange *r = &t->range[0];
+    buffered_iopage_t *ring = d->ioreq.ring;
+    g_autoptr(GByteArray) low = NULL, high = NULL;
+    uint16_t id;
+
+    ioreq_server_create(d, 2, &id);
+    ioreq_server_enable(d, id, true);
+    t->count = 1;
+    t->where[0].base = 0x300;
+    t->where[0].len = 8;
+    *r = (DmRange){ .how = { DM_RANGE_LINE, DM_RANGE_LINE }, .store = { 0, 0xff },
+                    .cell = { DM_CELL_VALID | 0x03, DM_CELL_VALID | 0x03 },
+                    .line = { .status = 0, .mask = 1, .bytes = 1, .wire = 3 << 5 | 1, .last = 9 } };
+    glue_set_pci_intx(d, 4 << 3, 1, true);
+    low = chips(d);
+    glue_set_pci_intx(d, 3 << 3, 1, true);
+    high = chips(d);
+    cr_assert_not(chips_are(d, low));
+    cr_expect(ioreq_post(d, false, 0x300, 1, 1));
+    cr_expect(chips_are(d, high), "one bit is left");
+    cr_expect(ioreq_post(d, false, 0x300, 1, 2));
+    cr_expect(chips_are(d, low), "and the other card's stays");
+    cr_expect_eq(d->shared->request_seq, 2);
+    cr_expect_eq(ring->write_pointer, 4);
+    for (unsigned i = 0; i < 2; i++) {
+        const buf_ioreq_t *e = &ring->buf_ioreq[2 * i];
+
+        cr_expect_eq(e[0].type, DM_BUFFERED_LINE);
+        cr_expect_eq(e[0].data, 9);
+        cr_expect_eq(e[0].addr, i, "whether it is low");
+        cr_expect_eq(e[1].addr, 0x300);
+        cr_expect_eq(e[1].data, i + 1);
+    }
+    r->line.wire = 0xffffffff;
+    cr_expect_not(ioreq_post(d, false, 0x300, 1, 1), "no such wire");
     bare_domain_free(d);
 }
 

@@ -230,6 +230,165 @@ Test(io_publish, more_stores_than_are_remembered_hold_up)
     rig_free(g);
 }
 
+/* --- a line: status at 0, mask at 1 --- */
+
+static IoEvents events;         /* tests are processes of their own */
+
+static const IoEvents *line_events(void *opaque)
+{
+    (void)opaque;
+    return &events;
+}
+
+static uint32_t line_wire(void *opaque)
+{
+    (void)opaque;
+    return 0x22;
+}
+
+static const IoLine line = { .status = 0, .mask = 1, .bytes = 1, .events = line_events, .wire = line_wire };
+static const uint8_t line_post[8] = { IO_POST_LINE, IO_POST_LINE, IO_POST_YES };
+static const uint8_t line_store[8] = { 0, 0xff };
+static const IoOps line_ops = { .read = chip_read, .write = chip_write, .widths = IO_8, .post = line_post,
+                                .store = line_store, .peek = chip_peek, .line = &line };
+
+/* Both ranges are the same chip's, with status and mask as given. */
+static Rig *line_rig(uint8_t status, uint8_t mask)
+{
+    Rig *g = g_new0(Rig, 1);
+
+    io_map_init(&g->map);
+    io_publisher_init(&g->p, &g->table, &g->map);
+    g->r.table = &g->table;
+    g->family[0].publishes = true;
+    g->chip[0].reg[0] = status;
+    g->chip[0].reg[1] = mask;
+    io_event(&events, status);
+    for (unsigned i = 0; i < 2; i++) {
+        g->range[i] = io_range_new("line", IO_PORT, 8, &line_ops, &g->chip[0]);
+        g->range[i]->family = &g->family[0];
+        cr_assert(io_map_add(&g->map, g->range[i], 0x300 + 8 * i, NULL));
+        io_publisher_range(&g->p, g->range[i], true);
+    }
+    io_publisher_flush(&g->p, true);
+    return g;
+}
+
+static void chip_event(Rig *g, uint8_t bits)
+{
+    g->chip[0].reg[0] |= bits;
+    io_event(&events, bits);
+    io_family_changed(&g->map, &g->family[0]);
+    io_publisher_flush(&g->p, true);
+}
+
+/* -1: waited for; else whether the line is low. */
+static int put_line(Rig *g, uint64_t consumed, uint64_t at, uint64_t addr, unsigned size, uint64_t v)
+{
+    IoLineWrite w;
+
+    if (io_reader_rule(&g->r, consumed, false, addr, size, v) != DM_RANGE_LINE ||
+        !io_reader_line(&g->r, consumed, false, addr, size, v, &w)) {
+        return -1;
+    }
+    io_reader_line_posted(&g->r, consumed, at, false, addr, size, v, &w);
+    cr_expect_eq(w.wire, 0x22);
+    cr_expect_eq(w.seen, g->table.range[0].line.last);
+    return w.low;
+}
+
+Test(io_publish, a_line_is_low_when_status_and_mask_have_nothing_in_common)
+{
+    Rig *g = line_rig(0x05, 0x06);
+
+    cr_expect_eq(put_line(g, 0, 1, 0x300, 1, 0x01), 0);
+    cr_expect_eq(get(g, 0, 0x300, 1), 0x04);
+    cr_expect_eq(put_line(g, 0, 2, 0x301, 1, 0x01), 1);
+    cr_expect_eq(get(g, 0, 0x301, 1), 0x01);
+    cr_expect_eq(put_line(g, 0, 3, 0x301, 1, 0x0f), 0);
+    cr_expect_eq(put_line(g, 0, 4, 0x300, 1, 0xff), 1);
+    cr_expect_eq(get(g, 0, 0x300, 2), 0x0f00);
+    cr_expect_eq(get(g, 4, 0x300, 1), 0x05, "what the device made of it, when it has it");
+    rig_free(g);
+}
+
+Test(io_publish, an_event_after_the_acknowledgement_stays)
+{
+    Rig *g = line_rig(0x05, 0x07);
+
+    cr_expect_eq(put_line(g, 0, 1, 0x300, 1, 0x05), 1);
+    chip_event(g, 0x04);
+    cr_expect_eq(get(g, 0, 0x300, 1), 0x04);
+    cr_expect_eq(put_line(g, 0, 2, 0x301, 1, 0x01), 1);
+    cr_expect_eq(put_line(g, 0, 3, 0x301, 1, 0x04), 0);
+    cr_expect_eq(put_line(g, 0, 4, 0x300, 1, 0x04), 1);
+    cr_expect_eq(get(g, 0, 0x300, 1), 0x00);
+    rig_free(g);
+}
+
+Test(io_publish, numbers_of_events_come_round)
+{
+    Rig *g;
+
+    events.last = UINT32_MAX - 1;
+    g = line_rig(0x05, 0x07);
+    cr_expect_eq(put_line(g, 0, 1, 0x300, 1, 0x05), 1);
+    chip_event(g, 0x08);
+    chip_event(g, 0x04);                /* number 1 */
+    cr_expect_eq(get(g, 0, 0x300, 1), 0x0c);
+    cr_expect_eq(put_line(g, 0, 2, 0x300, 1, 0xff), 1);
+    cr_expect_eq(get(g, 0, 0x300, 1), 0);
+    rig_free(g);
+}
+
+Test(io_publish, status_waits_for_no_other_register_and_the_mask_does)
+{
+    Rig *g = line_rig(0x05, 0x07);
+
+    cr_expect_eq(put(g, 0, 1, 0x302, 1, 1), DM_RANGE_POST);
+    cr_expect_eq(get(g, 0, 0x300, 1), 0x05);
+    cr_expect_eq(get(g, 0, 0x301, 1), -1);
+    cr_expect_eq(get(g, 0, 0x300, 2), -1);
+    rig_free(g);
+}
+
+Test(io_publish, what_is_not_one_whole_register_of_a_line_is_waited_for)
+{
+    Rig *g = line_rig(0x05, 0x07);
+
+    cr_expect_eq(put_line(g, 0, 1, 0x300, 2, 0x0001), -1, "status and mask");
+    cr_expect_eq(put_line(g, 0, 1, 0x301, 2, 0x0001), -1, "mask and another");
+    g->table.seq |= 1;
+    cr_expect_eq(put_line(g, 0, 1, 0x300, 1, 0x01), -1, "in the middle of a change");
+    g->table.seq++;
+    cr_expect_eq(put_line(g, 0, 1, 0x300, 1, 0x01), 0);
+    rig_free(g);
+}
+
+Test(io_publish, an_acknowledgement_by_another_range_hides_the_status)
+{
+    Rig *g = line_rig(0x05, 0x07);
+
+    cr_expect_eq(put_line(g, 0, 1, 0x308, 1, 0x05), 1);
+    cr_expect_eq(get(g, 0, 0x308, 1), 0);
+    cr_expect_eq(get(g, 0, 0x300, 1), -1);
+    cr_expect_eq(put_line(g, 0, 2, 0x300, 1, 0x01), -1);
+    cr_expect_eq(get(g, 1, 0x300, 1), 0x05);
+    rig_free(g);
+}
+
+Test(io_publish, more_acknowledgements_than_are_remembered_are_waited_for)
+{
+    Rig *g = line_rig(0x05, 0x07);
+
+    for (unsigned i = 1; i <= IO_ACKS; i++) {
+        cr_expect_eq(put_line(g, 0, i, 0x300, 1, 0x05), 1);
+    }
+    cr_expect_eq(put_line(g, 0, IO_ACKS + 1, 0x300, 1, 0x05), -1);
+    cr_expect_eq(put_line(g, 1, IO_ACKS + 1, 0x300, 1, 0x05), 1, "one has been consumed");
+    rig_free(g);
+}
+
 Test(io_publish, a_range_that_goes_is_no_longer_answered_for)
 {
     Rig *g = rig_new();
@@ -274,6 +433,7 @@ Test(io_publish, any_table_is_survived)
 
     for (unsigned n = 0; n < 3000; n++) {
         uint8_t *bytes = (uint8_t *)&g->table;
+        IoLineWrite w;
 
         for (unsigned i = 0; i < 200; i++) {
             seed = seed * 1664525u + 1013904223u;
@@ -287,9 +447,13 @@ Test(io_publish, any_table_is_survived)
             for (unsigned mmio = 0; mmio < 2; mmio++) {
                 io_reader_rule(&g->r, n, mmio, addr, 1 + n % 8, seed);
                 io_reader_posted(&g->r, n, n + 3, mmio, addr, 1 + n % 8, seed);
+                if (io_reader_line(&g->r, n, mmio, addr, 1 + n % 2, seed, &w)) {
+                    io_reader_line_posted(&g->r, n, n + 3, mmio, addr, 1 + n % 2, seed, &w);
+                }
             }
         }
         cr_assert_leq(g->r.stores, IO_STORES);
+        cr_assert_leq(g->r.acks, IO_ACKS);
     }
     g_free(g->range[0]);
     g_free(g->range[1]);
