@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ports.py [-r ROUNDS] [-n NICE] [-c CPU] - what an access to a port or a memory-mapped register costs code
+"""ports.py [-r ROUNDS] [-n NICE] [-c CPU] [-o ROW]... - what an access to a port or a memory-mapped register costs code
 at ring 0, beside QEMU's TCG: one guest of our own (bench/ports/), both machines run all the time and
-measure in turns.  Times are the guest's own.  -c: cpu= of ours (soft, interp, kvm)."""
+measure in turns.  Times are the guest's own.  -c: cpu= of ours (soft, interp, kvm).  -o: only rows with
+this in their name."""
 import argparse
 import os
 import re
@@ -13,12 +14,20 @@ import tempfile
 from machines import TOP, Guesthouse, Qemu, prefer
 
 
-def measure(serial):
+def rows(parts):
+    """The bytes that ask for the rows with one of these in their names."""
+    with open(os.path.join(TOP, 'bench/ports/guest.c')) as f:
+        names = re.findall(r'\{ "(\w+)", \w+, \w+ \}', f.read())
+    return [chr(32 + n) for n, name in enumerate(names) if any(p in name for p in parts)]
+
+
+def measure(serial, wanted):
     """Nanoseconds by the name of the access."""
     start = serial.seen
-    serial.type('r')
-    serial.wait('DONE', 120)
-    serial.wait('READY', 10)
+    for byte in wanted:
+        serial.type(byte)
+        serial.wait('DONE', 120)
+        serial.wait('READY', 10)
     return {m[1]: int(m[2]) / 100 for m in re.finditer(r'PORTS (\w+) (\d+)', serial.data[start:].decode())}
 
 
@@ -27,7 +36,9 @@ def main():
     parser.add_argument('-r', '--rounds', type=int, default=3)
     parser.add_argument('-n', '--nice', type=int)
     parser.add_argument('-c', '--cpu', default='soft')
+    parser.add_argument('-o', '--only', action='append')
     args = parser.parse_args()
+    wanted = rows(args.only) if args.only else ['r']
     with tempfile.TemporaryDirectory() as folder:
         iso = os.path.join(folder, 'ports.iso')
         subprocess.run([os.path.join(TOP, 'bench/ports/mkiso.sh'), iso], check=True)
@@ -42,7 +53,7 @@ def main():
                     prefer(machine.pids(), args.nice)
             for _ in range(args.rounds):
                 for machine in machines:
-                    for name, took in measure(machine.serial).items():
+                    for name, took in measure(machine.serial, wanted).items():
                         results[machine.name].setdefault(name, []).append(took)
         finally:
             for machine in machines:

@@ -27,7 +27,9 @@ static void on_kick(void *opaque, unsigned n)
 {
     Vcpu *v = vcpu_of(opaque, n);
 
-    if (v) {
+    if (v && pthread_equal(v->door.thread, pthread_self())) {
+        v->dom->ops->kick(v->ev, false);        /* it is awake */
+    } else if (v) {
         vcpu_kick(v);
     }
 }

@@ -448,6 +448,7 @@ static Block *build_scratch(Cpu *c, Fetch *f)
     }
     for (unsigned n = 0; n < b->count; n++)
         b->insn[n].aux &= insn_is_branch(&b->insn[n]) ? 0 : 0xff;
+    b->first = b->insn[0].fn;
     return b;
 }
 

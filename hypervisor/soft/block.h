@@ -36,7 +36,7 @@ struct Block {
     /* of the translator: */
     uint16_t heat;              /* runs left until it is translated */
     bool wants_host;            /* its code begins with the flags in the host */
-    void (*first)(Cpu *c, const Insn *i);   /* body of the first instruction */
+    void (*first)(Cpu *c, const Insn *i);   /* body of the first instruction; of every block */
     uint8_t *code_mem, *code_host;  /* entries with flags in Cpu.aflags, in the host; NULL: none */
     struct JitLink *links;      /* jumps that were linked to this block */
     Insn insn[];                /* count, then op_block_end */

@@ -322,6 +322,8 @@ uint32_t cpu_get_rflags(const Cpu *c);              /* all bits together */
 void cpu_set_rflags(Cpu *c, uint32_t value, uint32_t mask);
 /* After any change to CR0, CR4, EFER, CS, SS, DS, ES, CPL, VM, TF, AC, DR7. */
 void cpu_update_mode(Cpu *c);
+/* After a change of CS and CPL alone; what they were. */
+void cpu_update_code(Cpu *c, const Seg *cs, unsigned cpl);
 /* After a change of one segment other than CS, by an instruction; old is what it was. */
 void cpu_update_segment(Cpu *c, unsigned seg, const Seg *old);
 

@@ -104,6 +104,8 @@ static void enter_handler(Cpu *c, const Desc *gate, uint16_t selector, const Des
                           unsigned cpl, uint64_t ip)
 {
     uint32_t clear = RF_TF | RF_NT | RF_VM | RF_RF;
+    Seg before = c->seg[SEG_CS];
+    unsigned cpl_before = c->cpl;
 
     if (!(desc_type(gate) & 1))
         clear |= RF_IF;
@@ -111,7 +113,7 @@ static void enter_handler(Cpu *c, const Desc *gate, uint16_t selector, const Des
     c->cpl = (uint8_t)cpl;
     c->rip = ip;
     cpu_set_rflags(c, 0, clear);
-    cpu_update_mode(c);
+    cpu_update_code(c, &before, cpl_before);
 }
 
 static void deliver_task(Cpu *c, const Event *e, const Desc *gate)

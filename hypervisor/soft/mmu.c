@@ -828,9 +828,12 @@ void mem_written(Cpu *c, uint64_t gpa, unsigned len)
 /* --- descriptor tables and TSS --- */
 uint64_t sys_read(Cpu *c, const Insn *i, uint64_t linear, unsigned size)
 {
-    uint64_t v = 0;
+    uint64_t lin = c->efer & EFER_LMA ? linear : (uint32_t)linear, v = 0;
+    const TlbEntry *e = &c->tlbs[TLB_SUPER][tlb_index(lin)];
 
-    lin_access(c, i, c->efer & EFER_LMA ? linear : (uint32_t)linear, TLB_SUPER, false, &v, size);
+    if (likely(size == 8 && lin - e->rtag <= 4096 - 8))
+        return *(volatile u64a *)(uintptr_t)(lin + e->addend);
+    lin_access(c, i, lin, TLB_SUPER, false, &v, size);
     return v;
 }
 

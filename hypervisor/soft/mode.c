@@ -181,6 +181,14 @@ void cpu_update_mode(Cpu *c)
     jump_tag_update(c);
 }
 
+void cpu_update_code(Cpu *c, const Seg *cs, unsigned cpl)
+{
+    const Seg *now = &c->seg[SEG_CS];
+
+    if (now->base != cs->base || now->limit != cs->limit || now->attr != cs->attr || c->cpl != cpl)
+        cpu_update_mode(c);
+}
+
 void cpu_update_segment(Cpu *c, unsigned seg, const Seg *old)
 {
     const Seg *s = &c->seg[seg];

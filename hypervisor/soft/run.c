@@ -10,6 +10,7 @@
 #include "hypervisor/soft/assist.h"
 #include "hypervisor/soft/core.h"
 #include "hypervisor/soft/mmu.h"
+#include "hypervisor/soft/ops.h"
 
 _Noreturn void raise_err(Cpu *c, const Insn *i, int vector, uint32_t error)
 {
@@ -125,7 +126,7 @@ static enum Look take_interrupt(Cpu *c, unsigned pending, enum VcpuStop *stop)
     }
     if ((pending & IRQ_EXTINT) && (c->rflags & RF_IF) && !c->shadow) {
         vector = c->host->irq_ack(c->vcpu);
-        soft_request_look(c);
+        p->irq_wait = c->host->irq_pending(c->vcpu);
         if (vector < 0)
             return LOOK_AGAIN;
         c->exc_insn_len = 0;
@@ -142,7 +143,7 @@ static enum Look take_interrupt(Cpu *c, unsigned pending, enum VcpuStop *stop)
 static enum Look look(Cpu *c, enum VcpuStop *stop)
 {
     CpuPriv *p = cpu_priv(c);
-    uint32_t poll = __atomic_fetch_and(&c->poll, 0, __ATOMIC_SEQ_CST);
+    uint32_t poll = c->poll ? __atomic_fetch_and(&c->poll, 0, __ATOMIC_SEQ_CST) : 0;
     enum Look r;
 
     count(c, COUNT_LOOKS);
@@ -213,6 +214,33 @@ static bool step(Cpu *c)
     return true;
 }
 
+/* The shadow of STI or MOV SS alone makes it a step: the instruction is known from the block that begins with it,
+ * and there is nothing to look at before it. */
+static bool step_shadowed(Cpu *c)
+{
+    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+    uintptr_t floor = c->stack_floor;
+    const Block *b;
+
+    if ((c->mode & MODE_TF) || (c->rflags & RF_RF) || c->engine->debug_exec)
+        return step(c);
+    b = likely(jump_ok(c, e)) ? jump_block(e) : block_find(c);
+    c->shadow = 0;
+    c->block = b;
+    c->jit_insn[0] = b->insn[0];
+    c->jit_insn[0].fn = b->first;
+    if (insn_is_branch(&b->insn[0])) {
+        c->jit_insn[0].disp = 0;        /* a distance from there */
+        c->jit_insn[0].aux = 0;
+    }
+    c->jit_insn[1].fn = op_block_end;
+    c->jit_insn[1].off = b->insn[0].len;
+    c->stack_floor = UINTPTR_MAX;       /* on to no other block */
+    c->jit_insn[0].fn(c, c->jit_insn);
+    c->stack_floor = floor;
+    return true;
+}
+
 bool soft_quiet(const Cpu *c)
 {
     return !(c->poll | c->halted | (c->mode & MODE_TF) | (c->rflags & RF_RF)) &&
@@ -270,10 +298,10 @@ enum VcpuStop soft_step(EngineVcpu *c, unsigned count)
     volatile bool kept = false; /* with TF set, blocks go into the cache */
 
     cpu_priv(c)->debug_hit = (DebugHit){ 0 };
-    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
     guest_enter(c);
     if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
         cpu_exclusive_end(c);
+    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
     for (;;) {
         take_requests(c);
         if (cpu_priv(c)->trying && c->exc_vector == EXC_UD && c->exc_type == EVENT_EXCEPTION) {
@@ -360,10 +388,10 @@ SoftWatch soft_watch(EngineVcpu *c, unsigned count, uint32_t msr, uint16_t port)
     p->spotted = 0;
     p->watch_msr = msr;
     p->watch_port = port;
-    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
     guest_enter(c);
     if (sigsetjmp(c->unwind, 0) && p->exclusive)
         cpu_exclusive_end(c);
+    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
     while (result == SOFT_WATCH_MORE && left) {
         bool stop = __atomic_load_n(&c->poll, __ATOMIC_SEQ_CST) & POLL_STOP;
 
@@ -437,11 +465,11 @@ enum VcpuStop soft_run(EngineVcpu *c)
     if (unlikely(cpu_priv(c)->debug_step))
         return debug_one(c);
     debug_begin(c);
-    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
     guest_enter(c);
     soft_request_look(c);
     if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
         cpu_exclusive_end(c);
+    c->stack_floor = (uintptr_t)__builtin_frame_address(0) - STACK_ROOM;
     for (;;) {
         if (c->exc_vector >= 0 && c->exc_type == EVENT_EXCEPTION && urgent(c)) {
             result = VCPU_STOP_KICKED;
@@ -469,7 +497,7 @@ enum VcpuStop soft_run(EngineVcpu *c)
             if (l == LOOK_AGAIN)
                 continue;
             if (l == LOOK_STEP) {
-                if (!step(c)) {
+                if (!step_shadowed(c)) {
                     result = VCPU_STOP_TRIPLE_FAULT;
                     break;
                 }

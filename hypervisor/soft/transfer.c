@@ -557,7 +557,7 @@ static void iret_prot(Cpu *c, const Insn *i)
     uint16_t selector;
     Stack s;
     Desc d;
-    Seg ss;
+    Seg ss, before = c->seg[SEG_CS];
 
     stack_current(&s, c, i);
     ip = stack_pop(&s, size);
@@ -595,7 +595,10 @@ static void iret_prot(Cpu *c, const Insn *i)
     }
     seg_fill(&c->seg[SEG_CS], selector, &d);
     cpu_set_rflags(c, (uint32_t)flags, mask);
-    cpu_update_mode(c);
+    if (pops_ss)
+        cpu_update_mode(c);
+    else
+        cpu_update_code(c, &before, c->cpl);
     c->rip = ip;
 }
 

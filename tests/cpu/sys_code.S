@@ -473,6 +473,25 @@ snippet c64_jmp_abs, 64
     jmp rax
 end c64_jmp_abs
 
+snippet c_sti_loop, 32          /* each OUT makes two interrupts pending; ESI, EDI: what they found */
+    mov ecx, 40
+1:  out 0x80, al
+    sti
+    nop
+    jmp 3f                      /* at 9 */
+3:  inc eax
+    cli
+    loop 1b
+    hlt
+    .org c_sti_loop + 64
+    lea edx, [ebx + 9]
+    cmp [esp], edx              /* behind the NOP each time */
+    jne 4f
+    inc esi
+4:  inc edi
+    iret
+end c_sti_loop
+
 snippet c64_xsetbv, 64
     xsetbv
     xgetbv

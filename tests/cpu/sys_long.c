@@ -466,6 +466,22 @@ Test(sys_long, xsetbv_checks_its_bits)
     eq_hex(g->s.xcr0, 3);
 }
 
+/* int 80h from ring 3; the handler, in a page as flat as the caller's, loads from the supervisor's page. */
+Test(sys_long, a_gates_handler_may_read_what_is_the_supervisors)
+{
+    static const uint8_t user[] = { 0xcd, 0x80 }, handler[] = { 0x48, 0x8b, 0x03, 0xf4 };
+
+    guest_code(g, CODE, user, sizeof user);
+    guest_code(g, CODE_B, handler, sizeof handler);
+    idt_gate(g, 0x80, K64, CODE_B, 14, 3, 0);
+    ram_put(g, 0x83000, 8, 77);
+    page_flags(g, 0x83000, 3);
+    guest_user(g);
+    R(RBX) = 0x83000;
+    run_to(g, CODE_B + 3);
+    eq_hex(R(RAX), 77);
+}
+
 Test(sys_long, smap_and_its_override)
 {
     LOAD(g, c64_stac);

@@ -490,6 +490,40 @@ Test(sys_prot, external_interrupt_goes_to_its_vector)
     eq_hex(ram32(g, R(RSP)), CODE);
 }
 
+/* The first OUT's interrupts come when the code behind STI was never run, the last when it is translated. */
+static unsigned sti_left;
+
+static void two_interrupts(Guest *guest, uint16_t port)
+{
+    (void)port;
+    guest->irq = IRQ_EXTINT;
+    sti_left = 2;
+    engine_soft.kick(guest->cpu, false);
+}
+
+static int ack_one(Vcpu *v)
+{
+    Guest *guest = (Guest *)v;
+
+    if (!--sti_left)
+        guest->irq &= ~(unsigned)IRQ_EXTINT;
+    return (int)guest->irq_vector;
+}
+
+Test(sys_prot, interrupts_pending_at_sti_come_one_by_one_behind_the_next_instruction)
+{
+    LOAD(g, c_sti_loop);
+    g->host.irq_ack = ack_one;
+    g->on_out = two_interrupts;
+    g->irq_vector = 0x41;
+    idt_gate(g, 0x41, K32, CODE + 64, 14, 0, 0);
+    g->s.gpr[3] = CODE;
+    run_to(g, CODE + 15);
+    eq_hex(g->s.gpr[0] & 0xff, 40);
+    eq_hex(g->s.gpr[6], 80);
+    eq_hex(g->s.gpr[7], 80);
+}
+
 Test(sys_prot, sti_shadows_one_instruction)
 {
     LOAD(g, c_sti);

@@ -565,9 +565,9 @@ void jit_set_warm(Engine *e, unsigned runs)
 void jit_block_new(Cpu *c, Block *b)
 {
     b->heat = (uint16_t)c->engine->warm;
+    b->first = b->insn[0].fn;
     if (!c->jit || (b->mode & (MODE_TF | MODE_AM | MODE_WATCH)) ||
         b->insn[0].fn == op_debug_stop)
         return;
-    b->first = b->insn[0].fn;
     b->insn[0].fn = op_warming;
 }
