@@ -479,7 +479,7 @@ static void uart_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
         break;
     case SCR:
         u->scr = value;
-        break;
+        return;                 /* no interrupt is told of again */
     }
     uart_update_irq(u);
 }

@@ -394,3 +394,26 @@ Test(uart, odd_packets_are_ignored)
     cr_assert_eq(fake_in8(l.f, COM1), 'o');
     line_free(&l);
 }
+
+static void count_line(void *opaque, unsigned n, bool level)
+{
+    (void)n;
+    (void)level;
+    ++*(unsigned *)opaque;
+}
+
+/* Each time is a message to the other process. */
+Test(uart, the_scratch_register_says_nothing_of_the_interrupt)
+{
+    Line l = line_new();
+    unsigned told = 0;
+
+    irq_init(&l.f->m.isa_irq[4], count_line, &told, 4);
+    fake_out8(l.f, COM1 + 7, 0x5a);
+    cr_expect_eq(told, 0);
+    cr_expect_eq(fake_in8(l.f, COM1 + 7), 0x5a);
+    fake_out8(l.f, COM1 + 1, 2);
+    cr_expect_gt(told, 0);
+    close(l.far);
+    fake_machine_free(l.f);
+}
