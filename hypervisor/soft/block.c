@@ -54,7 +54,7 @@ void op_block_end(Cpu *c, const Insn *i)
 
 void jump_unlinked(Cpu *c, const Insn *i)
 {
-    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+    const JumpEntry *e = jump_entry(c, c->rip);
 
     if (!chain_ok(c) || !jump_ok(c, e) || *c->code_ring_prod != *c->code_ring_seen)
         return;
@@ -561,7 +561,7 @@ static bool second_page_same(Cpu *c, const Block *b, uint64_t linear)
 /* Why the jump cache couldn't tell. */
 static void lookup_count(Cpu *c)
 {
-    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+    const JumpEntry *e = jump_entry(c, c->rip);
 
     count(c, e->rip != c->rip || e->tag == JUMP_TAG_NONE ? COUNT_LOOKUPS_NEW
              : e->tag != c->jump_tag ? COUNT_LOOKUPS_MODE
@@ -622,7 +622,9 @@ Block *block_find(Cpu *c)
             return block_find(c);
         code_page_note(c, next, p.gpa, is_global(&p));
     }
-    j = &k->jumps[jump_hash(c->rip)];
+    j = jump_entry(c, c->rip);
+    if (j->rip != c->rip && j->tag != JUMP_TAG_NONE)
+        c->jumps[jump_hash(c->rip) ^ 1] = *j;
     j->rip = c->rip;
     j->tag = c->jump_tag;
     j->epoch = b->code_mem ? c->code_epoch : 0;

@@ -98,6 +98,14 @@ static inline unsigned jump_hash(uint64_t rip)
     return (uint32_t)rip * JUMP_FACTOR >> JUMP_SHIFT & (JUMP_SIZE - 1);
 }
 
+/* An entry has two places, jump_hash()'s and the one beside it, where the entry goes that had to make room. */
+static inline JumpEntry *jump_entry(const Cpu *c, uint64_t rip)
+{
+    JumpEntry *e = &c->jumps[jump_hash(rip)], *second = &c->jumps[jump_hash(rip) ^ 1];
+
+    return e->rip != rip && second->rip == rip ? second : e;
+}
+
 static inline Block *jump_block(const JumpEntry *e) { return (Block *)(uintptr_t)e->block; }
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -145,7 +153,7 @@ static inline bool jump_ok(const Cpu *c, const JumpEntry *e)
 /* c->rip is set: goes on there if that is quick, else back to the run loop. */
 static inline void jump_cached(Cpu *c)
 {
-    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+    const JumpEntry *e = jump_entry(c, c->rip);
 
     if (likely(jump_ok(c, e) && chain_ok(c) && *c->code_ring_prod == *c->code_ring_seen))
         return block_enter(c, jump_block(e));

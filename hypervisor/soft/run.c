@@ -251,7 +251,7 @@ bool soft_quiet(const Cpu *c)
 static void run_blocks(Cpu *c)
 {
     do {
-        const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+        const JumpEntry *e = jump_entry(c, c->rip);
         const Block *b = likely(jump_ok(c, e)) ? jump_block(e) : block_find(c);
 
         if (unlikely(b->insn[0].fn == op_debug_stop)) {

@@ -528,6 +528,38 @@ Test(core, code_moves_while_another_page_is_in_its_place)
     eq_hex(R(RDX), 700);
 }
 
+static uint64_t counted(const char *name)
+{
+    EngineCounter counters[ENGINE_COUNTERS];
+    unsigned n = engine_soft.counters(g->cpu, counters);
+
+    for (unsigned k = 0; k < n; k++) {
+        if (!strcmp(counters[k].name, name)) {
+            return counters[k].value;
+        }
+    }
+    return UINT64_MAX;
+}
+
+/* RBX and RBP are 2 MiB apart, which jump_hash() doesn't tell. */
+static void prepare_calls_of_one_hash(void)
+{
+    prepare_code_moves();
+    ram_put(g, PD_AT + 8, 8, PT_AT | PTE);
+    R(RDI) = R(8) = DATA | PTE;
+    R(RBX) = DATA;
+    R(RBP) = 0x200000 + DATA;
+}
+
+Test(core, two_places_called_in_turn_are_both_remembered)
+{
+    extern const uint8_t k_code_moves[], k_code_moves_end[];
+
+    both_ways(k_code_moves, k_code_moves_end - k_code_moves, prepare_calls_of_one_hash, -1);
+    eq_hex(R(RDX), 100);
+    cr_expect_lt(counted("jumps looked up: another place, or for the first time"), 30);
+}
+
 static void prepare_landing_moves(void)
 {
     static const uint8_t CALL[] = { 0x41, 0xff, 0xd5, 0xb8, 0, 0, 0, 0, 0xc3 };

@@ -284,7 +284,7 @@ static void op_body_done(Cpu *c, const Insn *i)
 /* Where to go at Cpu.rip when the registers are in Cpu: code, if nobody needs to look first. */
 static uintptr_t next_code(Cpu *c)
 {
-    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+    const JumpEntry *e = jump_entry(c, c->rip);
 
     if (!soft_quiet(c) || !jump_ok(c, e) || e->code == (uintptr_t)c->jit_leave)
         return (uintptr_t)c->jit_left;
@@ -483,7 +483,7 @@ static void link_to(JitLink *l, Block *b)
 
 void jit_block_killed(Cpu *c, Block *b)
 {
-    JumpEntry *e = &c->jumps[jump_hash(b->rip)];
+    unsigned place = jump_hash(b->rip);
 
     for (JitLink *l = b->links; l; l = l->next) {
         l->target = NULL;
@@ -491,8 +491,9 @@ void jit_block_killed(Cpu *c, Block *b)
         e_patch(l->site, l->stub);
     }
     b->links = NULL;
-    if (jump_block(e) == b)
-        e->tag = JUMP_TAG_NONE;
+    for (unsigned n = 0; n < 2; n++)
+        if (jump_block(&c->jumps[place ^ n]) == b)
+            c->jumps[place ^ n].tag = JUMP_TAG_NONE;
 }
 
 /* --- running --- */
@@ -514,7 +515,7 @@ static void op_translated(Cpu *c, const Insn *i)
     l = c->jit_link;
     if (!l)
         return;
-    e = &c->jumps[jump_hash(c->rip)];
+    e = jump_entry(c, c->rip);
     if (jump_ok(c, e) && jump_block(e)->code_mem && !(c->poll & POLL_STEP) &&
         (l->tag == JUMP_TAG_NONE || l->tag == c->jump_tag))
         link_to(l, jump_block(e));
@@ -546,7 +547,7 @@ static void op_warming(Cpu *c, const Insn *i)
     }
     count(c, COUNT_BLOCKS_TRANSLATED);
     ((Insn *)(uintptr_t)i)->fn = op_translated;
-    e = &c->jumps[jump_hash(b->rip)];
+    e = jump_entry(c, b->rip);
     if (jump_block(e) == b)
         e->code = (uint32_t)(uintptr_t)jit_code(c, b);
     return op_translated(c, i);

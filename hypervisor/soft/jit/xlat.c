@@ -77,9 +77,7 @@ static void check_seen(Xlat *x, Operand seen, JitLink *l)
 {
     e_load(&x->e, SCRATCH_A, seen);
     e_op(&x->e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&x->c->jump_tag));
-    x->looks[x->look_count].site = e_jcc(&x->e, CC_NE);
-    x->looks[x->look_count].resume = x->e.p;
-    x->looks[x->look_count++].link = l;
+    x->looks[x->look_count++] = (Again){ .site = e_jcc(&x->e, CC_NE), .resume = x->e.p, .link = l };
 }
 
 /* Unconditional from here; x->flags is what they are here.  next: of a call.  Calls are polled as
@@ -181,13 +179,15 @@ static void find_jump(Xlat *x)
     Emit *e = &x->e;
     Cpu *c = x->c;
     JumpEntry *jumps = c->jumps;
+    Again *look;
 
     _Static_assert(sizeof(JumpEntry) == 1 << JUMP_SHIFT, "the hash is a distance in bytes");
     e_op(e, 4, 0, 0, 0x69, SCRATCH_B, opd_reg(SCRATCH_A));      /* imul r11d, r10d, factor */
     e32(e, JUMP_FACTOR);
     e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), (int32_t)((JUMP_SIZE - 1) << JUMP_SHIFT));
     e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->rip));
-    e_patch(e_jcc(e, CC_NE), x->j->leave_to);
+    look = &x->looks[x->look_count++];
+    *look = (Again){ .site = e_jcc(e, CC_NE), .resume = e->p, .second = true };
     check_seen(x, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag), NULL);
     e_alu_imm(e, 4, 7, opd_abs((const void *)&c->poll), 0);
     e_patch(e_jcc(e, CC_NE), x->j->leave_to_entry);
@@ -204,6 +204,11 @@ void jumps_thunks(Emit *e, Cpu *c, Jit *j)
     j->leave_to_entry = e->p;
     e_load(e, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->rip));
     e_jmp_to(e, j->leave_to);
+
+    j->jump_second = e->p;
+    e_alu_imm(e, 4, 6, opd_reg(SCRATCH_B), 1 << JUMP_SHIFT);
+    e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->rip));
+    e8(e, 0xc3);
 
     j->jump_again = e->p;
     e_push(e, RAX);
@@ -352,6 +357,9 @@ static void emit_looks(Xlat *x)
             e_imm(e, SCRATCH_B, (uintptr_t)l);
             e_call_to(e, x->j->landing_again);
             x->polls[x->poll_count++] = (Poll){ e_jcc(e, CC_NE), l };
+        } else if (x->looks[k].second) {
+            e_call_to(e, x->j->jump_second);
+            e_patch(e_jcc(e, CC_NE), x->j->leave_to);
         } else {
             e_call_to(e, x->j->jump_again);
             e_patch(e_jcc(e, CC_NE), x->j->leave_to_entry);

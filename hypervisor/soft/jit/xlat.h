@@ -68,6 +68,7 @@ struct Jit {
     uint8_t *frames_drop;       /* called: all return frames but the lowest go; R10 is lost */
     uint8_t *leave_to;          /* jumped to: Cpu.rip gets R10, and leave */
     uint8_t *leave_to_entry;    /* jumped to: the same with the RIP of the jump cache's entry at R11 */
+    uint8_t *jump_second;       /* called: R10 a RIP; R11 becomes its entry's other place; ZF: it is there */
     uint8_t *jump_again;        /* called: R11 a jump cache entry; ZF: it is good, and is noted as seen */
     uint8_t *landing_again;     /* called: R11d JitLink; as jump_again */
 };
@@ -120,7 +121,11 @@ typedef struct Loop {
 typedef struct Poll { uint8_t *site; JitLink *link; } Poll;
 
 /* Behind the block: looks again at a landing, or with NULL at a jump cache entry. */
-typedef struct Again { uint8_t *site, *resume; JitLink *link; } Again;
+typedef struct Again {
+    uint8_t *site, *resume;
+    JitLink *link;
+    bool second;                /* at the entry's other place, first */
+} Again;
 
 /* A way out, as long as its block is translated. */
 typedef struct Edge {
