@@ -426,8 +426,8 @@ static void block_key(Cpu *c, Block *b, uint64_t gpa)
     b->rip = c->rip;
     b->cs_base = (c->mode & MODE_SIZE_MASK) == MODE_64 ? 0 : c->seg[SEG_CS].base;
     b->cs_limit = (c->mode & MODE_SIZE_MASK) == MODE_64 ? ~0u : c->seg[SEG_CS].limit;
-    b->page_key = code_page_key(block_linear(b, b->rip), gpa);
     b->mode = c->mode & BLOCK_MODES;
+    b->page_key = code_page_key(block_linear(b, b->rip), gpa);
     b->valid = 1;
     b->page_next = b->page_next2 = b->hash_next = NULL;
     b->links = NULL;

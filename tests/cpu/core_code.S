@@ -272,6 +272,20 @@ snippet k_code_moves, 64        /* calls RBX and RBP in turn; the entry at RSI b
     hlt
 end k_code_moves
 
+snippet k_calls_rewritten, 64   /* calls RBX and RBP in turn; the byte at RSI becomes 2 */
+    mov ecx, 100
+1:  call rbx
+    add rdx, rax
+    call rbp
+    add rdx, rax
+    cmp ecx, 61
+    jne 2f
+    mov byte ptr [rsi], 2
+2:  dec ecx
+    jnz 1b
+    hlt
+end k_calls_rewritten
+
 snippet k_landing_moves, 64     /* calls RBP, which calls back: sometimes the entry at RSI changes */
     mov ecx, 100
     lea r13, [rip + 4f]

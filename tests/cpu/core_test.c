@@ -560,6 +560,42 @@ Test(core, two_places_called_in_turn_are_both_remembered)
     cr_expect_lt(counted("jumps looked up: another place, or for the first time"), 30);
 }
 
+static void prepare_calls_rewritten(void)
+{
+    prepare_calls_of_one_hash();
+    R(RSI) = DATA + 1;
+}
+
+Test(core, two_places_of_one_hash_are_rewritten)
+{
+    extern const uint8_t k_calls_rewritten[], k_calls_rewritten_end[];
+
+    both_ways(k_calls_rewritten, k_calls_rewritten_end - k_calls_rewritten, prepare_calls_rewritten, -1);
+    eq_hex(R(RDX), 40 * 2 * 1 + 60 * 2 * 2);
+}
+
+/* POP FS ends a block and is done in C. */
+static void prepare_calls_of_high_code(void)
+{
+    static const uint8_t POP_FS[] = { 0xb8, 1, 0, 0, 0, 0x0f, 0xa0, 0x0f, 0xa1, 0xc3 };
+    const uint64_t high = 0xffffff8000000000;
+
+    prepare_code_moves();
+    ram_put(g, PML4_AT + 511 * 8, 8, PDPT_AT | PTE);
+    guest_code(g, DATA, POP_FS, sizeof POP_FS);
+    R(RDI) = R(8) = DATA | PTE;
+    R(RBX) = R(RBP) = high + DATA;
+}
+
+Test(core, code_at_the_top_of_the_address_space_is_remembered)
+{
+    extern const uint8_t k_code_moves[], k_code_moves_end[];
+
+    both_ways(k_code_moves, k_code_moves_end - k_code_moves, prepare_calls_of_high_code, -1);
+    eq_hex(R(RDX), 100);
+    cr_expect_lt(counted("jumps looked up: the mapping may have changed"), 20);
+}
+
 static void prepare_landing_moves(void)
 {
     static const uint8_t CALL[] = { 0x41, 0xff, 0xd5, 0xb8, 0, 0, 0, 0, 0xc3 };
