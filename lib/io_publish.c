@@ -252,7 +252,7 @@ static bool is_status(const DmRange *d, unsigned cell)
 static bool unacknowledged(const IoReader *r, uint64_t consumed, unsigned i, unsigned cell, uint8_t *value)
 {
     const DmRange *d = &r->table->range[i];
-    unsigned shift = 8 * (cell - load8(&d->line.status));
+    unsigned shift = 8 * (cell - load8(&d->line.status)) & 8;   /* the device model's word: read again */
     uint32_t last, at[DM_LINE_BITS];
 
     if (r->acks == 0) {

@@ -627,8 +627,9 @@ Block *block_find(Cpu *c)
         c->jumps[jump_hash(c->rip) ^ 1] = *j;
     j->rip = c->rip;
     j->tag = c->jump_tag;
-    j->epoch = b->code_mem ? c->code_epoch : 0;
     j->slot = (uint32_t)(uintptr_t)code_page_slot(c, !!(mode & MODE_USER), f.linear);
+    j->epoch = b->code_mem && *code_page_slot(c, !!(mode & MODE_USER), f.linear) == b->page_key
+                   ? c->code_epoch : 0;
     j->block = (uint32_t)(uintptr_t)b;
     j->code = (uint32_t)(uintptr_t)(b->code_mem ? jit_code(c, b) : c->jit_leave);
     return b;

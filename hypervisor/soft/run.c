@@ -218,7 +218,7 @@ static bool step(Cpu *c)
  * and there is nothing to look at before it. */
 static bool step_shadowed(Cpu *c)
 {
-    const JumpEntry *e = &c->jumps[jump_hash(c->rip)];
+    const JumpEntry *e = jump_entry(c, c->rip);
     uintptr_t floor = c->stack_floor;
     const Block *b;
 

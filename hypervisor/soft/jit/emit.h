@@ -191,7 +191,6 @@ static inline void e_alu_imm(Emit *e, unsigned size, unsigned digit, Operand o, 
         e32(e, (uint32_t)v);
 }
 
-/* A jump whose distance is filled in later: returns where it is. */
 static inline void e_imm_of(Emit *e, unsigned size, uint64_t v)
 {
     if (size == 1)
@@ -201,6 +200,7 @@ static inline void e_imm_of(Emit *e, unsigned size, uint64_t v)
     else if (size == 4)
         e32(e, (uint32_t)v);
 }
+/* A jump whose distance is filled in later: returns where it is. */
 static inline uint8_t *e_jcc(Emit *e, unsigned cond)
 {
     e8(e, 0x0f);

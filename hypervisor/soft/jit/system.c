@@ -231,7 +231,7 @@ static bool emit_cpuid(Xlat *x, const Insn *i)
 {
     if (!emit_light(x, i, light_cpuid))
         return false;
-    edge_jmp(x, next_rip(x, i));
+    edge_jmp_polled(x, next_rip(x, i));
     return true;
 }
 

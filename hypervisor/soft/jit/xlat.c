@@ -80,13 +80,13 @@ static void check_seen(Xlat *x, Operand seen, JitLink *l)
     x->looks[x->look_count++] = (Again){ .site = e_jcc(&x->e, CC_NE), .resume = x->e.p, .link = l };
 }
 
-/* Unconditional from here; x->flags is what they are here.  next: of a call.  Calls are polled as
- * branches backward are: a tree of them may take for ever without one of these. */
+/* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings are polled as
+ * branches backward are: a tree of calls may take for ever without one of these, and the callee may have met
+ * a device that changed the caller's code. */
 static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
 {
     bool guarded = kind != EDGE_LANDING && !same_page(x, rip);
-    bool back = kind == EDGE_CALL || kind == EDGE_POLLED ||
-                (kind == EDGE_JUMP && rip <= x->b->rip + x->b->insn[x->n].off);
+    bool back = kind == EDGE_LANDING || kind == EDGE_POLLED || rip <= x->b->rip + x->b->insn[x->n].off;
     Emit *e = &x->e;
     JitLink *l;
 
