@@ -126,6 +126,18 @@ snippet dev_store_made_readable, 64     /* RSI: the page's entry */
     hlt
 end dev_store_made_readable
 
+snippet dev_called, 64          /* the byte of the constant becomes 2 while the device is read */
+    mov ecx, 40
+1:  call 4f
+    mov edx, 1
+    add r12, rdx
+    dec ecx
+    jnz 1b
+    hlt
+4:  mov eax, [rbx]
+    ret
+end dev_called
+
 snippet dev_load, 64
 1:  mov eax, [rbx + 0x10]
     inc ecx

@@ -20,6 +20,8 @@ typedef struct Dev {
     Entry log[ENTRIES];
     unsigned count, at_once, asked, refuse;     /* each so manieth time it is not done at once; 0: never */
     unsigned irq_at;            /* at this access the interrupt comes; 0: none */
+    unsigned code_at;           /* and at this one the byte at code_gpa becomes 2, and is posted */
+    uint64_t code_gpa;
 } Dev;
 
 static Dev *dev_of(Vcpu *v) { return ((Guest *)v)->context; }
@@ -31,6 +33,10 @@ static void note(Vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bool writ
 
     if (d->count < ENTRIES)
         d->log[d->count] = (Entry){ gpa, value, size, write };
+    if (d->count + 1 == d->code_at) {
+        g->ram[d->code_gpa] = 2;
+        g->ring_prod++;
+    }
     if (++d->count == d->irq_at) {
         g->irq = IRQ_EXTINT;
         engine_soft.kick(g->cpu, false);
@@ -259,6 +265,32 @@ Test(device, a_debuggers_watchpoint_sees_the_access)
     eq_hex(g->s.gpr[7], 4);
     cr_expect_eq(d.count, 27);
     guest_free(g);
+}
+
+static void drain_posted_code(Vcpu *v)
+{
+    Guest *g = (Guest *)v;
+
+    engine_soft.code_written(g->engine, dev_of(v)->code_gpa, 1);
+    g->ring_seen = g->ring_prod;
+}
+
+Test(device, a_return_from_a_look_at_the_device_finds_what_it_wrote)
+{
+    extern const uint8_t dev_called[], dev_called_end[];
+
+    for (unsigned way = 0; way < 2; way++) {
+        Dev d = { .code_at = 20, .code_gpa = CODE + 11 };
+        Guest *g = device_guest(&d, true, way ? TRANSLATED : INTERPRETED);
+
+        g->host.drain_code_ring = drain_posted_code;
+        g->s.gpr[12] = 0;
+        guest_code(g, CODE, dev_called, dev_called_end - dev_called);
+        cr_assert_eq(g->ram[d.code_gpa], 1);
+        run_done(g);
+        eq_hex(g->s.gpr[12], 19 * 1 + 21 * 2);
+        guest_free(g);
+    }
 }
 
 /* An interrupt that an access raises comes before the block's next turn. */

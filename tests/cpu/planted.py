@@ -125,6 +125,8 @@ FAULTS = [
     ('the page of high code is never found to be the same', 'block.c',
      'b->page_key = code_page_key(block_linear(b, b->rip), gpa);',
      'b->page_key = code_page_key((uint32_t)block_linear(b, b->rip), gpa);', 'core/*'),
+    ('landings don\'t look whether anybody wants them', 'jit/xlat.c',
+     'bool back = kind == EDGE_LANDING || kind == EDGE_POLLED', 'bool back = kind == EDGE_POLLED', 'device/*'),
     ('a jump cache entry has one place', 'block.c',
      '        c->jumps[jump_hash(c->rip) ^ 1] = *j;', '        (void)j;', 'core/*'),
     ('killed code stays at an entry\'s second place', 'jit/cache.c',
