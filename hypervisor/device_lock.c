@@ -49,17 +49,23 @@ static void await_nobody(const DeviceDoor *door)
     }
 }
 
+/* Nobody comes in any more; somebody may be inside still. */
+static void shut(DeviceDoor *door)
+{
+    if (door->open) {
+        __atomic_store_n(&door->open, 0, __ATOMIC_SEQ_CST);
+        barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        door->turns = 0;
+    }
+}
+
 void device_lock_close(DeviceLock *l)
 {
     DeviceDoor *door = l->door;
 
-    l->door = NULL;
-    if (!door->open) {
-        return;
-    }
-    __atomic_store_n(&door->open, 0, __ATOMIC_SEQ_CST);
-    barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    shut(door);
     await_nobody(door);
+    l->door = NULL;
 }
 
 void device_lock_forget(DeviceLock *l, const DeviceDoor *door)
@@ -83,7 +89,11 @@ bool device_lock_try_mutex(DeviceLock *l, DeviceDoor *door)
         return true;
     }
     if (l->door) {
-        device_lock_close(l);
+        shut(l->door);
+        if (__atomic_load_n(&l->door->inside, __ATOMIC_ACQUIRE)) {      /* l->door tells the next one */
+            pthread_mutex_unlock(&l->mutex);
+            return false;
+        }
     }
     l->door = door;
     door->turns = 0;

@@ -5,8 +5,8 @@
  * A vCPU that was the only one to take the mutex many times over gets its door opened: from then on it goes in
  * and out by writing a word of its own, without atomic operations.  Whoever else wants the lock takes
  * the mutex, closes the door, makes every processor that runs this process see that (membarrier(2), which
- * costs some 16 us where the vCPU runs, else nothing), and waits until nobody is inside.  So the door opens
- * again only after as many turns as that is worth.
+ * costs some 16 us where the vCPU runs, else nothing), and waits until nobody is inside; who only tries goes
+ * without the lock if somebody is.  So the door opens again only after as many turns as that is worth.
  */
 #ifndef GH_HV_DEVICE_LOCK_H
 #define GH_HV_DEVICE_LOCK_H
@@ -26,7 +26,8 @@ typedef struct DeviceDoor {     /* one a vCPU */
 
 typedef struct DeviceLock {
     pthread_mutex_t mutex;
-    DeviceDoor *door;           /* of whoever took the mutex last, open or not; NULL: some other thread did; mutex */
+    DeviceDoor *door;           /* of whoever took the mutex last, open or not, or is inside still; NULL: some
+                                   other thread did; mutex */
     bool doors;                 /* the host's kernel has membarrier() */
 } DeviceLock;
 

@@ -147,7 +147,21 @@ Test(device_lock, a_door_opens_after_many_turns_and_is_closed_by_others)
         device_leave(&l, &a);
     }
     cr_expect_not(a.open, "counted from the beginning");
-    device_lock_forget(&l, &a);
+    for (unsigned n = 0; n <= DOOR_TURNS; n++) {
+        device_try(&l, &a);
+        device_leave(&l, &a);
+    }
+    cr_assert(device_try(&l, &a));
+    cr_assert(a.inside);
+    cr_expect_not(device_try(&l, &b), "it doesn't wait for who is inside");
+    cr_expect_not(a.open);
+    device_leave(&l, &a);
+    cr_assert(device_try(&l, &a));
+    device_leave(&l, &a);
+    cr_expect_not(a.open, "not at once again");
+    cr_assert(device_try(&l, &b));
+    device_leave(&l, &b);
+    device_lock_forget(&l, &b);
     cr_expect_null(l.door);
     device_lock_destroy(&l);
 }
