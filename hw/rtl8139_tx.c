@@ -75,15 +75,10 @@ static uint16_t pseudo_sum(const uint8_t *f, const Layers *l)
 }
 
 /* ones' complement, as inet_sum() gives it */
-static void put_sum(uint8_t *p, uint16_t sum)
-{
-    memcpy(p, &sum, sizeof sum);
-}
-
 static void ip_checksum(uint8_t *f, const Layers *l)
 {
     put16(f + l->ip + 10, 0);
-    put_sum(f + l->ip + 10, ~inet_sum(f + l->ip, l->ip_len, 0));
+    inet_put(f + l->ip + 10, ~inet_sum(f + l->ip, l->ip_len, 0));
 }
 
 static void l4_checksum(uint8_t *f, const Layers *l)
@@ -96,7 +91,7 @@ static void l4_checksum(uint8_t *f, const Layers *l)
     }
     put16(f + l->l4 + at, 0);
     sum = ~inet_sum(f + l->l4, l->l4_len, pseudo_sum(f, l));
-    put_sum(f + l->l4 + at, l->protocol == PROTO_UDP && sum == 0 ? 0xffff : sum);
+    inet_put(f + l->l4 + at, l->protocol == PROTO_UDP && sum == 0 ? 0xffff : sum);
 }
 
 uint32_t rtl8139_rx_checksum(const uint8_t *frame, uint32_t len)
@@ -207,7 +202,7 @@ static void send_large(Rtl8139 *s, uint8_t *f, uint32_t len, uint32_t mss)
     o.header = l.l4 + tcp_len;
     o.segment = l.l4_len - tcp_len > mss ? mss : 0;
     ip_checksum(f, &l);
-    put_sum(f + l.l4 + TCP_CHECKSUM, pseudo_sum(f, &l));
+    inet_put(f + l.l4 + TCP_CHECKSUM, pseudo_sum(f, &l));
     send_offload(s, f, l.l4 + l.l4_len, &o);
 }
 

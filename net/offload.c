@@ -36,13 +36,6 @@ static void put32(uint8_t *p, uint32_t v)
     put16(p + 2, v);
 }
 
-static void put_sum(uint8_t *p, uint32_t sum)
-{
-    uint16_t v = ~sum;
-
-    memcpy(p, &v, 2);
-}
-
 /* Where the IP header begins; 0: the frame is neither IPv4 nor IPv6. */
 static size_t find_ip(const uint8_t *frame, size_t len, bool ipv6)
 {
@@ -81,7 +74,7 @@ static void finish_checksum(const NetOffload *o, uint8_t *frame, size_t len)
     uint8_t *field = frame + o->checksum_start + o->checksum_offset;
     uint32_t sum = inet_sum(frame + o->checksum_start, len - o->checksum_start, 0);
 
-    put_sum(field, sum);
+    inet_put(field, ~sum);
     if (o->checksum_offset == 6 && field[0] == 0 && field[1] == 0) {
         field[0] = field[1] = 0xff;     /* UDP: zero would mean that there is none */
     }
@@ -104,7 +97,7 @@ static void set_ip_length(uint8_t *ip, const NetOffload *o, size_t from_ip, unsi
     put16(ip + 2, from_ip);
     put16(ip + 4, id + index);
     put16(ip + 10, 0);
-    put_sum(ip + 10, inet_sum(ip, MIN((ip[0] & 15) * 4u, from_ip), 0));
+    inet_put(ip + 10, ~inet_sum(ip, MIN((ip[0] & 15) * 4u, from_ip), 0));
 }
 
 static void cut(const NetOffload *o, const uint8_t *frame, size_t len, NetEmit emit, void *opaque)
@@ -127,7 +120,7 @@ static void cut(const NetOffload *o, const uint8_t *frame, size_t len, NetEmit e
         out[tcp + 13] = flags & ~((last ? 0 : TCP_FIN | TCP_PSH) | (first ? 0 : TCP_CWR));
         put16(out + tcp + TCP_CHECKSUM, 0);
         sum = pseudo_sum(out + ip, o->ipv6, o->header - tcp + part);
-        put_sum(out + tcp + TCP_CHECKSUM, inet_sum(out + tcp, o->header - tcp + part, sum));
+        inet_put(out + tcp + TCP_CHECKSUM, ~inet_sum(out + tcp, o->header - tcp + part, sum));
         emit(opaque, out, o->header + part);
     }
 }
