@@ -255,6 +255,8 @@ static bool unacknowledged(const IoReader *r, uint64_t consumed, unsigned i, uns
     unsigned shift = 8 * (cell - load8(&d->line.status)) & 8;   /* the device model's word: read again */
     uint32_t last, at[DM_LINE_BITS];
 
+    _Static_assert(DM_LINE_BITS == IO_LINE_BITS, "a bit of the card is one of the table");
+
     if (r->acks == 0) {
         return true;
     }

@@ -166,41 +166,30 @@ static void go_to_rax(Emit *e, Cpu *c, uint8_t *at)
 }
 
 /* What a function of light.c wants in Cpu, and what any C function may change. */
-static const uint8_t light_regs[] = { RAX, RCX, RDX, RBX, GUEST_RSP, RSI, RDI, R8 };
-static const uint8_t light_guest[] = { 0, 1, 2, 3, 4, 6, 7, 8 };
+static const uint8_t light_regs[] = { RAX, RCX, RDX, GUEST_RSP, RSI, RDI, R8, RBX };
+static const uint8_t light_guest[] = { 0, 1, 2, 4, 6, 7, 8, 3 };
+#define LIGHT_CHANGED 7         /* the device's functions leave RBX as it is */
 
-static void light_thunk(Emit *e, Cpu *c)
+/* NULL: the function is in scratch A; else what is there is its third argument. */
+static void light_thunk(Emit *e, Cpu *c, const void *function)
 {
-    for (unsigned n = 0; n < sizeof light_regs; n++)
+    unsigned count = function ? LIGHT_CHANGED : sizeof light_regs;
+
+    for (unsigned n = 0; n < count; n++)
         e_store(e, opd_abs(&c->gpr[light_guest[n]]), light_regs[n]);
     e_imm(e, RDI, (uintptr_t)c);
     e_op(e, 4, 0, 0, 0x8b, RSI, opd_reg(SCRATCH_B));
+    if (function)
+        e_mov(e, RDX, SCRATCH_A);
     e_alu_imm(e, 8, 5, opd_reg(RSP), 8);
-    e_op(e, 0, 0, 0, 0xff, 2, opd_reg(SCRATCH_A));                      /* call r10 */
+    if (function)
+        e_call_abs(e, function);
+    else
+        e_op(e, 0, 0, 0, 0xff, 2, opd_reg(SCRATCH_A));                  /* call r10 */
     e_alu_imm(e, 8, 0, opd_reg(RSP), 8);
     e_op_byte(e, 1, 0, 0, 0x84, RAX, true, opd_reg(RAX), true);         /* test al, al */
-    for (unsigned n = 0; n < sizeof light_regs; n++)
+    for (unsigned n = 0; n < count; n++)
         e_load(e, light_regs[n], opd_abs(&c->gpr[light_guest[n]]));
-    e8(e, 0xc3);
-}
-
-/* What C may change of the guest's registers. */
-static const uint8_t device_regs[] = { RAX, RCX, RDX, GUEST_RSP, RSI, RDI, R8 };
-static const uint8_t device_guest[] = { 0, 1, 2, 4, 6, 7, 8 };
-
-static void device_thunk(Emit *e, Cpu *c, const void *function)
-{
-    for (unsigned n = 0; n < sizeof device_regs; n++)
-        e_store(e, opd_abs(&c->gpr[device_guest[n]]), device_regs[n]);
-    e_imm(e, RDI, (uintptr_t)c);
-    e_op(e, 4, 0, 0, 0x8b, RSI, opd_reg(SCRATCH_B));
-    e_mov(e, RDX, SCRATCH_A);
-    e_alu_imm(e, 8, 5, opd_reg(RSP), 8);
-    e_call_abs(e, function);
-    e_alu_imm(e, 8, 0, opd_reg(RSP), 8);
-    e_op_byte(e, 1, 0, 0, 0x84, RAX, true, opd_reg(RAX), true);         /* test al, al */
-    for (unsigned n = 0; n < sizeof device_regs; n++)
-        e_load(e, device_regs[n], opd_abs(&c->gpr[device_guest[n]]));
     e8(e, 0xc3);
 }
 
@@ -238,11 +227,11 @@ static void make_thunks(Cpu *c, Jit *j)
     go_to_rax(&e, c, at);
 
     j->light = e.p;
-    light_thunk(&e, c);
+    light_thunk(&e, c, NULL);
     j->device_read = e.p;
-    device_thunk(&e, c, &c->jit_device_read);
+    light_thunk(&e, c, &c->jit_device_read);
     j->device_write = e.p;
-    device_thunk(&e, c, &c->jit_device_write);
+    light_thunk(&e, c, &c->jit_device_write);
 
     j->vector_load = e.p;
     vectors_load(&e, c);
