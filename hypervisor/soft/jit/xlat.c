@@ -33,10 +33,20 @@ static void poll(Xlat *x, JitLink *l)
     x->polls[x->poll_count++] = (Poll){ e_jcc(&x->e, CC_NE), l };
 }
 
+static bool same_op(const AgainOp *a, const AgainOp *b)
+{
+    return a->op == b->op && a->reg == b->reg && a->byte_reg == b->byte_reg &&
+           a->imm_size == b->imm_size && a->imm == b->imm && a->rm.mem == b->rm.mem &&
+           a->rm.reg == b->rm.reg && a->rm.base == b->rm.base && a->rm.index == b->rm.index &&
+           a->rm.scale == b->rm.scale && a->rm.disp == b->rm.disp;
+}
+
 static bool same_again(const FlagsAgain *a, const FlagsAgain *b)
 {
-    return a->count == b->count && a->size == b->size && a->uses == b->uses &&
-           !memcmp(a->op, b->op, sizeof a->op);
+    for (unsigned n = 0; n < a->count && n < b->count; n++)
+        if (!same_op(&a->op[n], &b->op[n]))
+            return false;
+    return a->count == b->count && a->size == b->size && a->uses == b->uses;
 }
 
 /* A branch to the block's start: jumps to the translation of further turns, if what is known here is
