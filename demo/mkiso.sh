@@ -11,6 +11,7 @@ newest=$(find "$here" -type f -printf "%T@ %p\n" | sort -rn | head -n 1 | cut -d
 if [ -e "$out/install.iso" ] && [ "$out/install.iso" -nt "$newest" ]; then exit 0; fi
 work=$(mktemp -d "$out/work.XXXXXX"); trap 'rm -rf "$work"' EXIT
 export SOURCE_DATE_EPOCH=1700000000
+export PATH=$PATH:/usr/sbin:/sbin       # depmod and the like; Debian's users other than root lack these
 step() { echo "  install.iso: $*"; }
 
 # --- the kernel package
@@ -49,7 +50,7 @@ modules() { # TREE MODULE...
 program() { # TREE PROGRAM...: with the libraries it needs
     local tree=$1 p path; shift
     for p; do
-        path=$(PATH=$PATH:/sbin:/usr/sbin command -v "$p")
+        path=$(command -v "$p")
         install -D -m755 "$path" "$tree/bin/${p##*/}"
         ldd "$path" 2>/dev/null | grep -o '/[^ ]*' | while read -r lib; do
             [ -e "$tree$lib" ] || install -D -m755 "$(readlink -f "$lib")" "$tree$lib"

@@ -3,6 +3,7 @@
 # Functions return non-zero after saying why; they use $out (the output directory) and $work (a
 # directory that goes with the script), which start_work sets.
 export SOURCE_DATE_EPOCH=1700000000
+export PATH=$PATH:/usr/sbin:/sbin       # depmod and the like; Debian's users other than root lack these
 
 start_work() { # OUTDIR
     mkdir -p "$1" && out=$(cd "$1" && pwd) && work=$(mktemp -d "$out/work.XXXXXX") || return 1
