@@ -74,7 +74,7 @@ mkdir -p "$tree"/{bin,boot,dev,etc,mnt,proc,root,run,sys,tmp,var/log}
 install -m755 "$busybox" "$tree/bin/busybox"
 program "$tree" mke2fs e2fsck
 cp -a "$here/rootfs/." "$tree/"
-chmod 755 "$tree"/sbin/* "$tree"/etc/init.d/* "$tree"/etc/acpi/PWRF/*
+chmod 1777 "$tree/tmp"; chmod 755 "$tree"/sbin/* "$tree"/etc/init.d/* "$tree"/etc/acpi/PWRF/*
 cp "$work/kernel/boot/vmlinuz-$version" "$tree/boot/vmlinuz"
 modules "$tree" ata_piix sd_mod sr_mod isofs crc32c_generic ext4 8139cp 8139too psmouse evdev button
 # the installed system boots with a small initramfs that finds its disk
@@ -102,7 +102,7 @@ label install
   kernel /vmlinuz
   append initrd=/initrd.img console=tty0 console=ttyS0,115200 earlyprintk=ttyS0,115200 xen_emul_unplug=never panic=5 quiet
 END
-xorriso -as mkisofs -quiet -o "$out/install.iso.new" -V GUESTHOUSE -R -J -b isolinux.bin -c boot.cat \
-    -no-emul-boot -boot-load-size 4 -boot-info-table "$work/iso" 2>"$work/xorriso.log" ||
+xorriso -as mkisofs -quiet -o "$out/install.iso.new" -V GUESTHOUSE -R -J -uid 0 -gid 0 \
+    -b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$work/iso" 2>"$work/xorriso.log" ||
     { cat "$work/xorriso.log" >&2; exit 1; }
 mv "$out/install.iso.new" "$out/install.iso"

@@ -9,12 +9,12 @@ import harness
 from harness import Case, INSTALL_ISO, INSTALLED, need, run
 
 MIB = 256
+SBIN = dict(os.environ, PATH=os.environ['PATH'] + ':/sbin:/usr/sbin')
 
 
 def partition_check(path):
     """e2fsck of the first partition, changing nothing."""
-    return run('e2fsck', '-f', '-n', path + '?offset=1048576', timeout=60,
-               env=dict(os.environ, PATH=os.environ['PATH'] + ':/sbin:/usr/sbin'))
+    return run('e2fsck', '-f', '-n', path + '?offset=1048576', timeout=60, env=SBIN)
 
 
 def lock_is_free(path):
@@ -79,6 +79,10 @@ class Install(Case):
         self.assertEqual(check.status, 0, check)
         found = re.search(r'(\d+)/\d+ files', check.out + check.err)
         self.assertGreater(int(found[1]), 100, 'files')
+        # not those of whoever made the CD
+        listing = run('debugfs', '-R', 'ls -l /', self.disk + '?offset=1048576', env=SBIN)
+        owners = {line.split()[3] for line in listing.out.splitlines() if line.strip()}
+        self.assertEqual(owners, {'0'}, listing)
         new = INSTALLED + '.new'
         harness.subprocess.run(['cp', '--sparse=always', self.disk, new], check=True)
         os.rename(new, INSTALLED)
