@@ -226,3 +226,26 @@ Test(paths, a_socket_works_below_a_long_directory)
     g_rmdir(deep);
     g_rmdir(dir);
 }
+
+/* A guest started at the desk has to be there for cron, su and the next login. */
+Test(paths, of_a_user_are_the_same_with_and_without_a_login_session)
+{
+    g_autofree char *home = g_dir_make_tmp("home.XXXXXX", NULL);
+    Paths *with, *without;
+
+    cr_assert(home && chmod(home, 0777) == 0);
+    g_unsetenv("GUESTHOUSE_DIR");
+    g_unsetenv("XDG_STATE_HOME");
+    g_setenv("HOME", home, TRUE);
+    cr_assert(geteuid() != 0 || seteuid(65534) == 0);
+    g_setenv("XDG_RUNTIME_DIR", home, TRUE);
+    with = paths_new();
+    g_unsetenv("XDG_RUNTIME_DIR");
+    without = paths_new();
+    cr_expect_str_eq(with->rpc_socket, without->rpc_socket);
+    cr_expect(g_str_has_prefix(with->run, home), "%s", with->run);
+    paths_free(with);
+    paths_free(without);
+    cr_expect(getuid() != 0 || seteuid(0) == 0);
+    cr_expect_eq(g_rmdir(home), 0);
+}

@@ -20,8 +20,7 @@
 Paths *paths_new(void)
 {
     Paths *p = g_new0(Paths, 1);
-    const char *all = getenv("GUESTHOUSE_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
-    const char *state = getenv("XDG_STATE_HOME");
+    const char *all = getenv("GUESTHOUSE_DIR"), *state = getenv("XDG_STATE_HOME");
     g_autofree char *home_state = NULL;
 
     if (all && *all) {
@@ -37,9 +36,9 @@ Paths *paths_new(void)
     } else {
         home_state = state && *state == '/' ? g_build_filename(state, "guesthouse", NULL)
                      : g_build_filename(g_get_home_dir(), ".local/state/guesthouse", NULL);
-        p->run = runtime && *runtime == '/' && access(runtime, W_OK) == 0
-                 ? g_build_filename(runtime, "guesthouse", NULL)
-                 : g_build_filename(home_state, "run", NULL);
+        /* Not in $XDG_RUNTIME_DIR: cron jobs and su have none, and it goes with the last login,
+           which domains outlive. */
+        p->run = g_build_filename(home_state, "run", NULL);
         p->log = g_build_filename(home_state, "log", NULL);
         p->state = g_build_filename(home_state, "lib", NULL);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * paths.h - where xend keeps its sockets, logs and state: Xen's directories for root, the XDG ones
- * for other users, all below $GUESTHOUSE_DIR when that is set.  Also where the programs are.
+ * paths.h - where xend keeps its sockets, logs and state: Xen's directories for root, for other users
+ * one below $XDG_STATE_HOME or ~/.local/state, which is the same in all sessions; all below
+ * $GUESTHOUSE_DIR when that is set.  Also where the programs are.
  */
 #ifndef GH_TOOLS_PATHS_H
 #define GH_TOOLS_PATHS_H

@@ -37,8 +37,8 @@ static void help(void)
          "  --version      print the version\n"
          "  --help         this text\n\n"
          "Sockets and logs of root are in /var/run/xend and /var/log/xen, of others in\n"
-         "$XDG_RUNTIME_DIR/guesthouse and ~/.local/state/guesthouse.  GUESTHOUSE_DIR names one\n"
-         "directory for all of it.  Exit status: 0 good, 1 failure, 2 wrong usage, 3 not running.");
+         "run and log in ~/.local/state/guesthouse.  GUESTHOUSE_DIR names one directory for\n"
+         "all of it.  Exit status: 0 good, 1 failure, 2 wrong usage, 3 not running.");
 }
 
 static Value *ask(const Paths *paths, const char *method)
