@@ -91,9 +91,13 @@ void cr0_write(Cpu *c, const Insn *i, uint64_t v)
 
 void cr3_write(Cpu *c, const Insn *i, uint64_t v)
 {
+    bool keep = false;
+
     if (cpu_lma(c)) {
-        if (c->cr4 & CR4_PCIDE)
-            v &= ~(1ull << 63);
+        if (c->cr4 & CR4_PCIDE) {
+            keep = v & CR3_KEEP;
+            v &= ~CR3_KEEP;
+        }
         if ((v >> 32) && (v & phys_reserved(c)))
             raise_gp0(c, i);
     } else {
@@ -101,8 +105,11 @@ void cr3_write(Cpu *c, const Insn *i, uint64_t v)
     }
     if (pae_legacy(c->cr0, c->cr4, c->efer) && !mmu_load_pdptes(c, v))
         raise_gp0(c, i);
+    if ((c->cr4 & CR4_PCIDE) && cr3_pcid(v ^ c->cr3))
+        context_switch(c, cr3_pcid(v), keep);
+    else if (!keep)
+        tlb_flush_local(c);
     c->cr3 = v;
-    tlb_flush_local(c);
 }
 
 static uint64_t cr4_allowed(Cpu *c)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * core.h - what soft.c, run.c, block.c, decode.c and mmu.c share and no instruction body needs.
+ * core.h - what soft.c, run.c, block.c, decode.c, mmu.c and contexts.c share and no instruction body needs.
  *
  * Threads: a Cpu is touched by its own thread only, save poll, the requests in CpuPriv (atomics and
  * Engine.lock) and in_guest.  Whoever wants all vCPUs to stop using something sets a request, sets
@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include "hypervisor/soft/block.h"
+#include "hypervisor/soft/contexts.h"
 #include "hypervisor/soft/counters.h"
 #include "hypervisor/soft/cpu.h"
 
@@ -22,6 +23,7 @@
 #define TLB_FILLED 4096
 #define TLB_CHUNK 64
 #define LARGE_SLOTS 16384
+#define AGEING 8
 #define CODE_PAGES_LISTED 2048
 #define CS_SEEN 256
 #define CS_FLAT 0               /* CpuPriv.cs_number of base 0 and limit 0xffffffff */
@@ -64,8 +66,10 @@ typedef struct CpuidLeaf {
 typedef struct CpuPriv {
     Vcpu *vcpu;                 /* the real one; Cpu.vcpu is a cookie for the wrapped host */
     CodePageList code_page_list[2][2];  /* by user, global: slots that are filled */
+    uint64_t code_page_global[2][CODE_PAGES / 64];  /* by user: a bit for each slot of a global page */
     unsigned code_pages_forgotten;      /* counts */
-    uint32_t code_epoch[2];     /* changes of slots for supervisor and user code; begin with 1 */
+    uint32_t code_epoch[2];     /* of supervisor and user code; begin with 1 */
+    uint32_t code_epoch_last[2];    /* the last numbers given */
     BaseOf base_of[SEG_NONE];
     /* Numbers of bases and limits that CS had, for jump_tag: by hash; 0 where there is none. */
     struct { uint64_t base; uint32_t limit; uint16_t number; } cs_seen[CS_SEEN];
@@ -90,6 +94,7 @@ typedef struct CpuPriv {
     /* The entries of pages that are not global, by table; TLB_FILLED + 1 when there were more. */
     uint16_t filled[TLB_NONE][TLB_FILLED];
     unsigned filled_count[TLB_NONE];
+    unsigned unparked[TLB_NONE];        /* how many of these came back with their address space */
     /* Entries that have been filled since all were flushed, a bit for TLB_CHUNK of them. */
     uint64_t used[TLB_NONE][TLB_SIZE / TLB_CHUNK / 64];
     /* By hash of the guest page: every entry with a write tag, as table << TLB_BITS | index. */
@@ -99,6 +104,11 @@ typedef struct CpuPriv {
     uint64_t large[LARGE_SLOTS];
     unsigned large_count;
     bool large_many, huge_seen; /* huge: of 1 GiB */
+
+    /* Address spaces that CR3 doesn't name now; and the place where the current one will go. */
+    Context contexts[CONTEXTS];
+    unsigned context;
+    uint32_t context_clock;
 
     uint64_t counters[SOFT_COUNTER_COUNT];  /* by count() only */
 
@@ -155,6 +165,10 @@ static inline bool page_is_ram(const GuestMemory *m, uint64_t gpa)
 {
     return gpa < m->size && m->types[gpa >> 12] != MEM_HOLE;
 }
+
+/* CR3 with CR4.PCIDE: the identifier; the bit of a MOV that keeps what is known of it. */
+#define CR3_KEEP (1ull << 63)
+static inline unsigned cr3_pcid(uint64_t cr3) { return cr3 & 0xfff; }
 
 /* soft.c */
 void guest_leave(Cpu *c);

@@ -29,6 +29,7 @@
     X(TLB_FLUSHES_LOCAL, "TLB flushes but for global pages") \
     X(TLB_FLUSHES_PAGE, "TLB flushes of a page") \
     X(TLB_FLUSHES_LARGE, "TLB flushes of a large page") \
+    X(CONTEXTS_KEPT, "address spaces taken up again as they were left") \
     X(CODE_PAGES, "mappings of pages of code noted") \
     X(STORES_NEAR_CODE, "stores to pages with code") \
     X(EXCEPTIONS, "exceptions") \

@@ -4,8 +4,9 @@
  *
  * Paging as in the Intel SDM, volume 3, chapter 4: no paging, 2-level with PSE-36, PAE, 4-level;
  * NX, WP, SMEP, SMAP, global pages.  Accessed and dirty bits are set with compare-and-exchange, so
- * other vCPUs' updates are kept.  Left out: PCID, protection keys, 5-level paging (CPUID hides
- * them).  The TLB forgets exactly when the architecture lets it be relied on to forget, or earlier.
+ * other vCPUs' updates are kept.  The TLB has what is of the address space that CR3 names, and global
+ * pages; contexts.c has others by PCID.  Left out: protection keys, 5-level paging (CPUID hides them).
+ * The TLB forgets exactly when the architecture lets it be relied on to forget, or earlier.
  */
 #include <string.h>
 #include "hypervisor/soft/core.h"
@@ -292,30 +293,35 @@ void tlb_flush_all(Cpu *c)
         for (unsigned k = used_from(p, t, 0); k < TLB_SIZE; k = used_from(p, t, k + 1))
             entry_clear(c, t, k);
         memset(p->used[t], 0, sizeof p->used[t]);
-        p->filled_count[t] = 0;
+        p->filled_count[t] = p->unparked[t] = 0;
     }
     if (p->large_count)
         memset(p->large, 0, sizeof p->large);
     p->large_count = 0;
     p->large_many = p->huge_seen = false;
+    contexts_forget(c);
     code_pages_forget(c, true);
+}
+
+static void local_clear_all(Cpu *c, unsigned table)
+{
+    CpuPriv *p = cpu_priv(c);
+
+    if (p->filled_count[table] <= TLB_FILLED) {
+        for (unsigned n = 0; n < p->filled_count[table]; n++)
+            local_clear(c, table, p->filled[table][n]);
+    } else {
+        for (unsigned k = used_from(p, table, 0); k < TLB_SIZE; k = used_from(p, table, k + 1))
+            local_clear(c, table, k);
+    }
+    p->filled_count[table] = p->unparked[table] = 0;
 }
 
 void tlb_flush_local(Cpu *c)
 {
-    CpuPriv *p = cpu_priv(c);
-
     count(c, COUNT_TLB_FLUSHES_LOCAL);
-    for (unsigned t = 0; t < TLB_NONE; t++) {
-        if (p->filled_count[t] <= TLB_FILLED) {
-            for (unsigned n = 0; n < p->filled_count[t]; n++)
-                local_clear(c, t, p->filled[t][n]);
-        } else {
-            for (unsigned k = used_from(p, t, 0); k < TLB_SIZE; k = used_from(p, t, k + 1))
-                local_clear(c, t, k);
-        }
-        p->filled_count[t] = 0;
-    }
+    for (unsigned t = 0; t < TLB_NONE; t++)
+        local_clear_all(c, t);
     code_pages_forget(c, false);
 }
 
@@ -426,6 +432,81 @@ void tlb_drop_write_tags_of(Cpu *c, uint64_t gfn)
     }
 }
 
+/* gpa: TlbInfo's; what it is good for: PAGE_*. */
+static void entry_put(Cpu *c, unsigned table, uint64_t page, uint64_t gpa, unsigned good_for)
+{
+    CpuPriv *p = cpu_priv(c);
+    unsigned at = tlb_index(page);
+    TlbEntry *e = &c->tlbs[table][at];
+    TlbInfo *info = &c->tlb_info[table][at];
+    bool write = (good_for & PAGE_READ) && (gpa & TLBF_WRITE) && !(gpa & TLBF_ROM) &&
+                 page_quiet(c->engine, gpa);
+
+    p->used[table][at / TLB_CHUNK / 64] |= 1ull << (at / TLB_CHUNK % 64);
+    e->rtag = good_for & PAGE_READ ? page : TLB_INVALID(at);
+    e->wtag = write ? page : TLB_INVALID(at);
+    info->xtag = good_for & PAGE_EXEC ? page : TLB_INVALID(at);
+    info->mtag = good_for & PAGE_DEVICE ? page : TLB_INVALID(at);
+    e->host_page = (uint64_t)(uintptr_t)c->mem->base + (gpa & ~(uint64_t)TLBF_MASK);
+    e->addend = e->host_page - page;
+    if (unlikely(c->engine->debug_watch) && debug_watches_page(c->engine, page))
+        e->rtag = e->wtag = TLB_INVALID(at);    /* every access is looked at */
+    info->gpa = gpa;
+    if (e->wtag == page)
+        writer_note(c, table, at, gpa >> 12);
+}
+
+static void entry_park(Cpu *c, unsigned table, unsigned at, Context *x)
+{
+    const TlbInfo *info = &c->tlb_info[table][at];
+    uint64_t rtag = c->tlbs[table][at].rtag, none = TLB_INVALID(at);
+    uint64_t page = rtag != none ? rtag : info->xtag != none ? info->xtag : info->mtag;
+
+    if (page == none || (info->gpa & TLBF_GLOBAL))
+        return;
+    x->pages[table][x->page_count[table]++] =
+        (ParkedPage){ page | (rtag == page ? PAGE_READ : 0) | (info->xtag == page ? PAGE_EXEC : 0) |
+                          (info->mtag == page ? PAGE_DEVICE : 0),
+                      info->gpa };
+    entry_clear(c, table, at);
+}
+
+/* Nobody can tell which entries were used since they came back: one in AGEING of them is left out each time,
+ * and is looked up once more if it is still wanted. */
+void tlb_park(Cpu *c, Context *x)
+{
+    CpuPriv *p = cpu_priv(c);
+
+    x->turn++;
+    for (unsigned t = 0; t < TLB_NONE; t++) {
+        unsigned n = p->filled_count[t], first = n > CONTEXT_PAGES ? n - CONTEXT_PAGES : 0;
+
+        x->page_count[t] = 0;
+        for (unsigned k = first; n <= TLB_FILLED && k < n; k++)
+            if (k >= p->unparked[t] || (k + x->turn) % AGEING)
+                entry_park(c, t, p->filled[t][k], x);
+        local_clear_all(c, t);
+    }
+}
+
+void tlb_unpark(Cpu *c, const Context *x)
+{
+    CpuPriv *p = cpu_priv(c);
+
+    for (unsigned t = 0; t < TLB_NONE; t++) {
+        for (unsigned k = 0; k < x->page_count[t]; k++) {
+            const ParkedPage *page = &x->pages[t][k];
+            unsigned at = tlb_index(page->page);
+
+            if (entry_empty(c, t, at)) {
+                entry_put(c, t, page->page & ~0xfffull, page->gpa, page->page & 0xfff);
+                filled_note(p, t, at);
+            }
+        }
+        p->unparked[t] = p->filled_count[t];
+    }
+}
+
 static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
 {
     CpuPriv *p = cpu_priv(c);
@@ -442,19 +523,11 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
         count(c, COUNT_TLB_REPLACED);
     if (!w->global && (entry_empty(c, table, at) || (info->gpa & TLBF_GLOBAL)))
         filled_note(p, table, at);
-    p->used[table][at / TLB_CHUNK / 64] |= 1ull << (at / TLB_CHUNK % 64);
-    e->rtag = w->read_ok && memory ? page : TLB_INVALID(at);
-    info->xtag = w->exec_ok && memory ? page : TLB_INVALID(at);
-    info->mtag = w->read_ok && !memory ? page : TLB_INVALID(at);
-    e->wtag = w->write_now && memory && !rom && page_quiet(c->engine, w->gpa) ? page : TLB_INVALID(at);
-    e->host_page = (uint64_t)(uintptr_t)c->mem->base + w->gpa;
-    e->addend = e->host_page - page;
-    if (unlikely(c->engine->debug_watch) && debug_watches_page(c->engine, page))
-        e->rtag = e->wtag = TLB_INVALID(at);    /* every access is looked at */
-    info->gpa = w->gpa | (w->global ? TLBF_GLOBAL : 0) | (w->write_now ? TLBF_WRITE : 0) |
-                (rom ? TLBF_ROM : 0) | (w->large ? TLBF_LARGE : 0) | (w->huge ? TLBF_HUGE : 0);
-    if (e->wtag == page)
-        writer_note(c, table, at, w->gpa >> 12);
+    entry_put(c, table, page,
+              w->gpa | (w->global ? TLBF_GLOBAL : 0) | (w->write_now ? TLBF_WRITE : 0) |
+              (rom ? TLBF_ROM : 0) | (w->large ? TLBF_LARGE : 0) | (w->huge ? TLBF_HUGE : 0),
+              (w->read_ok ? memory ? PAGE_READ : PAGE_DEVICE : 0) |
+              (w->exec_ok && memory ? PAGE_EXEC : 0));
     if (w->large) {
         large_note(p, w->huge ? huge_key(lin) : large_key(lin));
         if (!(c->cr4 & CR4_PAE))

@@ -266,9 +266,9 @@ static void soft_caps(Engine *e, EngineCaps *caps)
     /* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE
      * SSE2 */
     caps->leaf1_edx = 0x078bfbff;
-    /* SSE3 PCLMUL SSSE3 CX16 SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES XSAVE OSXSAVE
+    /* SSE3 PCLMUL SSSE3 CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES XSAVE OSXSAVE
      * hypervisor */
-    caps->leaf1_ecx = 1 | 1 << 1 | 1 << 9 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 |
+    caps->leaf1_ecx = 1 | 1 << 1 | 1 << 9 | 1 << 13 | 1 << 17 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22 |
                       1 << 23 | 1 << 24 | 1 << 25 | 1 << 26 | 1 << 27 | 1u << 31;
     /* FSGSBASE SMEP ERMS INVPCID SMAP CLFLUSHOPT CLWB; UMIP RDPID */
     caps->leaf7_ebx = 1 | 1 << 7 | 1 << 9 | 1 << 10 | 1 << 20 | 1 << 23 | 1 << 24;

@@ -110,7 +110,8 @@ OP(invlpg)
 
 /*
  * Types 0 to 3: an address of one PCID, all of one PCID, all with global pages, all without.
- * Only PCID 0 exists while CR4.PCIDE is clear.
+ * Only PCID 0 exists while CR4.PCIDE is clear.  An address of another PCID than CR3's: more is
+ * forgotten than need be.
  */
 OP(invpcid)
 {
@@ -125,11 +126,16 @@ OP(invpcid)
         raise_gp0(c, i);
     if (type == 0 && !is_canonical(d[1]))
         raise_gp0(c, i);
-    switch (type) {
-    case 0: tlb_flush_page(c, d[1]); break;
-    case 2: tlb_flush_all(c); break;
-    default: tlb_flush_local(c); break;
-    }
+    if (type < 2 && (c->cr4 & CR4_PCIDE) && d[0] != cr3_pcid(c->cr3))
+        context_forget(c, (unsigned)d[0]);
+    else if (type == 0)
+        tlb_flush_page(c, d[1]);
+    else if (type == 2)
+        tlb_flush_all(c);
+    else
+        tlb_flush_local(c);
+    if (type == 3)
+        contexts_forget(c);
     c->rip = next;
 }
 
