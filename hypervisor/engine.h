@@ -198,12 +198,18 @@ typedef struct EngineCounter {
 
 #define ENGINE_COUNTERS 64      /* at most */
 
+/* IA32_ARCH_CAPABILITIES (Intel SDM volume 4): what the processor is not vulnerable to, or need not be helped with. */
+enum { ARCH_RDCL_NO = 1, ARCH_SKIP_L1DFL = 1 << 3, ARCH_SSB_NO = 1 << 4, ARCH_MDS_NO = 1 << 5,
+       ARCH_PSCHANGE_NO = 1 << 6, ARCH_TAA_NO = 1 << 8, ARCH_SBDR_SSDP_NO = 1 << 13, ARCH_FBSDP_NO = 1 << 14,
+       ARCH_PSDP_NO = 1 << 15, ARCH_GDS_NO = 1 << 26, ARCH_RFDS_NO = 1 << 27 };
+
 /* Features an engine offers; the CPUID policy is cut down to these. */
 typedef struct EngineCaps {
     uint32_t leaf1_ecx, leaf1_edx, leaf7_ebx, leaf7_ecx, leaf7_edx;
     uint32_t ext1_ecx, ext1_edx;    /* 0x80000001 */
     uint32_t xsave_eax1;            /* leaf 0xD subleaf 1 eax */
     uint64_t xcr0;
+    uint64_t arch_capabilities;     /* the MSR's value, ARCH_*; 0: not offered */
     unsigned phys_bits;             /* guest-physical address width, 36..52 */
     bool     vendor_amd;            /* host vendor: which of VMCALL/VMMCALL is native */
     bool     emulates_tsc;          /* RDTSC is EngineHost.tsc, whatever that makes its value of;

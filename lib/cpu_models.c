@@ -21,6 +21,8 @@ enum { SSE3 = 1, PCLMULQDQ = 1 << 1, SSSE3 = 1 << 9, FMA = 1 << 12, CX16 = 1 << 
 /* leaf 7 ebx */
 enum { FSGSBASE = 1, BMI1 = 1 << 3, AVX2 = 1 << 5, SMEP = 1 << 7, BMI2 = 1 << 8, ERMS = 1 << 9,
        INVPCID = 1 << 10, RDSEED = 1 << 18, ADX = 1 << 19, SMAP = 1 << 20 };
+/* leaf 7 edx */
+enum { ARCH_CAPABILITIES = 1 << 29 };
 /* 0x80000001 */
 enum { LAHF = 1, LZCNT = 1 << 5, PREFETCHW = 1 << 8 };
 enum { SYSCALL = 1 << 11, NX = 1 << 20, PAGE1GB = 1 << 26, RDTSCP = 1 << 27, LM = 1 << 29 };
@@ -53,15 +55,17 @@ static const CpuModel models[] = {
       .cache = { { 1, 1, 8, 32 }, { 1, 2, 8, 32 }, { 2, 3, 16, 4096 } } },
     { .name = "x86-64-v1", .help = "the host's name, the first x86-64 processors' features",
       .max_basic = SAME, .max_ext = SAME, .leaf1_edx = V1_EDX, .leaf1_ecx = OURS_ECX,
-      .ext1_edx = V1_EXT_EDX },
+      .leaf7_edx = ARCH_CAPABILITIES, .ext1_edx = V1_EXT_EDX },
     { .name = "x86-64-v2", .help = "with SSE4.2 and POPCNT (2008)", .max_basic = SAME,
-      .max_ext = SAME, .leaf1_edx = V1_EDX, .leaf1_ecx = V2_ECX, .ext1_ecx = LAHF | PREFETCHW,
+      .max_ext = SAME, .leaf1_edx = V1_EDX, .leaf1_ecx = V2_ECX,
+      .leaf7_edx = ARCH_CAPABILITIES, .ext1_ecx = LAHF | PREFETCHW,
       .ext1_edx = V1_EXT_EDX | RDTSCP },
     { .name = "x86-64-v3", .help = "with AVX2, FMA and BMI (2013)", .max_basic = SAME,
       .max_ext = SAME, .leaf1_edx = V1_EDX,
       .leaf1_ecx = V2_ECX | PCLMULQDQ | FMA | PCID | MOVBE | AES | XSAVE | OSXSAVE | AVX | F16C |
                    RDRAND,
       .leaf7_ebx = FSGSBASE | BMI1 | AVX2 | SMEP | BMI2 | ERMS | INVPCID,
+      .leaf7_edx = ARCH_CAPABILITIES,
       .ext1_ecx = LAHF | LZCNT | PREFETCHW, .ext1_edx = V1_EXT_EDX | RDTSCP | PAGE1GB,
       .xsave_eax1 = 1, .xcr0 = 7 },
 };

@@ -42,6 +42,7 @@
 #define CMP_LEGACY_E1C (1u << 1)
 #define TOPOEXT_E1C (1u << 22)
 #define ALIASES_E1D 0x0183f3ffu                     /* AMD repeats these of leaf 1 edx */
+#define ARCH_CAPABILITIES_7D (1u << 29)
 #define XSAVES_D1 (1u << 3)
 #define CR4_OSXSAVE (1u << 18)
 #define PAE_D (1u << 6)                             /* of leaf 1 and 0x80000001 */
@@ -119,6 +120,9 @@ static void model_cut(const CpuModel *m, EngineCaps *caps)
     caps->leaf7_ebx &= m->leaf7_ebx;
     caps->leaf7_ecx &= m->leaf7_ecx;
     caps->leaf7_edx &= m->leaf7_edx;
+    if (!(m->leaf7_edx & ARCH_CAPABILITIES_7D)) {
+        caps->arch_capabilities = 0;
+    }
     caps->ext1_ecx &= m->ext1_ecx;
     caps->ext1_edx &= m->ext1_edx;
     caps->xsave_eax1 &= m->xsave_eax1;
@@ -160,6 +164,11 @@ CpuidPolicy *cpuid_policy_new(const PlatformConfig *config)
     }
     tsc_scale(p);
     return p;
+}
+
+uint64_t cpuid_arch_capabilities(const CpuidPolicy *p)
+{
+    return p->shown.caps.arch_capabilities;
 }
 
 void cpuid_policy_free(CpuidPolicy *p)
@@ -371,7 +380,7 @@ static void basic_leaf(CpuidPolicy *p, const View *w, unsigned vcpu, bool apic_o
         if (sub == 0) {
             o[1] = (c->leaf7_ebx & ~NOT_7B) | (w->model ? 0 : TSC_ADJUST_7B);
             o[2] = c->leaf7_ecx & ~NOT_7C;
-            o[3] = c->leaf7_edx & ~NOT_7D;
+            o[3] = (c->leaf7_edx & ~NOT_7D) | (c->arch_capabilities ? ARCH_CAPABILITIES_7D : 0);
         }
         break;
     case 0xb: leaf_b(p, vcpu, sub, o); break;

@@ -13,6 +13,9 @@ void cpuid_policy_free(CpuidPolicy *p);
 void cpuid_policy_get(CpuidPolicy *p, unsigned vcpu, bool apic_on, uint32_t leaf, uint32_t subleaf,
                       uint64_t cr4, uint64_t xcr0, uint32_t out[4]);
 
+/* What the MSR of that name reads as; 0: CPUID doesn't show it. */
+uint64_t cpuid_arch_capabilities(const CpuidPolicy *p);
+
 /* The bits that rules would set though the engine hasn't the feature, as text; NULL: none. */
 char *cpuid_policy_refused(CpuidPolicy *p);
 

@@ -12,7 +12,7 @@ enum {
     MSR_APIC_BASE = 0x1b, MSR_TSC_ADJUST = 0x3b, MSR_MTRRCAP = 0xfe, MSR_MCG_CAP = 0x179,
     MSR_MCG_STATUS = 0x17a, MSR_MTRR_VAR = 0x200, MSR_MTRR_FIX64K = 0x250,
     MSR_MTRR_FIX16K = 0x258, MSR_MTRR_FIX4K = 0x268, MSR_MTRR_DEF = 0x2ff, MSR_MC0_CTL = 0x400,
-    MSR_TSC_DEADLINE = 0x6e0, MSR_X2APIC = 0x800, MSR_X2APIC_END = 0xc00,
+    MSR_ARCH_CAPABILITIES = 0x10a, MSR_TSC_DEADLINE = 0x6e0, MSR_X2APIC = 0x800, MSR_X2APIC_END = 0xc00,
 };
 
 #define MSR_TSC_AUX 0xc0000103u
@@ -26,6 +26,7 @@ struct Msrs {
     Lapic *lapic;
     uint32_t phys_bits;
     bool amd, tsc_aux_fixed;
+    uint64_t arch_capabilities;
     uint64_t mtrr_def, mtrr_fixed[11], mtrr_variable[2 * MTRR_VARIABLE];
     uint64_t mc_ctl[MC_BANKS];
     int64_t tsc_adjust, tsc_adjust_taken;
@@ -146,6 +147,7 @@ bool msrs_read(Msrs *s, uint32_t index, uint64_t *value)
     case MSR_MC0_CTL ... MSR_MC0_CTL + 4 * MC_BANKS - 1:
         *value = index & 3 ? 0 : s->mc_ctl[(index - MSR_MC0_CTL) / 4];
         return true;
+    case MSR_ARCH_CAPABILITIES: *value = s->arch_capabilities; return s->arch_capabilities;
     case MSR_TSC_DEADLINE: *value = lapic_deadline(s->lapic); return true;
     case MSR_X2APIC ... MSR_X2APIC_END - 1: return lapic_msr_read(s->lapic, index, value);
     default: break;
@@ -241,6 +243,7 @@ static const ConfigField msrs_config[] = {
     CONFIG_FIELD(Msrs, lapic, CONFIG_POINTER, NULL, "the vCPU's LAPIC"),
     CONFIG_FIELD(Msrs, phys_bits, CONFIG_U32, "40", "physical address width"),
     CONFIG_FIELD(Msrs, amd, CONFIG_BOOL, "0", "the CPU is an AMD"),
+    CONFIG_FIELD(Msrs, arch_capabilities, CONFIG_U64, "0", "of that MSR; 0: there is none"),
     CONFIG_FIELD(Msrs, tsc_aux_fixed, CONFIG_BOOL, "0", "TSC_AUX is not the guest's to write"),
     CONFIG_END
 };

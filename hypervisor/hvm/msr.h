@@ -7,7 +7,7 @@
 
 typedef struct Msrs Msrs;
 
-/* Before init: pointer "lapic", u32 "phys_bits", bool "amd". */
+/* Before init: pointer "lapic", u32 "phys_bits", bool "amd"; u64 "arch_capabilities". */
 extern const DeviceClass msrs_class;
 
 bool msrs_read(Msrs *s, uint32_t index, uint64_t *value);   /* false: #GP */

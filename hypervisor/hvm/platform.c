@@ -342,6 +342,7 @@ static bool make_vcpu(Platform *p, unsigned n, GError **error)
     device_set_u64(msrs, "phys_bits", p->bus.phys_bits);
     device_set_u64(msrs, "amd", p->config.model && p->config.model->signature
                    ? false : p->config.caps.vendor_amd);
+    device_set_u64(msrs, "arch_capabilities", cpuid_arch_capabilities(p->cpuid));
     device_set_u64(msrs, "tsc_aux_fixed", p->config.tsc_mode == 3);
     p->msrs[n] = (Msrs *)msrs;
     return device_init(msrs, error);

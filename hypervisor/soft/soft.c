@@ -259,6 +259,14 @@ static Engine *interp_create(const GuestMemory *mem, const EngineHost *host, cha
     return e;
 }
 
+/*
+ * What Intel's processors may let a program see of others' data by, and what its kernel does about it: two sets of
+ * page tables and a switch at each system call, buffers overwritten.  None of it works on this CPU, whose
+ * guests' rights are compares in its own code, so the guest is told that it needn't.  (AMD's say so by their name.)
+ */
+enum { UNTOUCHED = ARCH_RDCL_NO | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_NO | ARCH_TAA_NO |
+                   ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_GDS_NO | ARCH_RFDS_NO };
+
 static void soft_caps(Engine *e, EngineCaps *caps)
 {
     (void)e;
@@ -285,6 +293,8 @@ static void soft_caps(Engine *e, EngineCaps *caps)
     caps->phys_bits = SOFT_PHYS_BITS;
     caps->vendor_amd = __builtin_cpu_is("amd");
     caps->bare_hypercalls = true;
+    if (!caps->vendor_amd)
+        caps->arch_capabilities = UNTOUCHED;
     caps->emulates_tsc = true;
     simd_caps(caps);
 }

@@ -161,6 +161,27 @@ Test(cpuid, rules_bring_features_back_to_a_model_but_none_that_are_not_there)
     g_free(refused);
 }
 
+/* So that a guest's kernel needn't guard itself against what this engine hasn't got; old models knew nothing of it. */
+Test(cpuid, what_the_engine_is_not_vulnerable_to_is_shown_and_read)
+{
+    enum { NOT_VULNERABLE = ARCH_RDCL_NO | ARCH_MDS_NO, SHOWN = 1 << 29 };
+    static const struct { const char *model; bool offered, shown; } CASES[] = {
+        { "host", true, true }, { "x86-64-v2", true, true }, { "core2", true, false }, { "host", false, false },
+    };
+
+    for (unsigned n = 0; n < G_N_ELEMENTS(CASES); n++) {
+        PlatformConfig c = rig_config(1);
+        uint64_t v = 0;
+
+        c.caps.arch_capabilities = CASES[n].offered ? NOT_VULNERABLE : 0;
+        start(&c, CASES[n].model);
+        cr_expect_eq(!!(cpuid(0, 7, 0)[3] & SHOWN), CASES[n].shown, "case %u", n);
+        cr_expect_eq(platform_msr_read(r->p, 0, 0x10a, &v), CASES[n].shown, "case %u", n);
+        cr_expect_eq(v, CASES[n].shown ? NOT_VULNERABLE : 0, "case %u", n);
+        cr_expect_not(platform_msr_write(r->p, 0, 0x10a, 0));
+    }
+}
+
 Test(cpuid, topology_is_one_thread_to_a_core)
 {
     PlatformConfig c = rig_config(2);
