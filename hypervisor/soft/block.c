@@ -65,7 +65,7 @@ void jump_unlinked(Cpu *c, const Insn *i)
 
 BlockCache *block_cache_new(unsigned id)
 {
-    BlockCache *k = low_alloc(sizeof *k);
+    BlockCache *k = low_alloc_large(sizeof *k);
 
     if (!k)
         return NULL;

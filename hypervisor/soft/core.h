@@ -97,8 +97,8 @@ typedef struct CpuPriv {
     unsigned unparked[TLB_NONE];        /* how many of these came back with their address space */
     /* Entries that have been filled since all were flushed, a bit for TLB_CHUNK of them. */
     uint64_t used[TLB_NONE][TLB_SIZE / TLB_CHUNK / 64];
-    /* By hash of the guest page: every entry with a write tag, as table << TLB_BITS | index. */
-    uint16_t writers[WRITERS_SETS][WRITERS_WAYS];
+    /* By the guest page, modulo: every entry with a write tag (mmu.c), the newest first. */
+    uint32_t writers[WRITERS_SETS][WRITERS_WAYS];
     /* The linear regions of large pages that the TLB has met since it was flushed whole: keys (mmu.c),
      * 0 where free.  With large_many there were too many to tell. */
     uint64_t large[LARGE_SLOTS];

@@ -253,27 +253,52 @@ static void filled_note(CpuPriv *p, unsigned table, unsigned at)
         p->filled_count[table] = TLB_FILLED + 1;
 }
 
-/* Remembers that an entry has a write tag.  Where there is no room another one loses its. */
+/*
+ * Entries with a write tag are listed by the lower bits of their guest page's number: the upper bits, and
+ * table << TLB_BITS | index.  So the list tells without a look at the entry which page it was, which is
+ * what most of them no longer are of.
+ */
+static uint32_t writer_of(unsigned table, unsigned at, uint64_t gfn)
+{
+    _Static_assert((1ull << (SOFT_PHYS_BITS - 12)) / WRITERS_SETS <= 1 << 16, "all of the number is told");
+    return (uint32_t)(gfn / WRITERS_SETS) << 16 | table << TLB_BITS | at;
+}
+
+/* The entry's write tag, if it has one of the page in whose set it is; else NULL. */
+static uint64_t *writer_tag(Cpu *c, uint32_t writer, unsigned set)
+{
+    TlbEntry *e = &c->tlbs[writer >> TLB_BITS & 3][writer & (TLB_SIZE - 1)];
+    uint64_t gfn = (uint64_t)(writer >> 16) * WRITERS_SETS + set;
+
+    return e->wtag != TLB_INVALID(writer & (TLB_SIZE - 1)) &&
+           e->host_page == (uint64_t)(uintptr_t)c->mem->base + (gfn << 12) ? &e->wtag : NULL;
+}
+
+static void writer_put(uint32_t *writers, uint32_t first)
+{
+    for (unsigned n = WRITERS_WAYS - 1; n; n--)
+        writers[n] = writers[n - 1];
+    writers[0] = first;
+}
+
+/* Remembers that an entry has a write tag, in the place of the last that no longer has one; those behind it
+ * come first again.  Where all have one the last loses it. */
 static void writer_note(Cpu *c, unsigned table, unsigned at, uint64_t gfn)
 {
-    uint16_t *set = cpu_priv(c)->writers[gfn & (WRITERS_SETS - 1)];
-    uint16_t id = (uint16_t)(table << TLB_BITS | at);
-    unsigned way = 0;
+    unsigned set = gfn & (WRITERS_SETS - 1);
+    uint32_t *writers = cpu_priv(c)->writers[set], writer = writer_of(table, at, gfn);
+    const uint32_t *last = &writers[WRITERS_WAYS - 1];
+    uint64_t *tag;
 
-    for (unsigned n = 0; n < WRITERS_WAYS; n++) {
-        unsigned t = set[n] >> TLB_BITS, k = set[n] & (TLB_SIZE - 1);
-        if (set[n] == id)
+    for (unsigned n = 0; n < WRITERS_WAYS; n++)
+        if (writers[n] == writer)
             return;
-        if (c->tlbs[t][k].wtag == TLB_INVALID(k) ||
-            ((c->tlb_info[t][k].gpa >> 12 ^ gfn) & (WRITERS_SETS - 1)))
-            way = n;
-    }
-    {
-        unsigned t = set[way] >> TLB_BITS, k = set[way] & (TLB_SIZE - 1);
-        if (!((c->tlb_info[t][k].gpa >> 12 ^ gfn) & (WRITERS_SETS - 1)))
-            c->tlbs[t][k].wtag = TLB_INVALID(k);
-    }
-    set[way] = id;
+    for (unsigned n = 0; n < WRITERS_WAYS && writer_tag(c, *last, set); n++)
+        writer_put(writers, *last);
+    tag = writer_tag(c, *last, set);
+    if (tag)
+        *tag = TLB_INVALID(*last & (TLB_SIZE - 1));
+    writer_put(writers, writer);
 }
 
 void tlb_init(Cpu *c)
@@ -423,12 +448,13 @@ void tlb_drop_write_tags(Cpu *c)
 
 void tlb_drop_write_tags_of(Cpu *c, uint64_t gfn)
 {
-    const uint16_t *set = cpu_priv(c)->writers[gfn & (WRITERS_SETS - 1)];
+    unsigned set = gfn & (WRITERS_SETS - 1);
+    const uint32_t *writers = cpu_priv(c)->writers[set];
 
     for (unsigned n = 0; n < WRITERS_WAYS; n++) {
-        unsigned t = set[n] >> TLB_BITS, k = set[n] & (TLB_SIZE - 1);
-        if (c->tlb_info[t][k].gpa >> 12 == gfn)
-            c->tlbs[t][k].wtag = TLB_INVALID(k);
+        uint64_t *tag = writers[n] >> 16 == gfn / WRITERS_SETS ? writer_tag(c, writers[n], set) : NULL;
+        if (tag)
+            *tag = TLB_INVALID(writers[n] & (TLB_SIZE - 1));
     }
 }
 

@@ -320,7 +320,7 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
                                     const uint32_t *prod, const uint32_t *seen)
 {
     CpuPriv *p = low_alloc(sizeof *p);
-    Cpu *c = low_alloc(sizeof *c);
+    Cpu *c = low_alloc_large(sizeof *c);
 
     if (p && c)
         c->priv = p;

@@ -23,6 +23,24 @@ snippet k_smc_alias, 64         /* RBX: another linear address of label 2's imme
     hlt
 end k_smc_alias
 
+snippet k_smc_aliases, 64       /* RBX: the first of eight addresses of a page with MOV EAX, imm32; RET */
+    mov rsi, rbx
+    mov ecx, 8
+1:  mov byte ptr [rsi + 0x800], 1
+    add rsi, 0x1000
+    loop 1b
+    mov rsi, rbx
+    mov ecx, 8
+2:  call rbx
+    add edx, eax
+    add [rsi + 1], cl
+    add rsi, 0x1000
+    loop 2b
+    call rbx
+    add edx, eax
+    hlt
+end k_smc_aliases
+
 snippet k_movs, 64
     rep movsb
     hlt

@@ -43,6 +43,17 @@ Test(core, store_through_an_alias_is_seen)
     eq_hex(R(RDX), 0x15 + 0x1a + 0x1f);
 }
 
+Test(core, store_through_any_of_many_aliases_is_seen)
+{
+    LOAD(g, k_smc_aliases);
+    guest_code(g, DATA, "\xb8\x10\0\0\0\xc3", 6);
+    for (unsigned n = 0; n < 8; n++)
+        ram_put(g, PT_AT + ((ALIAS >> 12) + n) * 8, 8, DATA | PTE);
+    R(RBX) = ALIAS;
+    run_done(g);
+    eq_hex(R(RDX), 16 + 24 + 31 + 37 + 42 + 46 + 49 + 51 + 52);
+}
+
 Test(core, store_into_the_second_page_of_an_instruction_is_seen)
 {
     LOAD(g, k_call_patch_call);

@@ -40,6 +40,27 @@ void *low_alloc(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
+#define LARGE_PAGE ((uintptr_t)2 << 20)
+
+/* At a multiple of a large page if there is plenty of room. */
+void *low_alloc_large(size_t size)
+{
+    uint8_t *room = mmap(NULL, size + LARGE_PAGE, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_32BIT, -1, 0);
+    uint8_t *at, *end;
+
+    if (room == MAP_FAILED)
+        return low_alloc(size);
+    at = (uint8_t *)(((uintptr_t)room + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1));
+    end = (uint8_t *)(((uintptr_t)at + size + 4095) & ~(uintptr_t)4095);
+    if (at > room)
+        munmap(room, (size_t)(at - room));
+    if (room + size + LARGE_PAGE > end)
+        munmap(end, (size_t)(room + size + LARGE_PAGE - end));
+    madvise(at, size, MADV_HUGEPAGE);
+    return at;
+}
+
 void low_free(void *at, size_t size)
 {
     if (at)

@@ -21,6 +21,7 @@ typedef struct JitLink JitLink;
 
 /* Memory below 2 GiB, zeroed; NULL if there is none. */
 void *low_alloc(size_t size);
+void *low_alloc_large(size_t size); /* of large pages where the host has them: for what is accessed at random */
 void low_free(void *at, size_t size);
 
 /* Before the sandbox is entered.  false: no translator here (no memory, no AVX2-less host...). */
