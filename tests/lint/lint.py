@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """lint.py - rules that the compiler does not know: who may include what, one header at a time
-compiles alone, licence lines, lengths, leftovers, and that paths named in documents exist."""
+compiles alone, licence lines, lengths, leftovers, and that paths and functions named in documents exist."""
 import os
 import re
 import subprocess
@@ -121,14 +121,26 @@ def check_text(path):
             check_includes(path, number, line)
 
 
-def check_paths(path, tops):
-    """`dir/file` in a document must exist."""
+def words_of_sources(every):
+    words = set()
+    for path in every:
+        if path.endswith(('.c', '.h', '.S', '.py', '.inc')):
+            with open(path, encoding='utf-8', errors='replace') as f:
+                words.update(re.findall(r'[A-Za-z_]\w+', f.read()))
+    return words
+
+
+def check_paths(path, tops, words):
+    """`dir/file` and `function()` in a document must exist."""
     with open(path, encoding='utf-8', errors='replace') as f:
         for number, line in enumerate(f, 1):
             for name in re.findall(r'`([A-Za-z0-9_.+-]+/[A-Za-z0-9_./+-]*)`', line):
                 name = name.rstrip('/.')
                 if name.split('/')[0] in tops and not os.path.exists(name):
                     problem(path, number, f'{name} does not exist')
+            for name in re.findall(r'`([A-Za-z_]\w*)\(\)`', line):
+                if name not in words:
+                    problem(path, number, f'{name}() does not exist')
             for name in re.findall(r'\]\(([^)#:]+)\)', line):
                 if not os.path.exists(os.path.join(os.path.dirname(path), name)):
                     problem(path, number, f'{name} does not exist')
@@ -224,12 +236,13 @@ def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../..'))
     every = files()
     tops = {f.split('/')[0] for f in every if '/' in f}
+    words = words_of_sources(every)
     for path in every:
         if os.path.islink(path):
             continue
         check_text(path)
         if path.endswith('.md'):
-            check_paths(path, tops)
+            check_paths(path, tops, words)
     check_sandbox()
     check_manuals()
     # Lists of macros are included in the middle of something else, on purpose.
