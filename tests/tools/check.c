@@ -664,3 +664,55 @@ Test(check, processor_sets_are_read_as_xen_writes_them)
         cr_expect_eq(got[0], '!', "%s: %s", wrong[i], got);
     }
 }
+
+Test(check, a_key_without_effect_is_named_unless_it_asks_for_nothing)
+{
+    Result r = check("name='a'\nvnc=0\non_xend_start='start'\non_xend_stop='shutdown'\ncpu_weight=512\n"
+                     "restart='never'\n", NULL);
+
+    cr_expect_eq(r.messages->errors, 0);
+    cr_expect(says(&r, "on_xend_start is ignored") && says(&r, "on_xend_stop is ignored") &&
+              says(&r, "cpu_weight is ignored") && says(&r, "restart is ignored"));
+    result_free(&r);
+    r = check("name='a'\nvnc=0\non_xend_start='ignore'\non_xend_stop='ignore'\ncpu_weight=256\nrestart=''\n"
+              "viridian=0\n", NULL);
+    cr_expect_eq(r.messages->list->len, 0);
+    result_free(&r);
+}
+
+Test(check, the_windows_screen_and_the_viewer_can_be_asked_for)
+{
+    Result r = check("name='a'\nsdl=1\ndisplay=':7'\nxauthority='/x'\nvncconsole=1\n", NULL);
+
+    cr_expect_eq(r.messages->list->len, 0);
+    cr_expect_str_eq(r.d->display, ":7");
+    cr_expect_str_eq(r.d->xauthority, "/x");
+    cr_expect(r.d->viewer);
+    result_free(&r);
+    r = check("name='a'\nvnc=1\nvncviewer='x'\n", NULL);
+    cr_expect_eq(r.messages->errors, 1);
+    cr_expect_not(r.d->viewer);
+    result_free(&r);
+}
+
+/* With the other mistakes, not after them from xend. */
+Test(check, terminals_that_can_not_be_opened_are_errors_at_their_place)
+{
+    HostFacts facts = { .check_host = true };
+    g_autofree char *dir = g_dir_make_tmp("lines.XXXXXX", NULL);
+    g_autofree char *good = g_strdup_printf("name='a'\nvnc=0\nserial='file:%s/new'\n", dir);
+    Result r = check("name='a'\nvnc=0\nserial=['pty', '/dev/none-such', 'file:/none/such',\n"
+                     "  'unix:/none/such,server']\nparallel='file:/tmp'\n", &facts);
+
+    cr_expect_eq(r.messages->errors, 4);
+    cr_expect(says(&r, "serial='/dev/none-such' can't be opened (No such file or directory)"));
+    cr_expect(says(&r, "serial='file:/none/such' can't be written (No such file or directory)"));
+    cr_expect(says(&r, "serial='unix:/none/such,server' can't be written"));
+    cr_expect(says(&r, "parallel='file:/tmp' can't be written (Is a directory)"));
+    cr_expect_eq(((Message *)g_ptr_array_index(r.messages->list, 0))->pos.line, 3);
+    result_free(&r);
+    r = check(good, &facts);
+    cr_expect_eq(r.messages->list->len, 0);
+    result_free(&r);
+    cr_expect_eq(g_rmdir(dir), 0, "nothing was made");
+}

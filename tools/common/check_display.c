@@ -118,6 +118,8 @@ void check_display(Check *c)
     d->full_screen = check_truth(c, full ? "full-screen" : check_value(c, "full_screen") ? "full_screen"
                            : "fullscreen", false);
     d->nographic = check_truth(c, "nographic", false);
+    d->viewer = check_truth(c, "vncviewer", false);
+    d->viewer |= check_truth(c, "vncconsole", false);
     if (d->nographic) {
         d->sdl = d->vnc = false;
     }

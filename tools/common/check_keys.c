@@ -45,11 +45,15 @@ static const char *nearest_key(const char *name)
     return found;
 }
 
-static bool switched_on(const Value *v)
+/* Asks for something: neither off in any way nor what is so anyhow. */
+static bool switched_on(const Value *v, const SchemaKey *key)
 {
     static const char *const off[] = { "0", "none", "null", NULL };
+    g_autofree char *number = v->kind <= VALUE_INT ? g_strdup_printf("%" G_GINT64_FORMAT, v->i) : NULL;
+    const char *text = v->kind == VALUE_STR ? v->s : number;
 
-    return value_true(v) && !(v->kind == VALUE_STR && g_strv_contains(off, v->s));
+    return value_true(v) && !(v->kind == VALUE_STR && g_strv_contains(off, v->s)) &&
+           g_strcmp0(text, key->fallback) != 0;
 }
 
 static void check_kind(Check *c, const ConfigVar *var, const SchemaKey *key)
@@ -79,7 +83,7 @@ void check_keys(Check *c)
         }
         if (key) {
             check_kind(c, var, key);
-            if (key->status == KEY_LATER && switched_on(var->value)) {
+            if (key->status == KEY_LATER && switched_on(var->value, key)) {
                 WARN(c, var->pos, "%s is ignored: %s not available yet", key->name, key->help);
             }
         } else if (*var->name != '_' && !var->used) {

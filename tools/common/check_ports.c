@@ -4,6 +4,16 @@
 
 #include <string.h>
 
+static bool check_line(Check *c, LineConfig *line, const char *key, const char *text, SourcePos pos)
+{
+    bool good = line_parse(line, key, text, pos, c->messages);
+
+    if (good && c->facts->check_host) {
+        line_check_host(line, key, pos, c->messages);
+    }
+    return good;
+}
+
 static void check_serial_port(Check *c, const Value *v)
 {
     SourcePos pos = v->pos;
@@ -20,7 +30,7 @@ static void check_serial_port(Check *c, const Value *v)
         ERROR(c, pos, "the machine has only %d serial ports; remove one", MAX_SERIAL_PORTS);
         return;
     }
-    line_parse(&c->d->serial[c->d->serials++], "serial", s, pos, c->messages);
+    check_line(c, &c->d->serial[c->d->serials++], "serial", s, pos);
 }
 
 void check_serial(Check *c)
@@ -41,8 +51,7 @@ void check_parallel(Check *c)
     const char *text = check_string(c, "parallel", "");
 
     if (*text && strcmp(text, "none")) {
-        c->d->has_parallel = line_parse(&c->d->parallel, "parallel", text, check_position(c, "parallel"),
-                                        c->messages);
+        c->d->has_parallel = check_line(c, &c->d->parallel, "parallel", text, check_position(c, "parallel"));
     }
 }
 

@@ -103,6 +103,7 @@ typedef struct DomainConfig {
     bool pvpanic;
     bool xen_platform_pci;
     bool nographic;
+    bool viewer;                /* xm starts one */
     bool monitor;               /* on a terminal */
     char *sound_cards;          /* "es1370,ac97"; empty: none */
     AudioConfig audio;
@@ -169,6 +170,8 @@ char *hostfwd_fault(const char *text);
 bool hostfwd_busy(const char *text);        /* of a good one: another program has the host's port */
 bool line_parse(LineConfig *line, const char *key, const char *text, SourcePos pos,
                 Messages *messages);
+/* An error for a file, directory or device that can't be opened. */
+void line_check_host(const LineConfig *line, const char *key, SourcePos pos, Messages *messages);
 void line_clear(LineConfig *line);
 /* The names of sound cards, each once, in the order of the machine. */
 char *sound_parse(const char *text, SourcePos pos, Messages *messages);

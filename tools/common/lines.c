@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lines.c - what serial=, parallel=, gdbserver=, soundhw= and audio= say.  Only the text is looked at; xend
- * opens what it names.
+ * lines.c - what serial=, parallel=, gdbserver=, soundhw= and audio= say, and whether what they name
+ * can be opened, as far as looking tells; xend opens it.
  */
 #include "tools/common/domain_config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BAD(pos, ...) message_add(messages, MESSAGE_ERROR, pos, __VA_ARGS__)
 
@@ -78,6 +80,29 @@ bool line_parse(LineConfig *l, const char *key, const char *text, SourcePos pos,
     BAD(pos, "%s='%s' is not available; use pty, stdio, null, file:/PATH, /dev/DEVICE, "
         "tcp:HOST:PORT[,server], telnet:HOST:PORT[,server] or unix:/PATH[,server]", key, text);
     return false;
+}
+
+/* A path that is written to, and made if it is not there. */
+static bool can_be_made(const char *path)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+
+    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+        errno = EISDIR;
+        return false;
+    }
+    return access(path, W_OK) == 0 || (errno == ENOENT && access(dir, W_OK | X_OK) == 0);
+}
+
+void line_check_host(const LineConfig *l, const char *key, SourcePos pos, Messages *messages)
+{
+    if ((l->kind == LINE_FILE && !can_be_made(l->path)) ||
+        (l->kind == LINE_UNIX && l->server && !can_be_made(l->path))) {
+        BAD(pos, "%s='%s' can't be written (%s); check the path", key, l->spec, g_strerror(errno));
+    } else if (l->kind == LINE_HOST_DEVICE && access(l->path, R_OK | W_OK) != 0) {
+        BAD(pos, "%s='%s' can't be opened (%s); check the path and its permissions", key, l->spec,
+            g_strerror(errno));
+    }
 }
 
 bool gdb_parse(LineConfig *l, char **arch, const char *text, SourcePos pos, Messages *messages)

@@ -327,7 +327,7 @@ static int run_domain(Xm *xm, Config *c, const Options *o)
     return status;
 }
 
-static int evaluate(Xm *xm, const Options *o, const char *path, Config *c)
+static int evaluate(Xm *xm, Options *o, const char *path, Config *c)
 {
     g_autoptr(Messages) messages = messages_new();
     g_autofree char *name = g_path_get_basename(path);
@@ -348,6 +348,7 @@ static int evaluate(Xm *xm, const Options *o, const char *path, Config *c)
         facts = fetch_facts(xm, !o->dry_run && !messages->errors);
         facts->default_name = name;
         checked = domain_config_check(c, facts, messages);
+        o->viewer |= checked->viewer;
         if (!config_find(c, "name")) {
             config_set(c, "name", value_str(name), (SourcePos){ 0 });
         }
