@@ -5,6 +5,7 @@
 #include "hypervisor/vcpu.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
@@ -424,8 +425,16 @@ static bool await_turn(Vcpu *v)
 static void triple_fault(Vcpu *v)
 {
     uint64_t reason = v->dom->param[HVM_PARAM_TRIPLE_FAULT_REASON];
+    const VcpuState *s = v->state;
 
-    domain_log(v->dom, "vCPU %u: triple fault", v->id);
+    /* Where, for whoever wrote that guest.  (KVM on AMD has only what a reset leaves.) */
+    v->dom->ops->get_state(v->ev, v->state);
+    v->state_valid = false;
+    domain_log(v->dom, "vCPU %u: triple fault at %04x:%08" PRIx64 ", cr0=%" PRIx64 " cr2=%" PRIx64
+               " cr3=%" PRIx64 " cr4=%" PRIx64 " efer=%" PRIx64 " esp=%04x:%08" PRIx64
+               " gdt=%" PRIx64 "/%x idt=%" PRIx64 "/%x", v->id, s->seg[SEG_CS].selector, s->rip, s->cr0,
+               s->cr2, s->cr3, s->cr4, s->efer, s->seg[SEG_SS].selector, s->gpr[4], s->gdt_base,
+               s->gdt_limit, s->idt_base, s->idt_limit);
     domain_shutdown(v->dom, reason <= SHUTDOWN_CRASH ? (ShutdownReason)reason : SHUTDOWN_REBOOT);
 }
 
