@@ -170,6 +170,10 @@ void ioreq_drain_buffered(Machine *m, PciBus *bus, buffered_iopage_t *ring)
     uint32_t wr = __atomic_load_n(&ring->write_pointer, __ATOMIC_ACQUIRE);
     uint32_t done = 0;
 
+    if (m->io.draining) {
+        return;                 /* one of them wants those before it: they are done */
+    }
+    m->io.draining = true;
     if (wr - rd > IOREQ_BUFFER_SLOT_NUM) {
         wr = rd;                /* impossible pointers: take nothing, the peer is broken */
     }
@@ -213,6 +217,7 @@ void ioreq_drain_buffered(Machine *m, PciBus *bus, buffered_iopage_t *ring)
         ioreq_execute(m, bus, &req);
     }
     m->io.seen.known = false;
+    m->io.draining = false;
     if (done) {
         io_map_publish(&m->io);
         __atomic_fetch_add(&ring->read_pointer, done, __ATOMIC_SEQ_CST);

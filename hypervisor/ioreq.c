@@ -494,6 +494,7 @@ static bool post_line(Domain *d, const buf_ioreq_t *entry, bool mmio, uint64_t a
     }
     io_reader_line_posted(&q->reader, before, q->posted, mmio, addr, size, data, &w);
     if (w.low) {
+        dm_drain_posts_locked(d);       /* the line may have been raised for what is acknowledged here */
         glue_set_pci_intx(d, w.wire >> 2, w.wire & 3, false);
     }
     ioreq_notify(d);

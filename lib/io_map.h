@@ -135,6 +135,7 @@ typedef struct IoMap {
     void (*publish)(void *opaque);
     bool due;                           /* some family has changed */
     IoSeen seen;
+    bool draining;              /* buffered writes are being carried out */
     void *opaque;
 } IoMap;
 

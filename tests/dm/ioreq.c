@@ -245,6 +245,47 @@ Test(bufioreq, pad_says_that_the_address_follows)
     cr_assert_eq(ring->read_pointer, 3);
 }
 
+typedef struct Again {
+    FakeMachine *f;
+    buffered_iopage_t *ring;
+    unsigned writes;
+} Again;
+
+static void again_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+{
+    Again *a = opaque;
+
+    (void)offset;
+    (void)width;
+    (void)value;
+    if (a->writes++ < 10) {
+        ioreq_drain_buffered(&a->f->m, &a->f->bus, a->ring);
+    }
+}
+
+/* As a card does whose picture is wanted at once when its mode changes. */
+Test(bufioreq, a_write_that_wants_the_others_done_is_not_done_twice)
+{
+    static const IoOps again_ops = { .read = probe_read, .write = again_write, .widths = IO_8 };
+    Probe p = { 0 };
+    FakeMachine *f = machine(&p);
+    Again a = { .f = f, .ring = g_malloc0(4096) };
+    IoRange *range = io_range_new("again", IO_PORT, 8, &again_ops, &a);
+
+    cr_assert(io_map_add(&f->m.io, range, 0x700, NULL));
+    for (unsigned i = 0; i < 3; i++) {
+        put(a.ring, i, 0, 0x700, 1);
+        a.ring->buf_ioreq[i].type = IOREQ_TYPE_PIO;
+    }
+    a.ring->write_pointer = 3;
+    ioreq_drain_buffered(&f->m, &f->bus, a.ring);
+    cr_expect_eq(a.writes, 3);
+    cr_expect_eq(a.ring->read_pointer, 3);
+    io_map_remove(&f->m.io, range);
+    io_range_free(&f->m.io, range);
+    g_free(a.ring);
+}
+
 static IoSeen seen;             /* at the last write to the line's range */
 
 static void line_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)

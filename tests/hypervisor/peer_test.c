@@ -282,6 +282,32 @@ Test(peer, a_line_is_lowered_with_the_write_and_not_for_whom_it_does_not_concern
     bare_domain_free(d);
 }
 
+/* Raised for what the guest has seen already, and not yet taken from the ring: it must not come up behind it. */
+Test(peer, a_line_that_was_raised_before_is_not_raised_after_its_acknowledgement)
+{
+    Domain *d = bare_domain();
+    DmRanges *t = &d->shared->ranges;
+    g_autoptr(GByteArray) low = NULL;
+    uint16_t id;
+
+    ioreq_server_create(d, 2, &id);
+    ioreq_server_enable(d, id, true);
+    t->count = 1;
+    t->where[0].base = 0x300;
+    t->where[0].len = 8;
+    t->range[0] = (DmRange){ .how = { DM_RANGE_LINE, DM_RANGE_LINE }, .store = { 0, 0xff },
+                             .cell = { DM_CELL_VALID | 0x01, DM_CELL_VALID | 0x01 },
+                             .line = { .status = 0, .mask = 1, .bytes = 1, .wire = 3 << 5 | 1, .last = 9 } };
+    low = chips(d);
+    d->shared->post[0] = (DmPost){ .op = DM_POST_PCI_INTX, .a = (3 << 3) << 2 | 1, .b = 1 };
+    d->shared->post_prod = 1;
+    cr_expect(ioreq_post(d, false, 0x300, 1, 1));
+    dm_drain_posts(d);
+    cr_expect_eq(d->shared->post_cons, 1);
+    cr_expect(chips_are(d, low));
+    bare_domain_free(d);
+}
+
 Test(peer, an_address_above_a_mebibyte_takes_two_entries)
 {
     Domain *d = bare_domain();
