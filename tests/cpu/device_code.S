@@ -52,6 +52,19 @@ snippet dev_all_32, 32
     hlt
 end dev_all_32
 
+snippet dev_late_64, 64         /* memory at RBX first, then RSI's device */
+    mov ecx, 2
+1:  mov edi, 30
+2:  mov eax, [rbx]
+    mov [rbx + 8], eax
+    dec edi
+    jnz 2b
+    mov rbx, rsi
+    dec ecx
+    jnz 1b
+    hlt
+end dev_late_64
+
 snippet dev_all_64, 64
 1:  mov r9, [rbx + 0x10]
     mov [rbx + 0x18], r9

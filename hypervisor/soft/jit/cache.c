@@ -303,6 +303,18 @@ static uintptr_t next_code(Cpu *c)
     return e->code;
 }
 
+static void op_warming(Cpu *c, const Insn *i);
+
+/* The block has met a device where it expected memory: once more, before it runs the next time. */
+static void translate_again(Cpu *c, Block *b, const Insn *i)
+{
+    ((Insn *)(uintptr_t)i)->prefix |= PFX_DEVICE;
+    jit_block_killed(c, b);
+    b->code_mem = b->code_host = NULL;
+    b->heat = 1;
+    b->insn[0].fn = op_warming;
+}
+
 /* 0: go on behind the instruction; else the code to go to, Cpu.rip saying where that is. */
 static uintptr_t call_body(Cpu *c, const Insn *i, Block *b)
 {
@@ -323,6 +335,8 @@ static uintptr_t call_body(Cpu *c, const Insn *i, Block *b)
     c->stack_floor = UINTPTR_MAX;       /* bodies that branch return to here */
     c->jit_insn[0].fn(c, c->jit_insn);
     c->stack_floor = floor;
+    if (unlikely((c->jit_insn[0].prefix & ~i->prefix) & PFX_DEVICE) && b->valid)
+        translate_again(c, b, i);
     if (c->jit_went_on && b->valid)
         return 0;
     if (c->jit_went_on)
