@@ -43,13 +43,13 @@ void op_fwait(Cpu *c, const Insn *i) {
 /* --- the host's FPU --- */
 
 /* One instruction and RET, 4 bytes each: 8 opcodes of 64 register forms. */
-__attribute__((naked, aligned(16))) static void stubs_register(void) {
+STUB_TABLE(16) stubs_register(void) {
     __asm__(".set n, 0\n.rept 512\n.byte 0xd8 + (n >> 6), 0xc0 + (n & 63)\nret\n.balign 4\n"
             ".set n, n + 1\n.endr");
 }
 
 /* 8 opcodes of 8 forms with the operand at (%rdi) */
-__attribute__((naked, aligned(16))) static void stubs_memory(void) {
+STUB_TABLE(16) stubs_memory(void) {
     __asm__(".set n, 0\n.rept 64\n.byte 0xd8 + (n >> 3), ((n & 7) << 3) + 7\nret\n.balign 4\n"
             ".set n, n + 1\n.endr");
 }

@@ -165,6 +165,9 @@ typedef void (*SimdStub)(void);
 typedef __m128i (*VecFn)(__m128i a, __m128i b);
 typedef uint64_t (*MmxFn)(uint64_t a, uint64_t b);
 
+/* What a table of stubs is: nothing but them, at the start, not even what counts lines for gcov. */
+#define STUB_TABLE(alignment) __attribute__((naked, no_profile_instrument_function, aligned(alignment))) \
+    static void
 /* One step of a stub table: a naked function that holds 256 stubs, one for each imm8. */
 #define STUB_AT(table, imm, step) ((const char *)(table) + ((imm) & 0xff) * (step))
 

@@ -74,7 +74,7 @@ FP(cvttpd2dq, 16) FP(cvtdq2pd, 8) FP(cvtpd2dq, 16)
 
 /* The same with an imm8: 256 stubs, xmm0 = op(xmm0, xmm1, n). */
 #define FP_IMM(name, size)                                                                      \
-    __attribute__((naked, aligned(16))) static void stubs_##name(void) {                        \
+    STUB_TABLE(16) stubs_##name(void) {                                                         \
         __asm__(".set n, 0\n.rept 256\n" #name " $n, %xmm1, %xmm0\nret\n.balign 8\n"            \
                 ".set n, n + 1\n.endr");                                                        \
     }                                                                                           \

@@ -9,7 +9,7 @@
 #include "hypervisor/soft/simd.h"
 
 #define STUBS(name)                                                                             \
-    __attribute__((naked, aligned(16))) static void stubs_##name(void) {                        \
+    STUB_TABLE(16) stubs_##name(void) {                                                         \
         __asm__(".set n, 0\n.rept 256\n" #name " $n, %xmm1, %xmm0\nret\n.balign 8\n"            \
                 ".set n, n + 1\n.endr");                                                        \
     }
@@ -46,7 +46,7 @@ void sse_x_insertps(Cpu *c, const Insn *i) {
 }
 
 #define MMI(name)                                                                               \
-    __attribute__((naked, aligned(32))) static void stubs_m_##name(void) {                      \
+    STUB_TABLE(32) stubs_m_##name(void) {                                                       \
         __asm__(".set n, 0\n.rept 256\nmovq %rdi, %mm0\nmovq %rsi, %mm1\n"                      \
                 #name " $n, %mm1, %mm0\nmovq %mm0, %rax\nemms\nret\n.balign 32\n"               \
                 ".set n, n + 1\n.endr");                                                        \
@@ -153,7 +153,7 @@ void sse_m_shift(Cpu *c, const Insn *i) {
 typedef uint64_t (*StringFn)(uint64_t ax, uint64_t dx, __m128i *out, __m128i a, __m128i b);
 
 #define STRING_STUBS(name, rex, op)                                                             \
-    __attribute__((naked, aligned(64))) static void stubs_##name(void) {                        \
+    STUB_TABLE(64) stubs_##name(void) {                                                         \
         __asm__(".set n, 0\n.rept 256\n"                                                        \
                 "movq %rdi, %rax\nmovq %rdx, %rdi\nmovq %rsi, %rdx\n"                           \
                 ".byte 0x66, " rex "0x0f, 0x3a, " #op ", 0xc1, n\n"                             \

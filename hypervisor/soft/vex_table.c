@@ -20,7 +20,7 @@
     ".byte 0xc4, 0xe0 | " MAP_##map ", " WBIT_##w " << 7 | (~" #vvvv " & 15) << 3 | " #l        \
     " << 2 | " #pp ", 0x" #op ", " #modrm "\n"
 #define STUB_FUNCTION(map, op, pp, w, text)                                                     \
-    __attribute__((naked, aligned(16))) static void stub_##map##_##op##_##pp##_##w(void) {      \
+    STUB_TABLE(16) stub_##map##_##op##_##pp##_##w(void) {                                       \
         __asm__(text);                                                                          \
     }
 /* Two stubs of 16 bytes */
