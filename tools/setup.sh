@@ -27,11 +27,12 @@ else
 fi
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086
-$run apt-get install -y -q --no-install-recommends $missing >/tmp/guesthouse-setup.$$ 2>&1 ||
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+$run apt-get install -y -q --no-install-recommends $missing >"$log" 2>&1 ||
     { $run apt-get update -q && $run apt-get install -y -q --no-install-recommends $missing; } \
-        >/tmp/guesthouse-setup.$$ 2>&1 || {
-    tail -n 20 /tmp/guesthouse-setup.$$ >&2
+        >"$log" 2>&1 || {
+    tail -n 20 "$log" >&2
     echo "setup.sh: error: apt-get failed (its last lines are above)" >&2
     exit 1
 }
-rm -f /tmp/guesthouse-setup.$$
