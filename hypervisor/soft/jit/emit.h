@@ -248,6 +248,6 @@ static inline void e_call_to(Emit *e, const uint8_t *target)
 static inline void e_call_abs(Emit *e, const void *slot) { e_op(e, 0, 0, 0, 0xff, 2, opd_abs(slot)); }
 
 enum { CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A, CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE,
-       CC_LE, CC_G };
+       CC_LE, CC_G, CC_ALWAYS };
 
 #endif

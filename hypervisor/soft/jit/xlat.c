@@ -49,14 +49,15 @@ static bool same_again(const FlagsAgain *a, const FlagsAgain *b)
     return a->count == b->count && a->size == b->size && a->uses == b->uses;
 }
 
-/* A branch to the block's start: jumps to the translation of further turns, if what is known here is
- * what that one starts with. */
-static bool turn(Xlat *x)
+/* A branch to the block's start, if cond or with CC_ALWAYS: jumps to the translation of further turns, if
+ * what is known here is what that one starts with.  That one looks at Cpu.poll. */
+static bool turn(Xlat *x, uint64_t rip, unsigned cond)
 {
     uint8_t flags = x->flags & (FLAGS_MEM | FLAGS_AGAIN);
     Loop *l = &x->loop;
+    uint8_t *site;
 
-    if (!l->allowed || l->site_count == LOOP_SITES)
+    if (rip != x->b->rip || !l->allowed || l->site_count == LOOP_SITES)
         return false;
     if (!l->known) {
         l->known = true;
@@ -68,10 +69,11 @@ static bool turn(Xlat *x)
                (flags & FLAGS_AGAIN && !same_again(&l->again, &x->again))) {
         return false;
     }
+    site = cond == CC_ALWAYS ? e_jmp(&x->e) : e_jcc(&x->e, cond);
     if (l->start)
-        e_jmp_to(&x->e, l->start);
+        e_patch(site, l->start);
     else
-        l->site[l->site_count++] = e_jmp(&x->e);
+        l->site[l->site_count++] = site;
     return true;
 }
 
@@ -102,13 +104,11 @@ static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
 
     if (guarded || back)
         flags_leave_host(x);
+    if (kind == EDGE_JUMP && turn(x, rip, CC_ALWAYS))
+        return;
     l = link_new(x, rip);
     if (back)
         poll(x, l);
-    if (kind == EDGE_JUMP && !guarded && rip == x->b->rip && turn(x)) {
-        l->flags = x->flags & FLAGS_MEM ? FLAGS_MEM : FLAGS_HOST;
-        return;
-    }
     if (kind == EDGE_LANDING) {         /* wherever the RET was: frames outlive changes of mode and CS */
         l->tag = x->c->jump_tag;
         l->slot = (uint32_t)(uintptr_t)page_slot(x, block_linear(x->b, rip));
@@ -163,8 +163,15 @@ void edge_jcc(Xlat *x, unsigned cond, const Insn *i)
         JitLink *l = link_new(x, rip);
         l->site = e_jcc(&x->e, cond);
     } else {
-        uint8_t *skip = e_jcc(&x->e, cond ^ 1);
-        unsigned flags = x->flags;
+        uint8_t *skip;
+        unsigned flags;
+
+        if (rip == x->b->rip && x->loop.allowed && !(x->flags & (FLAGS_MEM | FLAGS_AGAIN)))
+            flags_to_mem(x);
+        if (turn(x, rip, cond))
+            return;
+        skip = e_jcc(&x->e, cond ^ 1);
+        flags = x->flags;
         edge(x, rip, EDGE_JUMP, 0);
         x->flags = flags;
         e_patch(skip, x->e.p);
@@ -483,6 +490,7 @@ static void start_over(Xlat *x)
 static void translate_turns(Xlat *x)
 {
     Loop *l = &x->loop;
+    JitLink *again;
 
     if (!l->known)
         return;
@@ -494,6 +502,9 @@ static void translate_turns(Xlat *x)
     l->start = x->e.p;
     for (unsigned n = 0; n < l->site_count; n++)
         e_patch(l->site[n], l->start);
+    again = link_new(x, x->b->rip);
+    again->flags = x->flags & FLAGS_MEM ? FLAGS_MEM : FLAGS_HOST;
+    poll(x, again);
     for (x->n = 0; x->n < x->b->count && !x->ended; x->n++)
         translate_insn(x);
     finish(x);

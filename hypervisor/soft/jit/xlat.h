@@ -75,7 +75,7 @@ struct Jit {
 
 #define LINK_MAX (1u << 17)
 #define LINK_CODE 64          /* bytes of code to a link, at least */
-#define EDGES_MAX (BLOCK_INSNS + 2)
+#define EDGES_MAX (BLOCK_INSNS + 3)
 
 typedef struct SlowJump { uint8_t *site; uint8_t insn; } SlowJump;
 
