@@ -12,6 +12,7 @@
 #define GH_SOFT_CORE_H
 
 #include <pthread.h>
+#include <string.h>
 #include "hypervisor/soft/block.h"
 #include "hypervisor/soft/contexts.h"
 #include "hypervisor/soft/counters.h"
@@ -159,6 +160,17 @@ static inline void jump_tag_update(Cpu *c)
 {
     c->jump_tag = jump_tag_of(cpu_priv(c)->cs_number, c->mode);
     c->code_epoch = cpu_priv(c)->code_epoch[!!(c->mode & MODE_USER)];
+}
+
+/* A TLB entry has lost a right, or become another page's. */
+static inline void windows_drop(Cpu *c)
+{
+    while (unlikely(c->windows_open)) {
+        Window *w = &c->windows[0][__builtin_ctz(c->windows_open)];
+
+        memset(w->below, 0, sizeof w->below);
+        c->windows_open &= c->windows_open - 1;
+    }
 }
 
 static inline bool page_is_ram(const GuestMemory *m, uint64_t gpa)

@@ -154,6 +154,19 @@ typedef struct TlbInfo {        /* the rest of the entry */
     uint64_t gpa;               /* guest-physical page | TLBF_* */
 } TlbInfo;
 
+/* What one TLB entry lets be done, for translated code (jit/windows.c): an access of 1 << n bytes at most,
+ * below[n] from page on, finds it here.  All are 0 from when the entry loses a right on. */
+#define WINDOW_CLASSES 10
+typedef struct Window {
+    uint64_t page, addend, host_page;
+    uint64_t below[WINDOW_CLASSES];
+    uint32_t bit;               /* in Cpu.windows_open */
+    bool writes;                /* it is for writing, too */
+} __attribute__((aligned(128))) Window;
+#define WINDOW_LOOPS 4
+enum { WINDOW_STACK, WINDOW_READ, WINDOW_WRITE = WINDOW_READ + WINDOW_LOOPS,
+       WINDOW_COUNT = WINDOW_WRITE + WINDOW_LOOPS };
+
 /* The empty entry's tag: of a page that no lookup of this entry can be for.  Nearly all are 0, so
  * that memory of a TLB that was never filled is never touched. */
 #define TLB_INVALID(index) ((index) ? 0 : 0x2000000000001000ull)
@@ -243,6 +256,8 @@ struct EngineVcpu {
     const GuestMemory *mem;
     const uint32_t *code_ring_prod, *code_ring_seen;
     unsigned id, apic_id;
+    Window windows[TLB_NONE][WINDOW_COUNT];
+    uint32_t windows_open;      /* those that may be good */
     TlbEntry tlbs[TLB_COUNT][TLB_SIZE];
     TlbInfo tlb_info[TLB_NONE][TLB_SIZE];
     void *priv;                 /* core.c's own: block cache view, dirty log, thread hand-shake */

@@ -219,9 +219,16 @@ static void entry_clear(Cpu *c, unsigned table, unsigned index)
     TlbEntry *e = &c->tlbs[table][index];
     TlbInfo *info = &c->tlb_info[table][index];
 
+    windows_drop(c);
     e->rtag = e->wtag = info->xtag = info->mtag = TLB_INVALID(index);
     e->addend = e->host_page = 0;
     info->gpa = 0;
+}
+
+static void write_tag_clear(Cpu *c, uint64_t *tag, unsigned index)
+{
+    windows_drop(c);
+    *tag = TLB_INVALID(index);
 }
 
 static bool entry_empty(const Cpu *c, unsigned table, unsigned index)
@@ -297,7 +304,7 @@ static void writer_note(Cpu *c, unsigned table, unsigned at, uint64_t gfn)
         writer_put(writers, *last);
     tag = writer_tag(c, *last, set);
     if (tag)
-        *tag = TLB_INVALID(*last & (TLB_SIZE - 1));
+        write_tag_clear(c, tag, *last & (TLB_SIZE - 1));
     writer_put(writers, writer);
 }
 
@@ -443,7 +450,7 @@ void tlb_drop_write_tags(Cpu *c)
         for (unsigned k = used_from(p, t, 0); k < TLB_SIZE; k = used_from(p, t, k + 1))
             if (c->tlbs[t][k].wtag != TLB_INVALID(k) &&
                 !page_quiet(c->engine, c->tlb_info[t][k].gpa))
-                c->tlbs[t][k].wtag = TLB_INVALID(k);
+                write_tag_clear(c, &c->tlbs[t][k].wtag, k);
 }
 
 void tlb_drop_write_tags_of(Cpu *c, uint64_t gfn)
@@ -454,7 +461,7 @@ void tlb_drop_write_tags_of(Cpu *c, uint64_t gfn)
     for (unsigned n = 0; n < WRITERS_WAYS; n++) {
         uint64_t *tag = writers[n] >> 16 == gfn / WRITERS_SETS ? writer_tag(c, writers[n], set) : NULL;
         if (tag)
-            *tag = TLB_INVALID(writers[n] & (TLB_SIZE - 1));
+            write_tag_clear(c, tag, writers[n] & (TLB_SIZE - 1));
     }
 }
 
@@ -468,6 +475,8 @@ static void entry_put(Cpu *c, unsigned table, uint64_t page, uint64_t gpa, unsig
     bool write = (good_for & PAGE_READ) && (gpa & TLBF_WRITE) && !(gpa & TLBF_ROM) &&
                  page_quiet(c->engine, gpa);
 
+    if (!entry_empty(c, table, at))
+        windows_drop(c);
     p->used[table][at / TLB_CHUNK / 64] |= 1ull << (at / TLB_CHUNK % 64);
     e->rtag = good_for & PAGE_READ ? page : TLB_INVALID(at);
     e->wtag = write ? page : TLB_INVALID(at);

@@ -17,6 +17,7 @@
 #define CODE_FIRST (32u << 20)  /* bytes at most for each of the first two vCPUs */
 #define CODE_MORE (8u << 20)    /* and for each other, if they are few */
 #define CODE_GUEST (64u << 20)  /* and for all together: each has its share */
+#define LOOP_TURNS 128          /* a loop that goes on for so many turns is a long one */
 #define LOW_TOP 0x40000000u
 #define LOW_STEP (256u << 10)
 #define TRANSLATIONS 3          /* of a block at most: xlat.c */
@@ -278,6 +279,7 @@ static void make_thunks(Cpu *c, Jit *j)
     call_out(&e, c, &c->jit_x87_again);
     registers_in(&e, c);
     e8(&e, 0xc3);
+    windows_thunks(&e, c, j);
     j->run = j->rx - j->rw;
     c->jit_leave = j->leave + j->run;
     c->jit_left = j->left + j->run;
@@ -552,14 +554,33 @@ static size_t code_used_at_most(const Cpu *c)
     return c->jit->size < share ? c->jit->size : share;
 }
 
+/* b runs: was it b that ran before? */
+static void note_entry(Cpu *c, Block *b)
+{
+    uint64_t entered = cpu_priv(c)->counters[COUNT_CODE_ENTERED];
+    Jit *j = c->jit;
+
+    if ((j->warming != b || j->warming_entered != entered) && b->entries < UINT8_MAX)
+        b->entries++;
+    j->warming = b;
+    j->warming_entered = entered;
+}
+
 static void op_warming(Cpu *c, const Insn *i)
 {
     Block *b = (Block *)(void *)((char *)(uintptr_t)i - offsetof(Block, insn));
     Jit *j = c->jit;
     JumpEntry *e;
 
+    note_entry(c, b);
     if (likely(--b->heat))
         return b->first(c, i);
+    b->long_loop = b->entries == 1 && turn_length(b) > 0;
+    if (b->long_loop && !b->waited && c->engine->warm >= JIT_WARM) {
+        b->waited = true;
+        b->heat = LOOP_TURNS;
+        return b->first(c, i);
+    }
     if (j->p + CODE_BLOCK_ROOM > j->rw + code_used_at_most(c) ||
         j->link_count + TRANSLATIONS * EDGES_MAX > j->link_max) {
         block_flush(c);
@@ -590,6 +611,8 @@ void jit_set_warm(Engine *e, unsigned runs)
 void jit_block_new(Cpu *c, Block *b)
 {
     b->heat = (uint16_t)c->engine->warm;
+    b->entries = 0;
+    b->waited = b->long_loop = false;
     b->first = b->insn[0].fn;
     if (!c->jit || (b->mode & (MODE_TF | MODE_AM | MODE_WATCH)) ||
         b->insn[0].fn == op_debug_stop)

@@ -5,22 +5,30 @@
  */
 #include "hypervisor/soft/jit/xlat.h"
 
-enum { TAG_READ = 0, TAG_WRITE = 8, ADDEND = 16, HOST_PAGE = 24, ENTRY_SHIFT = 5 };
+enum { TAG_READ = 0, TAG_WRITE = 8, ADDEND = 16, HOST_PAGE = 24 };
 
-_Static_assert(sizeof(TlbEntry) == 1 << ENTRY_SHIFT, "TLB entries are indexed by a shift");
+_Static_assert(sizeof(TlbEntry) == 1 << TLB_ENTRY_SHIFT, "TLB entries are indexed by a shift");
 _Static_assert(offsetof(TlbEntry, wtag) == TAG_WRITE && offsetof(TlbEntry, addend) == ADDEND &&
                offsetof(TlbEntry, host_page) == HOST_PAGE, "layout");
 
-void slow_if(Xlat *x, unsigned cond)
+unsigned slow_reserve(Xlat *x)
 {
     if (!x->slow_count || x->slow[x->slow_count - 1].insn != x->n) {
         x->done[x->n].before = (uint8_t)x->flags;
         x->done[x->n].again = x->again;
     }
-    x->slow[x->slow_count++] = (SlowJump){ e_jcc(&x->e, cond), (uint8_t)x->n };
+    x->slow[x->slow_count] = (SlowJump){ NULL, (uint8_t)x->n };
+    return x->slow_count++;
 }
 
-static TlbEntry *table(const Xlat *x)
+void slow_if(Xlat *x, unsigned cond)
+{
+    unsigned n = slow_reserve(x);
+
+    x->slow[n].site = e_jcc(&x->e, cond);
+}
+
+TlbEntry *memory_table(const Xlat *x)
 {
     Cpu *c = x->c;
 
@@ -98,13 +106,13 @@ static void entry_offset(Xlat *x, unsigned from)
         e8(e, 0x7b);
         e8(e, 0xf0);
         e8(e, 0xc0 | (SCRATCH_B & 7) << 3 | (from & 7));
-        e8(e, 12 - ENTRY_SHIFT);
+        e8(e, 12 - TLB_ENTRY_SHIFT);
     } else {
         e_op(e, 4, 0, 0, 0x8b, SCRATCH_B, opd_reg(from));
         e_op(e, 4, 0, 0, 0xc1, 5, opd_reg(SCRATCH_B));
-        e8(e, 12 - ENTRY_SHIFT);
+        e8(e, 12 - TLB_ENTRY_SHIFT);
     }
-    e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), (int32_t)((TLB_SIZE - 1) << ENTRY_SHIFT));
+    e_alu_imm(e, 4, 4, opd_reg(SCRATCH_B), (int32_t)((TLB_SIZE - 1) << TLB_ENTRY_SHIFT));
 }
 
 static bool needs_alignment(enum Access a)
@@ -112,27 +120,42 @@ static bool needs_alignment(enum Access a)
     return a == FOR_LOCK || a == FOR_READ_16 || a == FOR_WRITE_16;
 }
 
+/* The linear address is in scratch A. */
+static void check_alignment(Xlat *x, unsigned size, enum Access access)
+{
+    if (needs_alignment(access) && size > 1) {
+        e_op_byte(&x->e, 1, 0, 0, 0xf6, 0, false, opd_reg(SCRATCH_A), true);    /* test r10b, imm */
+        e8(&x->e, size - 1);
+        slow_if(x, CC_NE);
+    }
+}
+
 /* Linear address in scratch A, entry's offset in B: to the slow way unless the page is there. */
 static void check(Xlat *x, unsigned size, enum Access access)
 {
     Emit *e = &x->e;
-    int32_t at = (int32_t)(uintptr_t)table(x) + (access <= FOR_READ_16 ? TAG_READ : TAG_WRITE);
+    int32_t at = (int32_t)(uintptr_t)memory_table(x) + (access <= FOR_READ_16 ? TAG_READ : TAG_WRITE);
 
-    if (needs_alignment(access) && size > 1) {
-        e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_reg(SCRATCH_A), true);    /* test r10b, imm */
-        e8(e, size - 1);
-        slow_if(x, CC_NE);
-    }
+    check_alignment(x, size, access);
     e_op(e, 8, 0, 0, 0x2b, SCRATCH_A, opd_mem(SCRATCH_B, at));
     e_alu_imm(e, 8, 7, opd_reg(SCRATCH_A), (int32_t)(4096 - size));
     slow_if(x, CC_A);
 }
 
-static Operand by_page(Xlat *x, unsigned *spare)
+/* Linear address in scratch A: the operand, by the window w if there is one.  B is lost. */
+static Operand by_page(Xlat *x, Window *w, unsigned size, enum Access access, unsigned *spare)
 {
-    e_op(&x->e, 8, 0, 0, 0x03, SCRATCH_A,
-         opd_mem(SCRATCH_B, (int32_t)(uintptr_t)table(x) + HOST_PAGE));
     *spare = SCRATCH_B;
+    if (w) {
+        check_alignment(x, size, access);
+        window_check(x, w, size, access > FOR_READ_16);
+        window_use(x, true);
+        return opd_mem(SCRATCH_A, 0);
+    }
+    entry_offset(x, SCRATCH_A);
+    check(x, size, access);
+    e_op(&x->e, 8, 0, 0, 0x03, SCRATCH_A,
+         opd_mem(SCRATCH_B, (int32_t)(uintptr_t)memory_table(x) + HOST_PAGE));
     return opd_mem(SCRATCH_A, 0);
 }
 
@@ -140,7 +163,7 @@ static Operand by_page(Xlat *x, unsigned *spare)
 static Operand known_address(Xlat *x, uint64_t at, unsigned size, enum Access access,
                              unsigned *spare)
 {
-    TlbEntry *entry = &table(x)[at >> 12 & (TLB_SIZE - 1)];
+    TlbEntry *entry = &memory_table(x)[at >> 12 & (TLB_SIZE - 1)];
     uint64_t page = at & ~0xfffull;
     const uint64_t *tag = access <= FOR_READ_16 ? &entry->rtag : &entry->wtag;
     Emit *e = &x->e;
@@ -158,24 +181,32 @@ static Operand known_address(Xlat *x, uint64_t at, unsigned size, enum Access ac
     return opd_mem(SCRATCH_A, (int32_t)(at & 0xfff));
 }
 
-static Operand by_register(Xlat *x, unsigned base, int32_t disp, unsigned size,
+static Operand by_register(Xlat *x, Window *w, unsigned base, int32_t disp, unsigned size,
                            enum Access access, unsigned *spare)
 {
-    e_lea(&x->e, 8, SCRATCH_A, opd_mem(base, disp));
-    entry_offset(x, disp ? SCRATCH_A : base);
-    check(x, size, access);
-    e_load(&x->e, SCRATCH_B, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)table(x) + ADDEND));
     *spare = SCRATCH_A;
+    e_lea(&x->e, 8, SCRATCH_A, opd_mem(base, disp));
+    if (w) {
+        check_alignment(x, size, access);
+        window_check(x, w, size, access > FOR_READ_16);
+        window_use(x, false);
+    } else {
+        entry_offset(x, disp ? SCRATCH_A : base);
+        check(x, size, access);
+        e_load(&x->e, SCRATCH_B, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)memory_table(x) + ADDEND));
+    }
     return opd_index(base, SCRATCH_B, 0, disp);
 }
 
 /* An access that belongs to a group: only the first one looks. */
-static Operand by_group(Xlat *x, unsigned base, int32_t disp, unsigned *spare)
+static Operand by_group(Xlat *x, unsigned reg, int32_t disp, unsigned *spare)
 {
+    unsigned base = host_reg[reg];
     const GroupPlan *g = &x->plan[x->n];
     uint64_t *hold = &x->c->jit_hold[g->slot];
-    int32_t at = (int32_t)(uintptr_t)table(x);
+    int32_t at = (int32_t)(uintptr_t)memory_table(x);
     Emit *e = &x->e;
+    Window *w;
 
     *spare = SCRATCH_A;
     if (g->role == GROUP_MEMBER) {
@@ -185,11 +216,17 @@ static Operand by_group(Xlat *x, unsigned base, int32_t disp, unsigned *spare)
     }
     flags_leave_host(x);
     e_lea(e, 8, SCRATCH_A, opd_mem(base, disp + g->below));
-    entry_offset(x, disp + g->below ? SCRATCH_A : base);
-    e_op(e, 8, 0, 0, 0x2b, SCRATCH_A, opd_mem(SCRATCH_B, at + (g->write ? TAG_WRITE : TAG_READ)));
-    e_alu_imm(e, 8, 7, opd_reg(SCRATCH_A), (int32_t)(4096 - g->span));
-    slow_if(x, CC_A);
-    e_load(e, SCRATCH_B, opd_mem(SCRATCH_B, at + ADDEND));
+    w = window_for(x, reg, REG_ZERO, g->write);
+    if (w) {
+        window_check(x, w, g->span, g->write);
+        window_use(x, false);
+    } else {
+        entry_offset(x, disp + g->below ? SCRATCH_A : base);
+        e_op(e, 8, 0, 0, 0x2b, SCRATCH_A, opd_mem(SCRATCH_B, at + (g->write ? TAG_WRITE : TAG_READ)));
+        e_alu_imm(e, 8, 7, opd_reg(SCRATCH_A), (int32_t)(4096 - g->span));
+        slow_if(x, CC_A);
+        e_load(e, SCRATCH_B, opd_mem(SCRATCH_B, at + ADDEND));
+    }
     if (g->store)
         e_store(e, opd_abs(hold), SCRATCH_B);
     return opd_index(base, SCRATCH_B, 0, disp);
@@ -202,8 +239,10 @@ static bool in_group(const Xlat *x, bool stack)
 
 Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare)
 {
+    Window *w;
+
     if (in_group(x, false))
-        return by_group(x, host_reg[i->base], i->disp, spare);
+        return by_group(x, i->base, i->disp, spare);
     flags_leave_host(x);
     if (i->asize > 2 && i->base == REG_ZERO && i->index == REG_ZERO && !memory_has_base(x, i->seg)) {
         uint64_t at = i->asize == 8 ? (uint64_t)(int64_t)i->disp : (uint32_t)i->disp;
@@ -218,14 +257,14 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
             !(needs_alignment(access) && (at & (size - 1))))
             return known_address(x, at, size, access, spare);
         if (i->index == REG_ZERO && i->base < 16 && host_reg[i->base] != IN_MEMORY)
-            return by_register(x, host_reg[i->base], i->disp, size, access, spare);
+            return by_register(x, window_for(x, i->base, i->index, access > FOR_READ_16),
+                               host_reg[i->base], i->disp, size, access, spare);
     }
     memory_address(x, i);
     if (memory_has_base(x, i->seg))
         add_base(x, i->seg, i->asize == 2, size, access);
-    entry_offset(x, SCRATCH_A);
-    check(x, size, access);
-    return by_page(x, spare);
+    w = window_for(x, i->base, i->index, access > FOR_READ_16);
+    return by_page(x, w, size, access, spare);
 }
 
 Operand memory_bits(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare)
@@ -249,9 +288,7 @@ Operand memory_bits(Xlat *x, const Insn *i, unsigned size, enum Access access, u
     cut(x, i);
     if (memory_has_base(x, i->seg))
         add_base(x, i->seg, i->asize == 2, size, access);
-    entry_offset(x, SCRATCH_A);
-    check(x, size, access);
-    return by_page(x, spare);
+    return by_page(x, NULL, size, access, spare);
 }
 
 void memory_run(Xlat *x, unsigned base, unsigned shift, enum Access access)
@@ -264,7 +301,7 @@ void memory_run(Xlat *x, unsigned base, unsigned shift, enum Access access)
     e_lea(e, 8, SCRATCH_A, opd_index(SCRATCH_A, RCX, shift, 0));
     e_alu_imm(e, 8, 7, opd_reg(SCRATCH_A), 4096);
     slow_if(x, CC_A);
-    e_load(e, SCRATCH_B, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)table(x) + ADDEND));
+    e_load(e, SCRATCH_B, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)memory_table(x) + ADDEND));
 }
 
 Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsigned size,
@@ -272,16 +309,15 @@ Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsign
 {
     (void)i;
     if (in_group(x, true))
-        return by_group(x, host_reg[base], disp, spare);
+        return by_group(x, base, disp, spare);
     flags_leave_host(x);
     if (x->in_64)
-        return by_register(x, host_reg[base], disp, size, access, spare);
+        return by_register(x, window_for(x, 4, REG_ZERO, access > FOR_READ_16), host_reg[base], disp,
+                           size, access, spare);
     e_lea(&x->e, 4, SCRATCH_A, opd_mem(host_reg[base], disp));
     if (!(x->b->mode & MODE_SS32))
         e_op(&x->e, 4, 0, 1, 0xb7, SCRATCH_A, opd_reg(SCRATCH_A));      /* movzx r10d, r10w */
     if (memory_has_base(x, SEG_SS))
         add_base(x, SEG_SS, !(x->b->mode & MODE_SS32), size, access);
-    entry_offset(x, SCRATCH_A);
-    check(x, size, access);
-    return by_page(x, spare);
+    return by_page(x, window_for(x, 4, REG_ZERO, access > FOR_READ_16), size, access, spare);
 }

@@ -469,6 +469,7 @@ static void finish(Xlat *x)
         x87_settle(x);
         edge(x, rip_cut(x->c, x->b->rip + x->b->len), EDGE_JUMP, 0);
     }
+    emit_fills(x);
     emit_slow(x);
     emit_vector_in(x);
     emit_x87_in(x);
@@ -499,6 +500,7 @@ static void translate_turns(Xlat *x)
     x->again = l->again;
     x->vec = l->vec;
     x->x87 = l->x87;
+    windows_begin_turns(x);
     l->start = x->e.p;
     for (unsigned n = 0; n < l->site_count; n++)
         e_patch(l->site[n], l->start);
@@ -526,6 +528,7 @@ static void translate_again(Xlat *x)
     start_over(x);
     memset(x->plan, 0, sizeof x->plan);
     x->loop.allowed = false;
+    x->walks = 0;
     x->flags = FLAGS_MEM;
     for (x->n = first; x->n < x->b->count && !x->ended; x->n++) {
         if (entry[x->n]) {

@@ -54,6 +54,8 @@ struct Jit {
     uint8_t *p;                 /* free from here */
     JitLink *links;
     unsigned link_count, link_max;
+    const Block *warming;       /* the last one that ran and isn't translated yet, */
+    uint64_t warming_entered;   /* and how often translated code had been entered then */
     /* thunks, as rw addresses */
     void (*enter)(Cpu *c, const void *code);    /* (executable address) */
     uint8_t *leave;             /* Cpu.rip is set; registers go to Cpu, back to C */
@@ -70,6 +72,7 @@ struct Jit {
     uint8_t *leave_to_entry;    /* jumped to: the same with the RIP of the jump cache's entry at R11 */
     uint8_t *jump_second;       /* called: R10 a RIP; R11 becomes its entry's other place; ZF: it is there */
     uint8_t *jump_again;        /* called: R11 a jump cache entry; ZF: it is good, and is noted as seen */
+    uint8_t *window_fill[TLB_NONE][2];  /* called: see windows.c */
     uint8_t *landing_again;     /* called: R11d JitLink; as jump_again */
 };
 
@@ -127,6 +130,14 @@ typedef struct Again {
     bool second;                /* at the entry's other place, first */
 } Again;
 
+/* Behind the block: asks the TLB where a window failed. */
+typedef struct Fill {
+    uint8_t *site, *resume;
+    Window *window;
+    uint16_t span, slow;        /* slow: index of the jump where the TLB fails, too */
+    bool write, host;
+} Fill;
+
 /* A way out, as long as its block is translated. */
 typedef struct Edge {
     JitLink *link;
@@ -161,6 +172,10 @@ typedef struct Xlat {
     X87Pending x87_pending, x87_before[BLOCK_INSNS];    /* now; before each instruction */
     struct { uint8_t *site, *resume; uint8_t insn, vec; } x87_in[BLOCK_INSNS];
     unsigned x87_in_count;
+    Fill fills[2 * BLOCK_INSNS];
+    unsigned fill_count;
+    uint16_t walks;             /* in a long loop's further turns: guest registers that move slowly */
+    uint8_t window_reads, window_writes;        /* windows given out */
     Poll polls[2 * EDGES_MAX];  /* further jumps to a link's stub */
     unsigned poll_count;
     Again looks[EDGES_MAX];
@@ -215,8 +230,24 @@ void flags_after_insn(Xlat *x, const Insn *i);
  * could ask. */
 unsigned flags_first_need(const Xlat *x);
 
+/* windows.c */
+/* Instructions up to the last branch to b's start; 0: there is none. */
+unsigned turn_length(const Block *b);
+void windows_thunks(Emit *e, Cpu *c, Jit *j);
+void windows_begin_turns(Xlat *x);
+Window *window_for(Xlat *x, unsigned base, unsigned index, bool write);
+/* The linear address in scratch A is checked, then turned into what the access needs: the host's address
+ * in A, or in B what makes one of a linear address. */
+void window_check(Xlat *x, Window *w, unsigned span, bool write);
+void window_use(Xlat *x, bool host);
+void emit_fills(Xlat *x);
+
 /* memory.c */
 void slow_if(Xlat *x, unsigned cond);
+/* Room for a jump that slow_if() would make, by index of Xlat.slow[]. */
+unsigned slow_reserve(Xlat *x);
+#define TLB_ENTRY_SHIFT 5
+TlbEntry *memory_table(const Xlat *x);
 /*
  * The memory operand of i, or of an address by hand, size bytes: checks that it may be read or
  * written without a look, else the whole instruction goes to its body.  The host's flags are lost,
