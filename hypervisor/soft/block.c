@@ -629,7 +629,7 @@ Block *block_find(Cpu *c)
     j->tag = c->jump_tag;
     j->slot = (uint32_t)(uintptr_t)code_page_slot(c, !!(mode & MODE_USER), f.linear);
     j->epoch = b->code_mem && *code_page_slot(c, !!(mode & MODE_USER), f.linear) == b->page_key
-                   ? c->code_epoch : 0;
+                   ? code_epoch(c) : 0;
     j->block = (uint32_t)(uintptr_t)b;
     j->code = (uint32_t)(uintptr_t)(b->code_mem ? jit_code(c, b) : c->jit_leave);
     return b;

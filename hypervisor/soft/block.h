@@ -85,7 +85,7 @@ static inline uint64_t block_second_linear(const Block *b)
  */
 typedef struct JumpEntry {
     uint64_t rip;
-    uint32_t tag, epoch;        /* as Cpu.jump_tag and code_epoch, which begins with 1 */
+    uint32_t tag, epoch;        /* as Cpu.jump_tag and code_epoch(), which begins with 1 */
     uint32_t slot;              /* address of a slot of Cpu.code_pages */
     uint32_t block;             /* of the Block */
     uint32_t code;              /* where translated code goes on; Cpu.jit_leave: there is none */

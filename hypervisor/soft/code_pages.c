@@ -27,14 +27,14 @@ static void epoch_set(Cpu *c, unsigned user, uint32_t epoch)
 {
     cpu_priv(c)->code_epoch[user] = epoch;
     if (user == !!(c->mode & MODE_USER))
-        c->code_epoch = epoch;
+        code_epoch_set(c, epoch);
 }
 
 static void epoch_begin(Cpu *c, unsigned user)
 {
     uint32_t n = ++cpu_priv(c)->code_epoch_last[user];
 
-    if (!n) {                           /* all numbers have been used */
+    if (n == CODE_EPOCHS) {             /* all numbers have been used */
         n = cpu_priv(c)->code_epoch_last[user] = 1;
         for (unsigned k = 0; k < JUMP_SIZE; k++)
             c->jumps[k].epoch = 0;

@@ -12,6 +12,7 @@
 #define GH_SOFT_CORE_H
 
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 #include "hypervisor/soft/block.h"
 #include "hypervisor/soft/contexts.h"
@@ -156,10 +157,25 @@ static inline uint32_t jump_tag_of(uint16_t cs_number, uint32_t mode)
     return (uint32_t)cs_number << 16 | JUMP_TAG_VALID | (mode & BLOCK_MODES);
 }
 
+#define CODE_EPOCHS (1u << 24)
+
+static inline uint32_t code_epoch(const Cpu *c)
+{
+    return (uint32_t)c->code_epoch_high << 16 | c->code_epoch_low;
+}
+
+/* By bytes: the next one is Cpu.poll, which other threads set. */
+static inline void code_epoch_set(Cpu *c, uint32_t n)
+{
+    _Static_assert(offsetof(Cpu, poll) == offsetof(Cpu, jump_tag) + 7, "one word of 64 bits");
+    c->code_epoch_low = (uint16_t)n;
+    c->code_epoch_high = (uint8_t)(n >> 16);
+}
+
 static inline void jump_tag_update(Cpu *c)
 {
     c->jump_tag = jump_tag_of(cpu_priv(c)->cs_number, c->mode);
-    c->code_epoch = cpu_priv(c)->code_epoch[!!(c->mode & MODE_USER)];
+    code_epoch_set(c, cpu_priv(c)->code_epoch[!!(c->mode & MODE_USER)]);
 }
 
 /* A TLB entry has lost a right, or become another page's. */

@@ -183,7 +183,6 @@ struct EngineVcpu {
     };
     uint16_t aflags;            /* FLAG_*: arithmetic flags */
     uint32_t rflags;            /* the others (RF_ARITH bits are 0 here), bit 1 set */
-    volatile uint32_t poll;     /* non-zero: leave the block loop and look (POLL_*) */
     uint32_t mode;              /* MODE_* now; recomputed by cpu_update_mode() */
     TlbEntry *tlb;              /* = tlbs[TLB_*] */
     /* Segment bases for accesses that need no check of the segment; FBASE_NONE where they do. */
@@ -191,8 +190,11 @@ struct EngineVcpu {
     /* The same for 16-bit offsets, if what is accessed ends below 64 KiB. */
     uint64_t fbase16_r[8], fbase16_w[8];
     /* What a valid jump cache entry has: mode and CS; how often slots of code_pages for code as it is
-     * run now have changed.  Translated code looks at both as one. */
-    uint32_t jump_tag __attribute__((aligned(8))), code_epoch;
+     * run now have changed (24 bits: code_epoch()).  Translated code looks at both and poll as one. */
+    uint32_t jump_tag __attribute__((aligned(8)));
+    uint16_t code_epoch_low;
+    uint8_t code_epoch_high;
+    volatile uint8_t poll;      /* non-zero: leave the block loop and look (POLL_*) */
     uint64_t *code_pages[2];    /* for supervisor and user code: see block.h */
     struct JumpEntry *jumps;    /* JUMP_SIZE entries; see block.h */
     uintptr_t stack_floor;      /* blocks return to the run loop when the host's stack is below */

@@ -36,7 +36,7 @@ static bool emit_if(Xlat *x, const Insn *i)
     if (i->opcode == 0xfb) {
         e_alu_imm(e, 4, 7, opd_abs(&cpu_priv(x->c)->irq_wait), 0);
         slow_if(x, CC_NE);
-        e_alu_imm(e, 4, 7, opd_abs((const void *)&x->c->poll), 0);  /* one may just have come */
+        poll_compare(x);                /* one may just have come */
         slow_if(x, CC_NE);
         e_alu_imm(e, 4, 1, opd_abs(&x->c->rflags), RF_IF);
     } else {
@@ -65,7 +65,7 @@ static bool emit_ac(Xlat *x, const Insn *i)
     }
     e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->rflags), on ? RF_AC : ~RF_AC);
     e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->mode), on ? MODE_AC : ~MODE_AC);
-    e_alu_imm(e, 8, on ? 1 : 4, opd_abs(&c->jump_tag), on ? MODE_AC : ~MODE_AC);     /* and code_epoch */
+    e_alu_imm(e, 4, on ? 1 : 4, opd_abs(&c->jump_tag), on ? MODE_AC : ~MODE_AC);
     e_op(e, 8, 0, 0, 0xc7, 0, opd_abs(&c->tlb));
     e32(e, (uint32_t)(uintptr_t)c->tlbs[on ? TLB_SUPER_AC : TLB_SUPER]);
     edge_jmp(x, next_rip(x, i));

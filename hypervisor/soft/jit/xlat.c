@@ -26,10 +26,16 @@ static bool same_page(const Xlat *x, uint64_t rip)
     return ((rip + x->b->cs_base) >> 12) == ((x->b->rip + x->b->cs_base) >> 12);
 }
 
+void poll_compare(Xlat *x)
+{
+    e_op(&x->e, 1, 0, 0, 0x80, 7, opd_abs((const void *)&x->c->poll));
+    e8(&x->e, 0);
+}
+
 /* Flags aren't in the host: leaves if somebody wants this vCPU. */
 static void poll(Xlat *x, JitLink *l)
 {
-    e_alu_imm(&x->e, 4, 7, opd_abs((const void *)&x->c->poll), 0);
+    poll_compare(x);
     x->polls[x->poll_count++] = (Poll){ e_jcc(&x->e, CC_NE), l };
 }
 
@@ -84,7 +90,8 @@ static uint64_t *page_slot(const Xlat *x, uint64_t linear)
 
 enum EdgeKind { EDGE_JUMP, EDGE_POLLED, EDGE_CALL, EDGE_LANDING };
 
-/* Goes on if the 64 bits are Cpu.jump_tag and code_epoch; else looks again, behind the block. */
+/* Goes on if the 64 bits are Cpu.jump_tag and code_epoch() while Cpu.poll is 0; else looks again, behind the
+ * block. */
 static void check_seen(Xlat *x, Operand seen, JitLink *l)
 {
     e_load(&x->e, SCRATCH_A, seen);
@@ -92,13 +99,14 @@ static void check_seen(Xlat *x, Operand seen, JitLink *l)
     x->looks[x->look_count++] = (Again){ .site = e_jcc(&x->e, CC_NE), .resume = x->e.p, .link = l };
 }
 
-/* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings are polled as
- * branches backward are: a tree of calls may take for ever without one of these, and the callee may have met
+/* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings look at Cpu.poll as
+ * branches backward do, with what else they look at: a tree of calls may take for ever without one of these, and the callee may have met
  * a device that changed the caller's code. */
 static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
 {
     bool guarded = kind != EDGE_LANDING && !same_page(x, rip);
-    bool back = kind == EDGE_LANDING || kind == EDGE_POLLED || rip <= x->b->rip + x->b->insn[x->n].off;
+    bool back = kind != EDGE_LANDING &&
+                (kind == EDGE_POLLED || rip <= x->b->rip + x->b->insn[x->n].off);
     Emit *e = &x->e;
     JitLink *l;
 
@@ -206,11 +214,19 @@ static void find_jump(Xlat *x)
     look = &x->looks[x->look_count++];
     *look = (Again){ .site = e_jcc(e, CC_NE), .resume = e->p, .second = true };
     check_seen(x, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag), NULL);
-    e_alu_imm(e, 4, 7, opd_abs((const void *)&c->poll), 0);
-    e_patch(e_jcc(e, CC_NE), x->j->leave_to_entry);
     load_ring(x);
     e_op(e, 4, 0, 0, 0x3b, SCRATCH_A, opd_abs(&c->ring_seen));
     e_patch(e_jcc(e, CC_NE), x->j->leave_to_entry);
+}
+
+/* Mode and epoch as what is found good now has seen them: with a poll of 0. */
+static void seen_now(Emit *e, const Cpu *c, unsigned r)
+{
+    e_load(e, r, opd_abs(&c->jump_tag));
+    e_op(e, 8, 0, 0, 0xc1, 4, opd_reg(r));                              /* shl */
+    e8(e, 8);
+    e_op(e, 8, 0, 0, 0xc1, 5, opd_reg(r));                              /* shr */
+    e8(e, 8);
 }
 
 void jumps_thunks(Emit *e, Cpu *c, Jit *j)
@@ -240,9 +256,9 @@ void jumps_thunks(Emit *e, Cpu *c, Jit *j)
     e_load32(e, RAX, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->code));
     e_alu_imm(e, 4, 5, opd_reg(RAX), (int32_t)(uintptr_t)(j->leave + (j->rx - j->rw)));
     none = e_jcc(e, CC_E);
-    e_load(e, RAX, opd_abs(&c->jump_tag));
+    seen_now(e, c, RAX);
     e_store(e, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag), RAX);
-    e_op(e, 4, 0, 0, 0x3b, RAX, opd_reg(RAX));
+    e_op(e, 8, 0, 0, 0x3b, RAX, opd_abs(&c->jump_tag));                 /* unless poll is set */
     e_patch(other, e->p);
     e_patch(moved, e->p);
     e_pop(e, RAX);
@@ -260,11 +276,12 @@ void jumps_thunks(Emit *e, Cpu *c, Jit *j)
     e_load(e, SCRATCH_A, opd_mem(SCRATCH_A, 0));
     e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_mem(SCRATCH_B, offsetof(JitLink, page)));
     moved = e_jcc(e, CC_NE);
-    e_load(e, SCRATCH_A, opd_abs(&c->jump_tag));
+    seen_now(e, c, SCRATCH_A);
     e_store(e, opd_mem(SCRATCH_B, offsetof(JitLink, seen)), SCRATCH_A);
+    e_op(e, 8, 0, 0, 0x3b, SCRATCH_A, opd_abs(&c->jump_tag));           /* unless poll is set */
     e_patch(other, e->p);
     e_patch(moved, e->p);
-    e8(e, 0xc3);                        /* the moves have left ZF alone */
+    e8(e, 0xc3);
 }
 
 static void go_to_entry(Xlat *x, unsigned digit)

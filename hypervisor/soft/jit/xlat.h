@@ -349,6 +349,7 @@ bool atomic_emit_fence(Xlat *x, const Insn *i);
 /* xlat.c */
 void jumps_thunks(Emit *e, Cpu *c, Jit *j);     /* after leave_to */
 bool jit_translate(Cpu *c, Block *b);
+void poll_compare(Xlat *x);     /* Cpu.poll with 0 */
 void edge_jcc(Xlat *x, unsigned cond, const Insn *i);
 void edge_jmp(Xlat *x, uint64_t rip);
 /* The same, and leaves if somebody wants this vCPU. */
