@@ -92,6 +92,35 @@ snippet k_call_patch_call, 64   /* calls RBX, patches 4 bytes at RSI, calls agai
     hlt
 end k_call_patch_call
 
+snippet k_pushed_code, 64       /* three times: calls RSI, in the stack's page, and changes it by a push of RDI */
+    mov ecx, 3
+1:  mov rsp, rbx
+    push rcx
+    pop rcx
+    call rsi
+    add edx, eax
+    lea rsp, [rsi + 9]
+    push rdi
+    add rdi, 5
+    loop 1b
+    hlt
+end k_pushed_code
+
+snippet k_copied_code, 64       /* three times: copies six bytes from RSI to RDI by a loop, and calls them */
+    mov ebp, 3
+1:  mov ecx, 6
+2:  mov al, [rsi + rcx - 1]
+    mov [rdi + rcx - 1], al
+    dec rcx
+    jnz 2b
+    add byte ptr [rsi + 1], 5
+    call rdi
+    add edx, eax
+    dec ebp
+    jnz 1b
+    hlt
+end k_copied_code
+
 snippet k_lock_inc, 64          /* RCX times; RBX: address */
 1:  lock inc qword ptr [rbx]
     dec rcx
@@ -171,6 +200,10 @@ end k_patched
 snippet k_spin, 64
 1:  jmp 1b
 end k_spin
+
+snippet k_spin_indirect, 64
+    jmp rax
+end k_spin_indirect
 
 snippet k_store, 64             /* RAX to [RBX], then HLT */
     mov [rbx], rax
@@ -410,6 +443,18 @@ snippet k_frames, 64            /* functions with frames, the stack 8 bytes furt
 3:  add rdi, [rsp + 0x20]
     ret
 end k_frames
+
+snippet k_odd_stack, 64         /* RCX times: a push and a pop, the stack a byte further each time */
+1:  mov rsp, rbx
+    push rbx
+    lea rdx, [rdx + rdx * 2]
+    mov rsp, rbx
+    pop rax
+    add rdx, rax
+    inc rbx
+    loop 1b
+    hlt
+end k_odd_stack
 
 snippet k_fields, 64            /* fields by RBX, until there is no page any more */
 1:  mov [rbx + 8], eax

@@ -65,6 +65,28 @@ Test(core, store_into_the_second_page_of_an_instruction_is_seen)
     eq_hex(R(RAX), 0x22222222);
 }
 
+Test(core, code_changed_by_a_push_is_seen)
+{
+    LOAD(g, k_pushed_code);
+    guest_code(g, DATA + 0x100, "\xb8\x10\0\0\0\xc3", 6);
+    R(RBX) = DATA + 0x800;
+    R(RSI) = DATA + 0x100;
+    R(RDI) = 0xc300000020ull;
+    run_done(g);
+    eq_hex(R(RDX), 0x10 + 0x20 + 0x25);
+}
+
+Test(core, code_changed_by_a_loop_is_seen)
+{
+    LOAD(g, k_copied_code);
+    guest_code(g, DATA + 0x100, "\xb8\x10\0\0\0\xc3", 6);
+    R(RSI) = DATA + 0x100;
+    R(RDI) = ALIAS + 0x100;
+    R(RSP) = DATA + 0x800;
+    run_done(g);
+    eq_hex(R(RDX), 0x10 + 0x15 + 0x1a);
+}
+
 Test(core, code_changed_behind_the_engine_is_seen_after_code_written)
 {
     LOAD(g, k_zero);
@@ -207,6 +229,7 @@ Test(core, fault_in_rep_stosq_leaves_what_is_left_to_do)
 }
 
 /* --- translated code's short cuts: the interpreter is the oracle --- */
+extern const uint8_t k_odd_stack[], k_odd_stack_end[];
 extern const uint8_t k_frames[], k_frames_end[], k_fields[], k_fields_end[], k_field_moves[],
     k_field_moves_end[], k_returns[], k_returns_end[], k_turns[], k_turns_end[], k_turns_dec[],
     k_turns_dec_end[];
@@ -259,6 +282,22 @@ Test(core, frames_across_a_page_boundary_are_as_anywhere)
     both_ways(k_frames, k_frames_end - k_frames, prepare_frames, -1);
     eq_hex(R(12), 0x1212121212121212ull);
     eq_hex(R(RBP), 0xb0b0);
+}
+
+static void prepare_odd_stack(void)
+{
+    ram_put(g, PT_AT + ((DATA >> 12) + 1) * 8, 8, (DATA + 0x2000) | PTE);
+    ram_put(g, PT_AT + ((DATA >> 12) + 2) * 8, 8, (DATA + 0x1000) | PTE);
+    for (unsigned n = 0; n < 4096; n++) {
+        ram_put(g, DATA + n * 4, 4, n * 0x9e3779b1u + 0x5a5a5a5a);
+    }
+    R(RBX) = DATA + 0x1000 - 20;
+    R(RCX) = 40;
+}
+
+Test(core, pushes_across_pages_go_where_both_pages_are)
+{
+    both_ways(k_odd_stack, k_odd_stack_end - k_odd_stack, prepare_odd_stack, -1);
 }
 
 static void prepare_fields(void)
@@ -872,12 +911,11 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
-Test(core, kick_stops_a_loop)
+static void kick_stops(void)
 {
     enum VcpuStop stop = VCPU_STOP_ERROR;
     pthread_t t;
 
-    LOAD(g, k_spin);
     engine_soft.set_state(g->cpu, &g->s);
     pthread_create(&t, NULL, run_thread, &stop);
     usleep(20000);
@@ -886,6 +924,19 @@ Test(core, kick_stops_a_loop)
     cr_expect(stop == VCPU_STOP_KICKED);
     engine_soft.get_state(g->cpu, &g->s);
     eq_hex(g->s.rip, CODE);
+}
+
+Test(core, kick_stops_a_loop)
+{
+    LOAD(g, k_spin);
+    kick_stops();
+}
+
+Test(core, kick_stops_a_loop_of_an_indirect_jump)
+{
+    LOAD(g, k_spin_indirect);
+    R(RAX) = CODE;
+    kick_stops();
 }
 
 typedef struct Second {

@@ -5,6 +5,8 @@
  */
 #include "hypervisor/soft/jit/xlat.h"
 
+#define LOW_DISP 0x10000
+
 enum { TAG_READ = 0, TAG_WRITE = 8, ADDEND = 16, HOST_PAGE = 24 };
 
 _Static_assert(sizeof(TlbEntry) == 1 << TLB_ENTRY_SHIFT, "TLB entries are indexed by a shift");
@@ -181,6 +183,17 @@ static Operand known_address(Xlat *x, uint64_t at, unsigned size, enum Access ac
     return opd_mem(SCRATCH_A, (int32_t)(at & 0xfff));
 }
 
+/* Linear address is index scaled and disp: that comes again in the operand. */
+static Operand by_index(Xlat *x, const Insn *i, unsigned size, enum Access access, unsigned *spare)
+{
+    memory_address(x, i);
+    entry_offset(x, SCRATCH_A);
+    check(x, size, access);
+    e_load(&x->e, SCRATCH_B, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)memory_table(x) + ADDEND));
+    *spare = SCRATCH_A;
+    return opd_index(SCRATCH_B, host_reg[i->index], i->scale, i->disp);
+}
+
 static Operand by_register(Xlat *x, Window *w, unsigned base, int32_t disp, unsigned size,
                            enum Access access, unsigned *spare)
 {
@@ -232,6 +245,13 @@ static Operand by_group(Xlat *x, unsigned reg, int32_t disp, unsigned *spare)
     return opd_index(base, SCRATCH_B, 0, disp);
 }
 
+/* In 32-bit code registers' upper halves are 0, save for what 64-bit code may have left there; and few sums
+ * go beyond 4 GiB.  Where they do the page isn't found, and the body does it. */
+static bool stays_low(const Xlat *x, unsigned reg, int32_t disp)
+{
+    return !x->in_64 && reg < 16 && host_reg[reg] != IN_MEMORY && disp > -LOW_DISP && disp < LOW_DISP;
+}
+
 static bool in_group(const Xlat *x, bool stack)
 {
     return x->plan[x->n].role != GROUP_NONE && x->plan[x->n].stack == stack;
@@ -250,6 +270,10 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
         if ((at & 0xfff) + size <= 4096 && !(needs_alignment(access) && (at & (size - 1))))
             return known_address(x, at, size, access, spare);
     }
+    if (i->asize == 4 && !memory_has_base(x, i->seg) && stays_low(x, i->base, i->disp) &&
+        i->index == REG_ZERO)
+        return by_register(x, window_for(x, i->base, i->index, access > FOR_READ_16),
+                           host_reg[i->base], i->disp, size, access, spare);
     if (i->asize == 8 && !memory_has_base(x, i->seg)) {
         uint64_t at = x->b->rip + (uint64_t)(int64_t)i->disp;
 
@@ -260,10 +284,13 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
             return by_register(x, window_for(x, i->base, i->index, access > FOR_READ_16),
                                host_reg[i->base], i->disp, size, access, spare);
     }
+    w = window_for(x, i->base, i->index, access > FOR_READ_16);
+    if (!w && i->asize == 8 && !memory_has_base(x, i->seg) && i->base == REG_ZERO && i->index < 16 &&
+        host_reg[i->index] != IN_MEMORY)
+        return by_index(x, i, size, access, spare);
     memory_address(x, i);
     if (memory_has_base(x, i->seg))
         add_base(x, i->seg, i->asize == 2, size, access);
-    w = window_for(x, i->base, i->index, access > FOR_READ_16);
     return by_page(x, w, size, access, spare);
 }
 
@@ -312,6 +339,9 @@ Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsign
         return by_group(x, base, disp, spare);
     flags_leave_host(x);
     if (x->in_64)
+        return by_register(x, window_for(x, 4, REG_ZERO, access > FOR_READ_16), host_reg[base], disp,
+                           size, access, spare);
+    if ((x->b->mode & MODE_SS32) && !memory_has_base(x, SEG_SS))
         return by_register(x, window_for(x, 4, REG_ZERO, access > FOR_READ_16), host_reg[base], disp,
                            size, access, spare);
     e_lea(&x->e, 4, SCRATCH_A, opd_mem(host_reg[base], disp));
