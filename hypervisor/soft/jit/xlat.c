@@ -99,9 +99,9 @@ static void check_seen(Xlat *x, Operand seen, JitLink *l)
     x->looks[x->look_count++] = (Again){ .site = e_jcc(&x->e, CC_NE), .resume = x->e.p, .link = l };
 }
 
-/* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings look at Cpu.poll as
- * branches backward do, with what else they look at: a tree of calls may take for ever without one of these, and the callee may have met
- * a device that changed the caller's code. */
+/* Unconditional from here; x->flags is what they are here.  next: of a call.  Landings look at Cpu.poll
+ * (check_seen()) as branches backward do: a tree of calls may take for ever without one of these, and
+ * the callee may have met a device that changed the caller's code. */
 static void edge(Xlat *x, uint64_t rip, enum EdgeKind kind, uint64_t next)
 {
     bool guarded = kind != EDGE_LANDING && !same_page(x, rip);
