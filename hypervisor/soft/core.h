@@ -49,7 +49,7 @@ typedef struct CodeRange { uint64_t gpa, len; } CodeRange;
 enum { BASE_NEVER, BASE_LEGACY, BASE_COMPAT, BASE_64 };
 typedef struct BaseOf {
     uint64_t base;
-    uint32_t limit, attr, mode;
+    uint32_t limit, what;       /* BASE_*, and what the segment allows */
 } BaseOf;
 
 /* Slots of Cpu.code_pages; when there are more of them count is CODE_PAGES_LISTED + 1. */
@@ -215,6 +215,10 @@ extern const EngineHost soft_wrapped_host;
 /* CPUID as the guest sees it now.  With kept only if the host need not be asked; false: it has to be. */
 bool soft_cpuid(Cpu *c, uint32_t leaf, uint32_t subleaf, bool kept, uint32_t out[4]);
 void soft_cpuid_forget(Cpu *c);     /* what the host says may have changed */
+
+/* SYSENTER, SYSCALL and their returns, RIP that of their block; false: it would fault, nothing is done. */
+enum { OPCODE_SYSCALL = 0x105, OPCODE_SYSRET = 0x107, OPCODE_SYSENTER = 0x134, OPCODE_SYSEXIT = 0x135 };
+bool soft_change_level(Cpu *c, const Insn *i);
 
 /* run.c */
 void soft_request_look(Cpu *c);     /* irq_pending is asked before the next block */

@@ -117,7 +117,16 @@ typedef struct Seg {
     uint8_t readable, writable;     /* data or readable code / writable data; 0 when unusable */
     uint8_t expand_down;
     uint8_t big;        /* D/B */
+    uint8_t flat;       /* readable or more, base 0, limit 4G: reads need no check */
 } Seg;
+
+/* What a descriptor made of a data segment register that was loaded with it, accessed bit and all. */
+#define SEGS_KEPT 16
+typedef struct SegKept {
+    uint64_t raw;       /* 0: none */
+    Seg seg;
+    uint8_t cpl;        /* with which it could be loaded */
+} SegKept;
 
 /* --- x87/SSE state: an FXSAVE-like image in its natural parts --- */
 typedef struct { uint8_t b[10]; uint8_t pad[6]; } X87Reg;
@@ -231,6 +240,7 @@ struct EngineVcpu {
 
     Fpu fpu;
     Seg ldtr, tr;
+    SegKept kept[SEGS_KEPT];    /* by selector; good as long as the descriptor's bytes are these */
     uint64_t gdt_base, idt_base;
     uint32_t gdt_limit, idt_limit;
     uint64_t cr0, cr2, cr3, cr4, efer, xcr0;
@@ -308,6 +318,8 @@ void mem_written(Cpu *c, uint64_t gpa, unsigned len);
 void *mem_rmw_ptr(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned size);
 /* Implicit supervisor accesses to descriptor tables and TSS, by linear address (size 1..8). */
 uint64_t sys_read(Cpu *c, const Insn *i, uint64_t linear, unsigned size);
+/* Eight bytes, if they may be read without a look; linear is cut already. */
+bool sys_peek(const Cpu *c, uint64_t linear, uint64_t *v);
 void sys_write(Cpu *c, const Insn *i, uint64_t linear, unsigned size, uint64_t v);
 void sys_check(Cpu *c, const Insn *i, uint64_t linear, unsigned len, bool write);
 
@@ -341,7 +353,11 @@ void cpu_set_rflags(Cpu *c, uint32_t value, uint32_t mask);
 void cpu_update_mode(Cpu *c);
 /* After a change of CS and CPL alone; what they were. */
 void cpu_update_code(Cpu *c, const Seg *cs, unsigned cpl);
-/* After a change of one segment other than CS, by an instruction; old is what it was. */
+/* After SYSENTER and its like: CPL and RFLAGS, and of the segments CS and SS alone. */
+void cpu_update_level(Cpu *c);
+/* After a change of one segment other than CS, by an instruction; old is what it was.  The other one: of which
+ * is known that Cpu.mode stays as it is. */
+void cpu_update_base(Cpu *c, unsigned seg);
 void cpu_update_segment(Cpu *c, unsigned seg, const Seg *old);
 
 /* --- system.c, segments.c, event.c (all segmentation and control transfer beyond near) --- */

@@ -934,13 +934,22 @@ void mem_written(Cpu *c, uint64_t gpa, unsigned len)
 }
 
 /* --- descriptor tables and TSS --- */
+bool sys_peek(const Cpu *c, uint64_t linear, uint64_t *v)
+{
+    const TlbEntry *e = &c->tlbs[TLB_SUPER][tlb_index(linear)];
+
+    if (unlikely(linear - e->rtag > 4096 - 8))
+        return false;
+    *v = *(volatile u64a *)(uintptr_t)(linear + e->addend);
+    return true;
+}
+
 uint64_t sys_read(Cpu *c, const Insn *i, uint64_t linear, unsigned size)
 {
     uint64_t lin = c->efer & EFER_LMA ? linear : (uint32_t)linear, v = 0;
-    const TlbEntry *e = &c->tlbs[TLB_SUPER][tlb_index(lin)];
 
-    if (likely(size == 8 && lin - e->rtag <= 4096 - 8))
-        return *(volatile u64a *)(uintptr_t)(lin + e->addend);
+    if (likely(size == 8 && sys_peek(c, lin, &v)))
+        return v;
     lin_access(c, i, lin, TLB_SUPER, false, &v, size);
     return v;
 }

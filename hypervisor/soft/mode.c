@@ -34,11 +34,6 @@ void cpu_set_rflags(Cpu *c, uint32_t value, uint32_t mask)
         cpu_update_mode(c);
 }
 
-static bool is_flat(const Seg *s)
-{
-    return s->base == 0 && s->limit == 0xffffffff && s->readable && !s->expand_down;
-}
-
 static bool has_data_breakpoints(const Cpu *c)
 {
     for (unsigned n = 0; n < 4; n++)
@@ -58,9 +53,8 @@ static uint32_t mode_bits(const Cpu *c)
         mode = (cpu_lma(c) ? MODE_LMA : 0) | (cs->big ? MODE_32 : MODE_16);
         mode |= cpu_v86(c) ? MODE_V86 : c->cr0 & CR0_PE ? MODE_PROT : 0;
         mode |= c->seg[SEG_SS].big ? MODE_SS32 : 0;
-        if (is_flat(cs) && is_flat(&c->seg[SEG_DS]) && c->seg[SEG_DS].writable &&
-            is_flat(&c->seg[SEG_ES]) && c->seg[SEG_ES].writable &&
-            is_flat(&c->seg[SEG_SS]) && c->seg[SEG_SS].writable)
+        if (cs->flat & c->seg[SEG_DS].flat & c->seg[SEG_ES].flat & c->seg[SEG_SS].flat &
+            c->seg[SEG_DS].writable & c->seg[SEG_ES].writable & c->seg[SEG_SS].writable)
             mode |= MODE_FLAT;
     }
     if (c->cpl == 3)
@@ -81,8 +75,8 @@ static BaseOf base_of(const Cpu *c, unsigned n)
 {
     const Seg *s = &c->seg[n];
 
-    return (BaseOf){ s->base, s->limit, s->attr, cpu_in_64(c) ? BASE_64 : cpu_lma(c) ? BASE_COMPAT
-                                                                                  : BASE_LEGACY };
+    return (BaseOf){ s->base, s->limit, (cpu_in_64(c) ? BASE_64 : cpu_lma(c) ? BASE_COMPAT : BASE_LEGACY) |
+                                        s->readable << 2 | s->writable << 3 | s->expand_down << 4 };
 }
 
 /*
@@ -112,17 +106,18 @@ static void update_base(Cpu *c, unsigned n)
 }
 
 /* Most segments are what they were when their bases were last made. */
+void cpu_update_base(Cpu *c, unsigned n)
+{
+    BaseOf now = base_of(c, n), then = cpu_priv(c)->base_of[n];
+
+    if (now.base != then.base || now.limit != then.limit || now.what != then.what)
+        update_base(c, n);
+}
+
 static void update_bases(Cpu *c)
 {
-    const CpuPriv *p = cpu_priv(c);
-
-    for (unsigned n = 0; n < SEG_NONE; n++) {
-        BaseOf now = base_of(c, n), then = p->base_of[n];
-
-        if (now.base != then.base || now.limit != then.limit || now.attr != then.attr ||
-            now.mode != then.mode)
-            update_base(c, n);
-    }
+    for (unsigned n = 0; n < SEG_NONE; n++)
+        cpu_update_base(c, n);
     c->fbase_r[SEG_NONE] = c->fbase_w[SEG_NONE] = 0;
     c->fbase_r[SEG_NONE + 1] = c->fbase_w[SEG_NONE + 1] = FBASE_NONE;
 }
@@ -155,18 +150,11 @@ static void cs_number(Cpu *c)
     p->cs_seen[h].number = p->cs_number;
 }
 
-void cpu_update_mode(Cpu *c)
+/* What follows from Cpu.mode and the bases. */
+static void update_rest(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
-    uint32_t old = c->mode;
 
-    c->mode = mode_bits(c);
-    if (c->mode & old & MODE_64) {      /* the other segments are what they were */
-        update_base(c, SEG_FS);
-        update_base(c, SEG_GS);
-    } else {
-        update_bases(c);
-    }
     p->watch = c->mode & MODE_WATCH;
     if (p->watch || (c->mode & MODE_AM))
         c->tlb = c->tlbs[TLB_NONE];
@@ -179,6 +167,34 @@ void cpu_update_mode(Cpu *c)
 
     cs_number(c);
     jump_tag_update(c);
+}
+
+void cpu_update_mode(Cpu *c)
+{
+    uint32_t old = c->mode;
+
+    c->mode = mode_bits(c);
+    if (c->mode & old & MODE_64) {      /* the other segments are what they were */
+        update_base(c, SEG_FS);
+        update_base(c, SEG_GS);
+    } else {
+        update_bases(c);
+    }
+    update_rest(c);
+}
+
+void cpu_update_level(Cpu *c)
+{
+    uint32_t old = c->mode;
+
+    c->mode = mode_bits(c);
+    if ((c->mode ^ old) & (MODE_64 | MODE_LMA)) {
+        update_bases(c);
+    } else if (!(c->mode & MODE_64)) {
+        cpu_update_base(c, SEG_CS);
+        cpu_update_base(c, SEG_SS);
+    }
+    update_rest(c);
 }
 
 void cpu_update_code(Cpu *c, const Seg *cs, unsigned cpl)

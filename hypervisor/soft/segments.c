@@ -13,10 +13,11 @@
 
 /* --- descriptors --- */
 
-bool desc_read(Cpu *c, const Insn *i, uint16_t selector, bool wide, Desc *d)
+/* Linear address of the descriptor; false: beyond its table (or no LDT). */
+static bool desc_at(const Cpu *c, uint16_t selector, unsigned size, uint64_t *at)
 {
     uint32_t index = selector & 0xfff8, limit = c->gdt_limit;
-    uint64_t base = c->gdt_base, raw;
+    uint64_t base = c->gdt_base;
 
     if (selector & 4) {
         if (c->ldtr.attr & SEG_ATTR_UNUSABLE)
@@ -24,23 +25,36 @@ bool desc_read(Cpu *c, const Insn *i, uint16_t selector, bool wide, Desc *d)
         base = c->ldtr.base;
         limit = c->ldtr.limit;
     }
-    if (index + 7 > limit)
+    *at = cpu_lma(c) ? base + index : (uint32_t)(base + index);
+    return index + size - 1 <= limit;
+}
+
+bool desc_read(Cpu *c, const Insn *i, uint16_t selector, bool wide, Desc *d)
+{
+    uint64_t raw;
+
+    if (!desc_at(c, selector, 8, &d->at))
         return false;
-    d->at = base + index;
-    if (!cpu_lma(c))
-        d->at = (uint32_t)d->at;
     raw = sys_read(c, i, d->at, 8);
     d->lo = (uint32_t)raw;
     d->hi = raw >> 32;
     d->lo2 = d->hi2 = 0;
     if (wide && cpu_lma(c) && desc_is_system(d)) {
-        if (index + 15 > limit)
+        if (!desc_at(c, selector, 16, &d->at))
             return false;
         raw = sys_read(c, i, d->at + 8, 8);
         d->lo2 = (uint32_t)raw;
         d->hi2 = raw >> 32;
     }
     return true;
+}
+
+/* The descriptor, if it may be read without a look. */
+static bool desc_peek(const Cpu *c, uint16_t selector, uint64_t *raw)
+{
+    uint64_t at;
+
+    return desc_at(c, selector, 8, &at) && sys_peek(c, at, raw);
 }
 
 void desc_set_accessed(Cpu *c, const Insn *i, Desc *d)
@@ -62,6 +76,7 @@ void seg_fix(Seg *s)
     s->writable = usable && !code && (s->attr & ATTR_WRITE);
     s->expand_down = usable && !code && (s->attr & ATTR_DOWN);
     s->big = !!(s->attr & ATTR_DB);
+    s->flat = s->base == 0 && s->limit == 0xffffffff && s->readable && !s->expand_down;
 }
 
 void seg_fill(Seg *s, uint16_t selector, const Desc *d)
@@ -155,6 +170,11 @@ static void load_ss(Cpu *c, const Insn *i, uint16_t selector)
     ss_prepare(c, i, selector, c->cpl, EXC_GP, 0, ss);
 }
 
+static SegKept *kept_of(Cpu *c, uint16_t selector)
+{
+    return &c->kept[(selector >> 3 ^ selector) & (SEGS_KEPT - 1)];
+}
+
 static void load_data(Cpu *c, const Insn *i, unsigned seg, uint16_t selector)
 {
     Seg *s = &c->seg[seg];
@@ -175,6 +195,39 @@ static void load_data(Cpu *c, const Insn *i, unsigned seg, uint16_t selector)
         raise_err(c, i, EXC_NP, selector & 0xfffc);
     desc_set_accessed(c, i, &d);
     seg_fill(s, selector, &d);
+    *kept_of(c, selector) = (SegKept){ d.lo | (uint64_t)d.hi << 32, *s, c->cpl };
+}
+
+/* What loading this selector makes, if that is known from the last time. */
+static bool load_kept(Cpu *c, uint16_t selector, Seg *made)
+{
+    const SegKept *k = kept_of(c, selector);
+    uint64_t raw;
+
+    if (k->seg.selector != selector || k->cpl != c->cpl || !k->raw ||
+        !desc_peek(c, selector, &raw) || raw != k->raw)
+        return false;
+    *made = k->seg;
+    return true;
+}
+
+bool seg_load_again(Cpu *c, unsigned seg, uint16_t selector)
+{
+    Seg *s = &c->seg[seg], made = *s;
+
+    if (seg == SEG_SS || seg == SEG_CS || !cpu_prot(c))
+        return false;
+    if (sel_is_null(selector)) {
+        seg_make_null(&made, selector);
+        made.base = 0;
+    } else if (!load_kept(c, selector, &made)) {
+        return false;
+    }
+    if (seg < SEG_FS && !cpu_in_64(c) && (made.flat != s->flat || made.writable != s->writable))
+        return false;           /* Cpu.mode may change */
+    *s = made;
+    cpu_update_base(c, seg);
+    return true;
 }
 
 void seg_load(Cpu *c, const Insn *i, unsigned seg, uint16_t selector)

@@ -82,6 +82,9 @@ bool desc_read(Cpu *c, const Insn *i, uint16_t selector, bool wide, Desc *d);
 void desc_set_accessed(Cpu *c, const Insn *i, Desc *d);
 void seg_fill(Seg *s, uint16_t selector, const Desc *d);
 void seg_fill_flat(Seg *s, uint16_t selector, uint32_t attr);
+/* Loads DS, ES, FS or GS as seg_load() if that is known not to fault, and not to change Cpu.mode; else does
+ * nothing. */
+bool seg_load_again(Cpu *c, unsigned seg, uint16_t selector);
 void seg_fix(Seg *s);                   /* the ready-made fields, from attr */
 void seg_make_null(Seg *s, uint16_t selector);
 /* Reads and checks what becomes SS; cpl is the one to come.  The faults are #GP in a plain load,

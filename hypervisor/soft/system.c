@@ -262,84 +262,139 @@ static void set_flat_code(Cpu *c, uint16_t cs, uint16_t ss, unsigned cpl, bool c
     c->cpl = (uint8_t)cpl;
 }
 
-OP(sysenter)
+/*
+ * Each has a function that tells which fault it raises as things are, or NO_FAULT, and one that does it, so
+ * that translated code can have it done without giving up its state (soft_change_level()).
+ */
+enum { NO_FAULT = -1 };
+
+static int sysenter_fault(Cpu *c, const Insn *i)
+{
+    (void)i;
+    if (cpu_lma(c) && cpu_is_amd(c))
+        return EXC_UD;
+    return !(c->cr0 & CR0_PE) || sel_is_null((uint16_t)c->sysenter_cs) ? EXC_GP : NO_FAULT;
+}
+
+static void sysenter(Cpu *c, const Insn *i)
 {
     uint16_t cs = (uint16_t)c->sysenter_cs;
     bool lma = cpu_lma(c);
 
-    if (lma && cpu_is_amd(c))
-        raise_ud(c, i);
-    if (!(c->cr0 & CR0_PE) || sel_is_null(cs))
-        raise_gp0(c, i);
+    (void)i;
     set_flat_code(c, cs, (uint16_t)((cs & ~3) + 8), 0, lma);
     cpu_set_rflags(c, 0, RF_VM | RF_IF | RF_RF);
     c->gpr[4] = lma ? c->sysenter_esp : (uint32_t)c->sysenter_esp;
     c->rip = lma ? c->sysenter_eip : (uint32_t)c->sysenter_eip;
-    cpu_update_mode(c);
+    cpu_update_level(c);
 }
 
-OP(sysexit)
+static int sysexit_fault(Cpu *c, const Insn *i)
+{
+    if (cpu_lma(c) && cpu_is_amd(c))
+        return EXC_UD;
+    if (!(c->cr0 & CR0_PE) || sel_is_null((uint16_t)(c->sysenter_cs & ~3ull)) || c->cpl)
+        return EXC_GP;
+    return i->opsize == 8 && (!is_canonical(c->gpr[1]) || !is_canonical(c->gpr[2])) ? EXC_GP : NO_FAULT;
+}
+
+static void sysexit(Cpu *c, const Insn *i)
 {
     uint16_t cs = (uint16_t)(c->sysenter_cs & ~3ull);
     bool to_64 = i->opsize == 8;
 
-    if (cpu_lma(c) && cpu_is_amd(c))
-        raise_ud(c, i);
-    if (!(c->cr0 & CR0_PE) || sel_is_null(cs) || c->cpl)
-        raise_gp0(c, i);
-    if (to_64 && (!is_canonical(c->gpr[1]) || !is_canonical(c->gpr[2])))
-        raise_gp0(c, i);
     set_flat_code(c, (uint16_t)(cs + (to_64 ? 32 : 16)), (uint16_t)(cs + (to_64 ? 40 : 24)), 3,
                   to_64);
     c->gpr[4] = to_64 ? c->gpr[1] : (uint32_t)c->gpr[1];
     c->rip = to_64 ? c->gpr[2] : (uint32_t)c->gpr[2];
-    cpu_update_mode(c);
+    cpu_update_level(c);
 }
 
-OP(syscall)
+static int syscall_fault(Cpu *c, const Insn *i)
+{
+    (void)i;
+    return !(c->efer & EFER_SCE) || !(c->cr0 & CR0_PE) || cpu_v86(c) ||
+           (!cpu_in_64(c) && !cpu_is_amd(c)) ? EXC_UD : NO_FAULT;
+}
+
+static void syscall_do(Cpu *c, const Insn *i)
 {
     uint64_t next = insn_next(c, i);
     uint16_t cs = (uint16_t)(c->star >> 32 & 0xfffc);
     bool in_64 = cpu_in_64(c);
 
-    if (!(c->efer & EFER_SCE) || !(c->cr0 & CR0_PE) || cpu_v86(c) || (!in_64 && !cpu_is_amd(c)))
-        raise_ud(c, i);
+    c->gpr[1] = next;
     if (!cpu_lma(c)) {
-        c->gpr[1] = next;
         set_flat_code(c, cs, (uint16_t)(cs + 8), 0, false);
         cpu_set_rflags(c, 0, RF_VM | RF_IF | RF_RF);
         c->rip = (uint32_t)c->star;
-        cpu_update_mode(c);
-        return;
+    } else {
+        c->gpr[11] = cpu_get_rflags(c) & ~(uint32_t)RF_RF;
+        set_flat_code(c, cs, (uint16_t)(cs + 8), 0, true);
+        cpu_set_rflags(c, 0, (uint32_t)c->sfmask | RF_RF);
+        c->rip = in_64 ? c->lstar : c->cstar;
     }
-    c->gpr[1] = next;
-    c->gpr[11] = cpu_get_rflags(c) & ~(uint32_t)RF_RF;
-    set_flat_code(c, cs, (uint16_t)(cs + 8), 0, true);
-    cpu_set_rflags(c, 0, (uint32_t)c->sfmask | RF_RF);
-    c->rip = in_64 ? c->lstar : c->cstar;
-    cpu_update_mode(c);
+    cpu_update_level(c);
 }
 
-OP(sysret)
+static int sysret_fault(Cpu *c, const Insn *i)
+{
+    bool in_64 = cpu_in_64(c), to_64 = in_64 && i->opsize == 8;
+
+    if (!(c->efer & EFER_SCE) || (!in_64 && !cpu_is_amd(c)))
+        return EXC_UD;
+    return !(c->cr0 & CR0_PE) || c->cpl || (to_64 && !is_canonical(c->gpr[1])) ? EXC_GP : NO_FAULT;
+}
+
+static void sysret(Cpu *c, const Insn *i)
 {
     const uint32_t mask = RF_ARITH | RF_TF | RF_IF | RF_DF | RF_IOPL | RF_NT | RF_AC | RF_VIF |
                           RF_VIP | RF_ID | RF_RF;
     uint16_t cs = (uint16_t)(c->star >> 48 & 0xfffc);
-    bool in_64 = cpu_in_64(c), to_64 = in_64 && i->opsize == 8;
+    bool to_64 = cpu_in_64(c) && i->opsize == 8;
 
-    if (!(c->efer & EFER_SCE) || (!in_64 && !cpu_is_amd(c)))
-        raise_ud(c, i);
-    if (!(c->cr0 & CR0_PE) || c->cpl)
-        raise_gp0(c, i);
-    if (to_64 && !is_canonical(c->gpr[1]))
-        raise_gp0(c, i);
     set_flat_code(c, (uint16_t)(to_64 ? cs + 16 : cs), (uint16_t)(cs + 8), 3, to_64);
     c->rip = to_64 ? c->gpr[1] : (uint32_t)c->gpr[1];
     if (cpu_lma(c))
         cpu_set_rflags(c, (uint32_t)c->gpr[11] & ~(uint32_t)RF_RF, mask);
     else
         cpu_set_rflags(c, RF_IF, RF_IF);
-    cpu_update_mode(c);
+    cpu_update_level(c);
+}
+
+static void change_level(Cpu *c, const Insn *i, int fault, void (*change)(Cpu *c, const Insn *i))
+{
+    if (fault == EXC_UD)
+        raise_ud(c, i);
+    if (fault == EXC_GP)
+        raise_gp0(c, i);
+    change(c, i);
+}
+
+OP(sysenter) { change_level(c, i, sysenter_fault(c, i), sysenter); }
+OP(sysexit) { change_level(c, i, sysexit_fault(c, i), sysexit); }
+OP(syscall) { change_level(c, i, syscall_fault(c, i), syscall_do); }
+OP(sysret) { change_level(c, i, sysret_fault(c, i), sysret); }
+
+bool soft_change_level(Cpu *c, const Insn *i)
+{
+    int fault;
+
+    switch (i->opcode) {
+    case OPCODE_SYSCALL: fault = syscall_fault(c, i); break;
+    case OPCODE_SYSRET: fault = sysret_fault(c, i); break;
+    case OPCODE_SYSENTER: fault = sysenter_fault(c, i); break;
+    default: fault = sysexit_fault(c, i);
+    }
+    if (fault != NO_FAULT)
+        return false;
+    switch (i->opcode) {
+    case OPCODE_SYSCALL: syscall_do(c, i); break;
+    case OPCODE_SYSRET: sysret(c, i); break;
+    case OPCODE_SYSENTER: sysenter(c, i); break;
+    default: sysexit(c, i);
+    }
+    return true;
 }
 
 /* --- FS and GS bases --- */

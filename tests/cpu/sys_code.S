@@ -14,6 +14,50 @@ snippet c_load_ds, 32           /* selector in AX */
     hlt
 end c_load_ds
 
+snippet c_load_fs_moving, 32    /* selector AX, EBX its descriptor, whose base moves by 16 each turn */
+    mov ecx, 5
+1:  mov fs, ax
+    add edx, fs:[0]
+    push fs
+    pop fs
+    add edx, fs:[0]
+    add byte ptr [ebx + 2], 16
+    loop 1b
+    hlt
+end c_load_fs_moving
+
+snippet c_load_fs_accessed, 32  /* selector AX, EBX its descriptor; DL counts accessed bits */
+    mov ecx, 5
+1:  and byte ptr [ebx + 5], 0xfe
+    mov fs, ax
+    mov fs, ax
+    bt dword ptr [ebx + 4], 8
+    adc edx, 0
+    loop 1b
+    hlt
+end c_load_fs_accessed
+
+snippet c_load_ds_in_turn, 32   /* AX and DX; EBP gets what is at EBX of both; a far return between them */
+    mov ecx, 4
+1:  mov ds, ax
+    push cs
+    call 2f
+    add ebp, [ebx]
+    mov ds, dx
+    add ebp, [ebx]
+    loop 1b
+    mov [ebx], ecx
+    hlt
+2:  retf
+end c_load_ds_in_turn
+
+snippet c_load_fs_and_go_out, 32    /* selector AX, three times; on by IRET */
+    mov fs, ax
+    mov fs, ax
+    mov fs, ax
+    iretd
+end c_load_fs_and_go_out
+
 snippet c_load_ss, 32
     mov ss, ax
     hlt

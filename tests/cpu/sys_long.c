@@ -201,6 +201,21 @@ Test(sys_long, sysret_to_64_and_32_bit_code)
     eq_hex(ram64(g, R(RSP) + 8), U32 | 3);
 }
 
+Test(sys_long, sysret_that_sets_tf_traps_after_one_instruction)
+{
+    for (unsigned n = 0; n < 3; n++) {
+        guest_long(g);
+        star();
+        LOAD(g, c64_sysret);
+        LOAD_AT(g, CODE_B, c64_done);
+        ram_put(g, CODE_B, 1, 0x90);
+        R(RCX) = CODE_B;
+        R(R11) = 0x103;
+        run_to_vector(g, 1);
+        eq_hex(ram64(g, R(RSP)), CODE_B + 1);
+    }
+}
+
 Test(sys_long, sysret_to_non_canonical_rip_is_gp_in_ring_0)
 {
     star();

@@ -123,6 +123,101 @@ Test(sys_prot, user_cant_load_kernel_data)
     eq_hex(ram32(g, STACK0 - 8), STACK_USER);
 }
 
+/* --- loads of what was loaded before --- */
+enum { AT = 0x40000 };
+
+Test(sys_prot, a_segment_loaded_again_has_the_base_of_now)
+{
+    LOAD(g, c_load_fs_moving);
+    gdt_set(g, RODATA, AT, 0xffff, 0x493);
+    for (uint32_t n = 0; n < 5; n++)
+        ram_put(g, AT + n * 16, 4, 1u << (4 * n));
+    R(RAX) = RODATA;
+    R(RBX) = GDT_AT + RODATA;
+    run_done(g);
+    eq_hex(R(RDX), 0x22222);
+}
+
+Test(sys_prot, a_segment_loaded_again_gets_its_accessed_bit_again)
+{
+    LOAD(g, c_load_fs_accessed);
+    R(RAX) = RODATA;
+    R(RBX) = GDT_AT + RODATA;
+    run_done(g);
+    eq_hex(R(RDX), 5);
+}
+
+Test(sys_prot, segments_loaded_in_turn_are_based_and_flat_in_turn)
+{
+    LOAD(g, c_load_ds_in_turn);
+    gdt_set(g, KDATA16, AT, 0xffffffff, 0x493);
+    ram_put(g, CODE_B, 4, 0x1);
+    ram_put(g, AT + CODE_B, 4, 0x10);
+    R(RAX) = KDATA;
+    R(RDX) = KDATA16;
+    R(RBX) = CODE_B;
+    run_done(g);
+    eq_hex(R(RBP), 0x44);
+    eq_hex(ram32(g, CODE_B), 1);
+    eq_hex(ram32(g, AT + CODE_B), 0);
+}
+
+Test(sys_prot, segments_loaded_in_turn_are_writable_and_not_in_turn)
+{
+    LOAD(g, c_load_ds_in_turn);
+    ram_put(g, CODE_B, 4, 1);
+    R(RAX) = KDATA;
+    R(RDX) = RODATA;
+    R(RBX) = CODE_B;
+    run_to_vector(g, 13);
+    eq_hex(R(RBP), 8);
+    eq_hex(ram32(g, CODE_B), 1);
+}
+
+Test(sys_prot, a_segment_of_ring_0_loaded_again_in_ring_3_is_gp)
+{
+    static const uint32_t frame[] = { CODE_B, U32 | 3, 2, STACK_USER, UDATA | 3 };
+
+    LOAD(g, c_load_fs_and_go_out);
+    guest_code(g, CODE_B, "\x8e\xe0\xf4", 3);       /* mov fs, ax; hlt */
+    for (unsigned n = 0; n < 5; n++)
+        ram_put(g, STACK0 - 20 + n * 4, 4, frame[n]);
+    R(RSP) = STACK0 - 20;
+    R(RAX) = KDATA;
+    expect_fault(13, KDATA, CODE_B, U32 | 3);
+}
+
+Test(sys_prot, a_segment_loaded_again_beyond_its_table_is_gp)
+{
+    LOAD(g, c_load_ds);
+    R(RAX) = UDATA;
+    for (unsigned n = 0; n < 3; n++) {
+        g->s.rip = CODE;
+        g->s.halted = 0;
+        run_done(g);
+    }
+    g->s.rip = CODE;
+    g->s.halted = 0;
+    g->s.gdt_limit = UDATA + 6;
+    expect_fault(13, UDATA, CODE, K32);
+}
+
+Test(sys_prot, sysenter_leaves_no_base_to_the_stack)
+{
+    guest_user(g);
+    LOAD(g, c_sysenter);
+    guest_code(g, CODE_B, "\x6a\x77\x6a\x78\xf4", 5);    /* push 0x77; push 0x78; hlt */
+    g->s.seg[SEG_SS].base = 0x40;                       /* in the same page */
+    g->s.seg[SEG_DS].base = 0x2000;                     /* not all is flat then, so bases are added */
+    g->s.sysenter_cs = K32;
+    g->s.sysenter_esp = STACK1 - 0x100;
+    g->s.sysenter_eip = CODE_B;
+    run_done(g);
+    eq_hex(R(RSP), STACK1 - 0x108);
+    eq_hex(ram32(g, STACK1 - 0x104), 0x77);
+    eq_hex(ram32(g, STACK1 - 0x108), 0x78);
+}
+
 Test(sys_prot, lss_loads_both_and_pop_ss_uses_old_width)
 {
     LOAD(g, c_lss);

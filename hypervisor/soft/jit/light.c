@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * light.c - instructions that translated code has done by C without giving up its state: ports that the
- * host answers at once, CPUID from the cache, RDTSC.
+ * host answers at once, CPUID from the cache, RDTSC, segment loads as before, system calls.
  *
- * Such a function finds RAX, RCX, RDX and RBX in Cpu.gpr and leaves them there; nothing else in Cpu need
+ * Such a function finds RAX, RCX, RDX, RBX and RSP in Cpu.gpr and leaves them there; nothing else in Cpu need
  * be up to date, RIP and the flags least of all, so it raises no fault: it returns false, having done
  * nothing that can't be done again, and the instruction's body is called.  The host's x87 state may be
  * the guest's meanwhile.
@@ -112,4 +112,15 @@ bool light_rdtsc(Cpu *c, const Insn *i)
     c->gpr[0] = (uint32_t)v;
     c->gpr[2] = v >> 32;
     return true;
+}
+
+bool light_segment(Cpu *c, const Insn *i)
+{
+    return seg_load_again(c, i->reg, (uint16_t)c->jit_value);
+}
+
+/* RIP and the flags are up to date, before it as for a body.  What it makes due is told by Cpu.poll or the mode. */
+bool light_level(Cpu *c, const Insn *i)
+{
+    return soft_change_level(c, i);
 }

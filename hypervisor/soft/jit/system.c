@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * system.c - what kernels do all the time, in translated code: IF, AC, DF and RFLAGS as a whole,
- * segment registers pushed and read, SWAPGS; ports, CPUID and RDTSC by light.c.  Everything that
- * touches more than these is its body's.
+ * segment registers pushed and read, SWAPGS; ports, CPUID, RDTSC, segment loads and system calls by light.c.
+ * Everything that touches more than these is its body's.
  */
 #include "hypervisor/soft/jit/xlat.h"
 #include "hypervisor/soft/ops.h"
@@ -235,9 +235,55 @@ static bool emit_cpuid(Xlat *x, const Insn *i)
     return true;
 }
 
+/* A load that is known from before is light.c's.  The selector's way there is Cpu.jit_value. */
+static bool emit_segment_load(Xlat *x, const Insn *i, bool pop)
+{
+    unsigned spare = SCRATCH_A;
+    Emit *e = &x->e;
+
+    if (x->vec || i->reg == SEG_SS || i->reg == SEG_CS || !(x->b->mode & MODE_PROT) ||
+        (pop && !stack_plain(x, i)))
+        return false;
+    if (pop)
+        e_op(e, 4, 0, 1, 0xb7, SCRATCH_A, memory_stack(x, i, 4, 0, 2, FOR_READ, &spare));
+    else if (i->rm == REG_MEM)
+        e_op(e, 4, 0, 1, 0xb7, SCRATCH_A, memory_operand(x, i, 2, FOR_READ, &spare));
+    else if (in_memory(i->rm, 8))
+        fetch(x, SCRATCH_A, i->rm, 8);
+    else
+        e_mov(e, SCRATCH_A, host_reg[i->rm]);
+    e_store(e, opd_abs(&x->c->jit_value), SCRATCH_A);
+    emit_light(x, i, light_segment);
+    if (pop)
+        rsp_add(x, i->opsize);
+    edge_jmp(x, next_rip(x, i));
+    return true;
+}
+
+static bool emit_level(Xlat *x, const Insn *i)
+{
+    Emit *e = &x->e;
+
+    if (x->vec || (x->b->mode & MODE_V86))
+        return false;
+    flags_to_mem(x);
+    e_imm(e, SCRATCH_A, x->b->rip);
+    e_store(e, opd_abs(&x->c->rip), SCRATCH_A);
+    emit_light(x, i, light_level);
+    x->flags = FLAGS_MEM;
+    e_load(e, SCRATCH_A, opd_abs(&x->c->rip));
+    edge_indirect(x);
+    return true;
+}
+
 bool system_emit(Xlat *x, const Insn *i)
 {
     switch (i->opcode) {
+    case 0x07: case 0x1f: case 0x1a1: case 0x1a9:
+        return emit_segment_load(x, i, true);
+    case 0x8e: return emit_segment_load(x, i, false);
+    case OPCODE_SYSCALL: case OPCODE_SYSRET: case OPCODE_SYSENTER: case OPCODE_SYSEXIT:
+        return emit_level(x, i);
     case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8:
         return emit_push_segment(x, i);
     case 0x8c: return emit_mov_from_segment(x, i);

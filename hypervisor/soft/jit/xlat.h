@@ -310,6 +310,8 @@ bool light_in(Cpu *c, const Insn *i);
 bool light_out(Cpu *c, const Insn *i);
 bool light_cpuid(Cpu *c, const Insn *i);
 bool light_rdtsc(Cpu *c, const Insn *i);
+bool light_segment(Cpu *c, const Insn *i);      /* the selector is in Cpu.jit_value */
+bool light_level(Cpu *c, const Insn *i);
 bool light_device_read(Cpu *c, uint64_t size, uint64_t linear);
 bool light_device_write(Cpu *c, uint64_t size, uint64_t linear);
 
