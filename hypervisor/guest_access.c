@@ -175,13 +175,18 @@ bool guest_area_register(Vcpu *v, GuestArea *area, uint64_t va, unsigned len)
     return true;
 }
 
-void guest_area_write(Domain *d, const GuestArea *area, const void *buf)
+void guest_area_write(Domain *d, const GuestArea *area, unsigned at, const void *buf, unsigned len)
 {
-    if (area->len) {
-        mem_write(&d->mem, area->gpa[0], buf, area->first);
-        if (area->first < area->len) {
-            mem_write(&d->mem, area->gpa[1], (const uint8_t *)buf + area->first,
-                      area->len - area->first);
-        }
+    unsigned first = at < area->first ? MIN(len, area->first - at) : 0;
+
+    if (at + len > area->len) {
+        return;
+    }
+    if (first) {
+        mem_write(&d->mem, area->gpa[0] + at, buf, first);
+    }
+    if (first < len) {
+        mem_write(&d->mem, area->gpa[1] + (at + first - area->first), (const uint8_t *)buf + first,
+                  len - first);
     }
 }

@@ -15,7 +15,8 @@ bool guest_lookup(Memory *m, const VcpuState *s, uint64_t va, uint64_t *gpa);
 bool guest_read(Vcpu *v, uint64_t va, void *buf, size_t len);
 bool guest_write(Vcpu *v, uint64_t va, const void *buf, size_t len);
 bool guest_area_register(Vcpu *v, GuestArea *area, uint64_t va, unsigned len);
-void guest_area_write(Domain *d, const GuestArea *area, const void *buf);
+/* Bytes at to at + len of the area, which has them; nothing if it is not registered. */
+void guest_area_write(Domain *d, const GuestArea *area, unsigned at, const void *buf, unsigned len);
 
 /* Little-endian fields of a structure that was copied in, whatever its alignment. */
 static inline uint64_t field64(const uint8_t *p) { uint64_t v; __builtin_memcpy(&v, p, 8); return v; }

@@ -13,6 +13,7 @@
 #include "hypervisor/guest_access.h"
 
 #define TIME_OFFSET 32          /* of the time in vcpu_info */
+#define TIME_SIZE 32
 #define FLAG_STABLE 1
 #define REFRESH_NS NS_PER_S
 
@@ -56,36 +57,43 @@ void pvtime_scale(uint64_t tsc_khz, uint32_t *mul, int8_t *shift)
     *shift = s;
 }
 
-static void write_time(uint8_t *t, uint64_t tsc, uint64_t ns, uint32_t mul, int8_t shift)
+static void write_time(uint8_t *t, uint32_t version, const uint8_t *record)
 {
-    uint32_t version = (field32(t) | 1) + 1;
-
     __atomic_store_n((uint32_t *)t, version - 1, __ATOMIC_SEQ_CST);     /* odd: being changed */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    put64(t + 8, tsc);
-    put64(t + 16, ns);
-    put32(t + 24, mul);
-    t[28] = shift;
-    t[29] = FLAG_STABLE;
+    memcpy(t + 8, record + 8, TIME_SIZE - 8);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     __atomic_store_n((uint32_t *)t, version, __ATOMIC_SEQ_CST);
+}
+
+/* The same where the guest wants it too: Linux lets programs on all its vCPUs read the first one's. */
+static void write_time_area(Vcpu *v, uint32_t version, const uint8_t *record)
+{
+    uint32_t odd = version - 1;
+
+    guest_area_write(v->dom, &v->time_area, 0, &odd, sizeof odd);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    guest_area_write(v->dom, &v->time_area, 8, record + 8, TIME_SIZE - 8);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    guest_area_write(v->dom, &v->time_area, 0, &version, sizeof version);
 }
 
 void pvtime_update(Vcpu *v)
 {
     Domain *d = v->dom;
     int64_t offset = vcpu_state(v)->tsc_offset;
-    uint64_t tsc, ns;
-    uint32_t mul;
+    uint8_t record[TIME_SIZE] = { 0 };
+    uint32_t mul, version = (field32(v->info + TIME_OFFSET) | 1) + 1;
     int8_t shift;
 
-    tsc = domain_tsc(d) + offset;
-    ns = domain_now(d);
     pvtime_scale(d->tsc_khz, &mul, &shift);
-    write_time(v->info + TIME_OFFSET, tsc, ns, mul, shift);
-    if (v->time_area.len) {
-        guest_area_write(d, &v->time_area, v->info + TIME_OFFSET);
-    }
+    put64(record + 8, domain_tsc(d) + offset);
+    put64(record + 16, domain_now(d));
+    put32(record + 24, mul);
+    record[28] = shift;
+    record[29] = FLAG_STABLE;
+    write_time(v->info + TIME_OFFSET, version, record);
+    write_time_area(v, version, record);
     v->pvclock_at = monotonic_ns();
 }
 
@@ -152,7 +160,7 @@ void pvtime_runstate(Vcpu *v, uint32_t state)
     v->runstate_since = now;
     if (v->runstate_area.len) {
         pvtime_runstate_info(v, v->runstate_area.len == 48, info);
-        guest_area_write(v->dom, &v->runstate_area, info);
+        guest_area_write(v->dom, &v->runstate_area, 0, info, v->runstate_area.len);
     }
 }
 
