@@ -165,7 +165,7 @@ void edge_call(Xlat *x, uint64_t rip, uint64_t next)
 void edge_jcc(Xlat *x, unsigned cond, const Insn *i)
 {
     uint64_t rip = i->imm;
-    bool straight = same_page(x, rip) && rip > x->b->rip + i->off;
+    bool straight = same_page(x, rip) && (rip > x->b->rip + i->off || (x->n && x->polled == x->n));
 
     if (straight) {
         JitLink *l = link_new(x, rip);
@@ -456,6 +456,30 @@ static void settle(Xlat *x)
     x->held[0] = x->held[1] = NO_REG;
 }
 
+static bool is_jcc(const Insn *i)
+{
+    return (i->opcode >= 0x70 && i->opcode <= 0x7f) || (i->opcode >= 0x180 && i->opcode <= 0x18f);
+}
+
+/* Before a comparison and a branch backward: looks at Cpu.poll here, where the flags are still elsewhere, so
+ * that they needn't be made again behind it. */
+static void poll_early(Xlat *x, const Insn *i)
+{
+    FlagUse u = op_flag_use(x, i);
+    JitLink *l;
+
+    if (x->n + 1u >= x->b->count || !is_jcc(i + 1) || i[1].imm > x->b->rip + i[1].off ||
+        (i[1].imm == x->b->rip && x->loop.allowed) || !same_page(x, i[1].imm) || u.reads || u.may_leave ||
+        !u.writes_all || !(x->flags & (FLAGS_MEM | FLAGS_AGAIN)))
+        return;
+    x87_settle(x);
+    flags_leave_host(x);
+    l = link_new(x, rip_cut(x->c, x->b->rip + i->off));
+    l->flags = x->flags & FLAGS_MEM ? FLAGS_MEM : FLAGS_HOST;
+    poll(x, l);
+    x->polled = x->n + 1;
+}
+
 static void translate_insn(Xlat *x)
 {
     const Insn *i = &x->b->insn[x->n];
@@ -463,6 +487,7 @@ static void translate_insn(Xlat *x)
     x->keep = false;
     if (x->n + 1u == x->b->count || insn_is_branch(i))
         x87_settle(x);                  /* the block may be left within i */
+    poll_early(x, i);
     x->x87_before[x->n] = x->x87_pending;
     flags_before_insn(x, i);
     if (!op_emit(x, i))
@@ -502,6 +527,7 @@ static void start_over(Xlat *x)
         x->edge_count = 0;
     x->x87_pending = X87_NOTHING_PENDING;
     x->held[0] = x->held[1] = NO_REG;
+    x->polled = 0;
     x->ended = false;
 }
 

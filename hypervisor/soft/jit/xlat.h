@@ -78,7 +78,7 @@ struct Jit {
 
 #define LINK_MAX (1u << 17)
 #define LINK_CODE 64          /* bytes of code to a link, at least */
-#define EDGES_MAX (BLOCK_INSNS + 3)
+#define EDGES_MAX (BLOCK_INSNS * 3 / 2 + 3)
 
 typedef struct SlowJump { uint8_t *site; uint8_t insn; } SlowJump;
 
@@ -157,6 +157,7 @@ typedef struct Xlat {
     unsigned n;                 /* index of the instruction being translated */
     bool ended;                 /* nothing falls through any more */
     uint8_t held[2];            /* guest registers whose values scratch A and B have, or NO_REG */
+    unsigned polled;            /* index of a branch before whose comparison Cpu.poll was looked at; or 0 */
     bool keep;                  /* they still have them after this instruction */
     GroupPlan plan[BLOCK_INSNS];        /* all GROUP_NONE in the second translation */
     struct { uint8_t *site, insn; } second[2 * BLOCK_INSNS];   /* jumps to its instructions */
