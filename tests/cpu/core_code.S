@@ -201,6 +201,15 @@ snippet k_spin, 64
 1:  jmp 1b
 end k_spin
 
+snippet k_spin_two, 64          /* the branch back compares first, and is to another block */
+1:  jmp 2f
+    hlt
+2:  xor ecx, ecx
+    cmp rax, rbx                /* 5 bytes from the start */
+    jne 1b
+    hlt
+end k_spin_two
+
 snippet k_spin_indirect, 64
     jmp rax
 end k_spin_indirect
