@@ -105,10 +105,11 @@ enum { MXCSR_FLAGS = 0x3f, MXCSR_DEFAULT = 0x1f80, MXCSR_MASKS = 0x1f80, MXCSR_F
 
 /*
  * The host's MXCSR.  While its thread is in guest code (between fpu_enter() and fpu_leave()) and
- * the guest's control bits are the default ones, the host's MXCSR is the guest's: flags pile up
- * there, and c->fpu.mxcsr lacks the newest ones until mxcsr_sync().  With other control bits the
- * host has the defaults but for the one instruction, and c->fpu.mxcsr is exact.  So C code always
- * finds the ABI's control bits.
+ * the guest has all exceptions masked, the host's MXCSR is the guest's, rounding, FZ and DAZ too:
+ * flags pile up there, and c->fpu.mxcsr lacks the newest ones until mxcsr_sync().  With an exception
+ * unmasked the host has the defaults but for the one instruction, and c->fpu.mxcsr is exact.  So C
+ * code between the two, and what the host answers at once, must not compute with floating point;
+ * all other C code finds the ABI's control bits.
  *
  * The host's x87 has an empty stack between instructions.  In guest code it has the guest's control
  * word with everything masked (the engine's own C code has no use for x87) and no flags but those
@@ -121,7 +122,7 @@ void sse_fp_begin_slow(Cpu *c);
 void sse_fp_end_slow(Cpu *c, const Insn *i);
 
 static inline bool mxcsr_is_live(const Cpu *c) {
-    return __builtin_expect((c->fpu.mxcsr & ~MXCSR_FLAGS) == MXCSR_DEFAULT, 1);
+    return __builtin_expect((c->fpu.mxcsr & MXCSR_MASKS) == MXCSR_MASKS, 1);
 }
 
 /* Before c->fpu.mxcsr is read. */

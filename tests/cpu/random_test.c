@@ -245,12 +245,46 @@ static void stack(Program *p)
     put(p, 0x58 | (pop & 7));
 }
 
+/* mov dword [r14], value */
+static void put_word(Program *p, uint32_t value)
+{
+    put(p, 0x41);
+    put(p, 0xc7);
+    put(p, 0x06);
+    memcpy(p->b + p->len, &value, 4);
+    p->len += 4;
+}
+
+/* Rounding, FZ, DAZ and flags of all kinds; an exception unmasked now and then. */
+static uint32_t any_mxcsr(void)
+{
+    return below(24) ? 0x1f80 | below(8) << 13 | below(2) << 6 | below(64) : below(0x10000);
+}
+
+/* LDMXCSR of something new, STMXCSR. */
+static void control(Program *p)
+{
+    bool load = below(2);
+
+    if (load) {
+        put_word(p, any_mxcsr());
+    }
+    encode(p, 0, 4, 1, 0xae, load ? 2 : 3, true);
+    if (load) {
+        memset(p->b + p->len - 4, 0, 4);
+    }
+}
+
 /* Legacy SSE on XMM0-15; memory operands may be unaligned, which is a fault for most. */
 static void vector(Program *p, bool memory)
 {
     static const uint8_t packed[] = { 0xef, 0xfe, 0xd4, 0xfa, 0xdb, 0xeb, 0x62, 0x6c, 0x58, 0x59 };
-    static const uint8_t scalar[] = { 0x58, 0x59, 0x5c, 0x5d, 0x5f };
+    static const uint8_t scalar[] = { 0x58, 0x59, 0x5c, 0x5d, 0x5e, 0x5f };
 
+    if (below(12) == 0) {
+        control(p);
+        return;
+    }
     switch (below(3)) {
     case 0: encode(p, 0x66, 4, 1, packed[below(sizeof packed)], below(16), memory && !below(8)); break;
     case 1: encode(p, below(2) ? 0xf3 : 0xf2, 4, 1, scalar[below(sizeof scalar)], below(16), memory);
@@ -283,13 +317,7 @@ static void x87(Program *p, bool memory)
         encode(p, 0, 4, 0, 0xd9, 6, true);
         break;
     case 3: case 4:                     /* mov dword [r14], any word that masks everything; fldcw */
-        put(p, 0x41);
-        put(p, 0xc7);
-        put(p, 0x06);
-        put(p, 0x3f | below(256));
-        put(p, below(256));
-        put(p, 0);
-        put(p, 0);
+        put_word(p, 0x3f | below(0x10000));
         put(p, 0x41);
         put(p, 0xd9);
         put(p, 0x2e);
@@ -463,6 +491,14 @@ static void random_x87(VcpuState *s)
     }
 }
 
+/* Some of it denormal, single or double. */
+static uint64_t any_data(void)
+{
+    uint64_t v = random64();
+
+    return below(6) ? v : v & (below(2) ? 0x807fffff807fffff : 0x800fffffffffffff);
+}
+
 static unsigned rounds(void)
 {
     const char *text = getenv("GH_RANDOM_ROUNDS");
@@ -475,6 +511,7 @@ Test(random, programs_come_out_the_same_translated_and_interpreted, .timeout = 0
     static uint8_t data[DATA_SIZE], after[DATA_SIZE], stack_after[0x400];
     Guest *g = guest_new();
     VcpuState s, expected;
+    uint32_t mxcsr;
     Program p;
 
     guest_long(g);
@@ -485,7 +522,7 @@ Test(random, programs_come_out_the_same_translated_and_interpreted, .timeout = 0
         floats = below(2);
         make(&p);
         for (unsigned k = 0; k < DATA_SIZE; k += 8) {
-            uint64_t v = random64();
+            uint64_t v = any_data();
             memcpy(data + k, &v, 8);
         }
         for (unsigned k = 0; k < 16; k++) {
@@ -495,9 +532,11 @@ Test(random, programs_come_out_the_same_translated_and_interpreted, .timeout = 0
         s.gpr[R14] = DATA;
         s.gpr[R15] = TURNS;
         for (unsigned k = 0; k < 256; k += 8) {
-            uint64_t v = random64();
+            uint64_t v = any_data();
             memcpy(s.xsave + 160 + k, &v, 8);
         }
+        mxcsr = below(2) ? 0x1f80 : any_mxcsr();
+        memcpy(s.xsave + 24, &mxcsr, 4);
         random_x87(&s);
         run(g, &p, &s, data, NEVER);
         expected = g->s;
