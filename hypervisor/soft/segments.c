@@ -214,6 +214,7 @@ static bool load_kept(Cpu *c, uint16_t selector, Seg *made)
 bool seg_load_again(Cpu *c, unsigned seg, uint16_t selector)
 {
     Seg *s = &c->seg[seg], made = *s;
+    bool same;
 
     if (seg == SEG_SS || seg == SEG_CS || !cpu_prot(c))
         return false;
@@ -225,8 +226,10 @@ bool seg_load_again(Cpu *c, unsigned seg, uint16_t selector)
     }
     if (seg < SEG_FS && !cpu_in_64(c) && (made.flat != s->flat || made.writable != s->writable))
         return false;           /* Cpu.mode may change */
+    same = made.base == s->base && made.limit == s->limit && made.attr == s->attr;
     *s = made;
-    cpu_update_base(c, seg);
+    if (!same)
+        cpu_update_base(c, seg);
     return true;
 }
 
