@@ -216,6 +216,25 @@ Test(sys_long, sysret_that_sets_tf_traps_after_one_instruction)
     }
 }
 
+/* User code reads a page and goes through a gate; the handler reads it, too, which SMAP forbids. */
+Test(sys_long, a_gate_to_ring_0_ends_a_users_rights_with_smap)
+{
+    enum { PAGE = 0x40000 };
+
+    guest_user(g);
+    for (unsigned n = 0; n < 512; n++)
+        ram_put(g, PT_AT + n * 8, 8, n << 12 | (n == CODE >> 12 || n == PAGE >> 12 ? 7 : 3));
+    g->s.cr4 |= 1u << 21;
+    guest_code(g, CODE, "\x48\x8b\x03\xcd\x80", 5);   /* mov rax, [rbx]; int 0x80 */
+    guest_code(g, CODE_B, "\x48\x8b\x03\xf4", 4);      /* mov rax, [rbx]; hlt */
+    idt_gate(g, DONE, K64, CODE_B, 14, 3, 0);
+    R(RBX) = PAGE;
+    run_to_vector(g, 14);
+    eq_hex(ram64(g, R(RSP)), 1);
+    eq_hex(ram64(g, R(RSP) + 8), CODE_B);
+    eq_hex(g->s.cr2, PAGE);
+}
+
 Test(sys_long, sysret_to_non_canonical_rip_is_gp_in_ring_0)
 {
     star();
