@@ -665,6 +665,22 @@ Test(core, a_return_lands_in_what_the_page_has_now)
     eq_hex(R(RDX), 1 + 50 * 0x10001ull + 49 * 0x20001ull);
 }
 
+/* Epochs are numbered from 1 again while the pages move. */
+static void prepare_epochs_end(void)
+{
+    prepare_landing_moves();
+    cpu_priv(g->cpu)->code_epoch_last[0] = CODE_EPOCHS - 24;
+}
+
+Test(core, what_was_seen_in_an_epoch_is_not_taken_for_the_next_of_its_number)
+{
+    extern const uint8_t k_landing_moves[], k_landing_moves_end[];
+
+    both_ways(k_landing_moves, k_landing_moves_end - k_landing_moves, prepare_epochs_end, -1);
+    eq_hex(R(RDX), 1 + 50 * 0x10001ull + 49 * 0x20001ull);
+    cr_expect_lt(cpu_priv(g->cpu)->code_epoch_last[0], 1000);
+}
+
 /* The same where linear 4 MiB to 6 MiB is one page of 2 MiB at first. */
 static void prepare_large_code_moves(void)
 {

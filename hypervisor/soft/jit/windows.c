@@ -70,46 +70,62 @@ unsigned turn_length(const Block *b)
     return 0;
 }
 
-/* Only a guess about what will be: where it is wrong the TLB is asked each time. */
+static void follow(const Xlat *x, const Insn *i, uint8_t *kind)
+{
+    uint16_t writes = op_writes(x, i);
+    uint8_t k = makes(i, kind) ? REG_MADE : REG_WILD;
+
+    for (unsigned r = 0; r < 16; r++) {
+        if (!(writes >> r & 1))
+            continue;
+        if (!steps(i))
+            kind[r] = k;
+        else if (kind[r] == REG_SAME)
+            kind[r] = REG_STEPS;
+    }
+}
+
+/* What registers are before each instruction of a turn.  Only a guess about what will be: where it is wrong
+ * the TLB is asked each time. */
 static void loop_registers(Xlat *x)
 {
-    uint8_t kind[16] = { REG_SAME };
+    uint8_t start[16] = { REG_SAME };
     unsigned count = turn_length(x->b);
     bool changed = true;
 
     while (changed) {
-        changed = false;
-        for (unsigned n = 0; n < count; n++) {
-            const Insn *i = &x->b->insn[n];
-            uint16_t writes = op_writes(x, i);
-            uint8_t k = steps(i) ? REG_STEPS : makes(i, kind) ? REG_MADE : REG_WILD;
+        uint8_t kind[16];
 
-            for (unsigned r = 0; r < 16; r++) {
-                if (!(writes >> r & 1) || kind[r] >= k)
-                    continue;
-                kind[r] = k;
-                changed = true;
-            }
+        memcpy(kind, start, sizeof kind);
+        for (unsigned n = 0; n < count; n++) {
+            x->walks[n] = 0;
+            for (unsigned r = 0; r < 16; r++)
+                if (kind[r] != REG_WILD)
+                    x->walks[n] |= (uint16_t)(1u << r);
+            follow(x, &x->b->insn[n], kind);
+        }
+        changed = false;
+        for (unsigned r = 0; r < 16; r++) {
+            if (kind[r] <= start[r])
+                continue;
+            start[r] = kind[r];
+            changed = true;
         }
     }
-    x->walks = 0;
-    for (unsigned r = 0; r < 16; r++)
-        if (kind[r] != REG_WILD)
-            x->walks |= (uint16_t)(1u << r);
 }
 
-void windows_begin_turns(Xlat *x)
+void windows_begin(Xlat *x, bool turns)
 {
     x->window_reads = WINDOW_READ;
     x->window_writes = WINDOW_WRITE;
-    x->walks = 0;
-    if (x->b->long_loop)
+    memset(x->walks, 0, sizeof x->walks);
+    if (turns && x->b->long_loop)
         loop_registers(x);
 }
 
 static bool walks(const Xlat *x, unsigned r)
 {
-    return r > 15 || x->walks >> r & 1;
+    return r > 15 || x->walks[x->n] >> r & 1;
 }
 
 /* A window for an access by these guest registers, or NULL. */
@@ -121,7 +137,7 @@ Window *window_for(Xlat *x, unsigned base, unsigned index, bool write)
 
     if (base == 4 && index == REG_ZERO)
         return &w[WINDOW_STACK];
-    if (!x->walks || !walks(x, base) || !walks(x, index))
+    if (!x->walks[x->n] || !walks(x, base) || !walks(x, index))
         return NULL;
     if (write)
         return x->window_writes < WINDOW_COUNT ? &w[x->window_writes++] : NULL;

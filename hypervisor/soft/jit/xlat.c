@@ -543,7 +543,7 @@ static void translate_turns(Xlat *x)
     x->again = l->again;
     x->vec = l->vec;
     x->x87 = l->x87;
-    windows_begin_turns(x);
+    windows_begin(x, true);
     l->start = x->e.p;
     for (unsigned n = 0; n < l->site_count; n++)
         e_patch(l->site[n], l->start);
@@ -571,7 +571,7 @@ static void translate_again(Xlat *x)
     start_over(x);
     memset(x->plan, 0, sizeof x->plan);
     x->loop.allowed = false;
-    x->walks = 0;
+    windows_begin(x, false);
     x->flags = FLAGS_MEM;
     for (x->n = first; x->n < x->b->count && !x->ended; x->n++) {
         if (entry[x->n]) {

@@ -175,7 +175,7 @@ typedef struct Xlat {
     unsigned x87_in_count;
     Fill fills[2 * BLOCK_INSNS];
     unsigned fill_count;
-    uint16_t walks;             /* in a long loop's further turns: guest registers that move slowly */
+    uint16_t walks[BLOCK_INSNS];        /* in a long loop's further turns: guest registers that move slowly */
     uint8_t window_reads, window_writes;        /* windows given out */
     Poll polls[2 * EDGES_MAX];  /* further jumps to a link's stub */
     unsigned poll_count;
@@ -235,7 +235,8 @@ unsigned flags_first_need(const Xlat *x);
 /* Instructions up to the last branch to b's start; 0: there is none. */
 unsigned turn_length(const Block *b);
 void windows_thunks(Emit *e, Cpu *c, Jit *j);
-void windows_begin_turns(Xlat *x);
+/* Of another translation. */
+void windows_begin(Xlat *x, bool turns);
 Window *window_for(Xlat *x, unsigned base, unsigned index, bool write);
 /* The linear address in scratch A is checked, then turned into what the access needs: the host's address
  * in A, or in B what makes one of a linear address. */
