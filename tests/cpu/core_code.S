@@ -465,6 +465,16 @@ snippet k_odd_stack, 64         /* RCX times: a push and a pop, the stack a byte
     hlt
 end k_odd_stack
 
+snippet k_stack_moves, 64       /* another page takes the TLB entry of the stack's, which then moves */
+    push rcx
+    pop rax
+    mov rdx, [rbp]
+    mov [rsi], rdi
+    invlpg [rsp]
+    pop rax
+    hlt
+end k_stack_moves
+
 snippet k_fields, 64            /* fields by RBX, until there is no page any more */
 1:  mov [rbx + 8], eax
     inc dword ptr [rbx + 12]

@@ -300,6 +300,24 @@ Test(core, pushes_across_pages_go_where_both_pages_are)
     both_ways(k_odd_stack, k_odd_stack_end - k_odd_stack, prepare_odd_stack, -1);
 }
 
+Test(core, a_stack_that_moves_is_where_its_page_is_now)
+{
+    enum { PT = 0x50000, HIGH = TLB_SIZE << 12 };
+
+    jit_set_warm(g->engine, 1);
+    LOAD(g, k_stack_moves);
+    ram_put(g, PD_AT + (HIGH >> 21) * 8, 8, PT | PTE);
+    ram_put(g, PT + (DATA >> 12) * 8, 8, (DATA + 0x3000) | PTE);
+    ram_put(g, DATA + 0x800, 8, 1);
+    ram_put(g, DATA + 0x1800, 8, 2);
+    R(RSP) = DATA + 0x800;
+    R(RBP) = HIGH + DATA;
+    R(RSI) = PT_AT + (DATA >> 12) * 8;
+    R(RDI) = (DATA + 0x1000) | PTE;
+    run_done(g);
+    eq_hex(R(RAX), 2);
+}
+
 static void prepare_fields(void)
 {
     ram_put(g, PT_AT + ((DATA >> 12) + 2) * 8, 8, 0);

@@ -73,7 +73,7 @@ FAULTS = [
      '    windows_drop(c);\n    *tag =', '    (void)c;\n    *tag =',
      '@(core|jit|fuzz|sys_long)/*'),
     ('a window outlives a TLB entry that becomes another page\'s', 'mmu.c',
-     '    if (!entry_empty(c, table, at))\n        windows_drop(c);\n', '', '@(core|jit|fuzz|sys_long)/*'),
+     '    if (!entry_empty(c, table, at))\n        windows_drop(c);\n', '', 'core/*'),
     ('the stack is written by a window for reading', 'jit/windows.c',
      'reads = e_jcc(e, CC_NE);', 'reads = e_jcc(e, CC_O);', '@(core|jit|fuzz)/*'),
     ('a window is wider than its page', 'jit/windows.c',
