@@ -249,6 +249,23 @@ void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len)
     }
 }
 
+void block_kill_linear(Cpu *c, uint64_t linear)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+    unsigned at = linear & 0xfff;
+    uint64_t granules = at ? granule_mask(at - 1, at) : 1 | 1ull << 63;
+
+    for (unsigned n = 0; n < PAGE_HASH_SIZE; n++) {
+        for (PageCode *p = k->pages[n]; p; p = p->next) {
+            if (!p->held || !(c->engine->granules[p->gfn] & granules))
+                continue;
+            for (Block *b = p->blocks; b; b = *list_next(b, p->gfn))
+                if (b->valid && linear - block_linear(b, b->rip) <= b->len)
+                    block_kill(c, b);
+        }
+    }
+}
+
 void block_jumps_forget(Cpu *c)
 {
     JumpEntry *jumps = cpu_priv(c)->cache->jumps;
@@ -359,6 +376,17 @@ static void fetch_second(Cpu *c, Fetch *f)
     f->avail += 15;
 }
 
+/* Where the guest has or had a breakpoint: before the instruction, and of no length. */
+static void decode_point(Insn *i, int slot)
+{
+    memset(i, 0, sizeof *i);
+    i->fn = op_point;
+    i->imm = (uint64_t)slot;
+    i->opcode = POINT_OPCODE;
+    i->rm = i->base = i->index = REG_ZERO;
+    i->seg = SEG_NONE;
+}
+
 /* A block that stops for a debugger; of one byte, whatever is there. */
 static void decode_stop(Block *b, Insn *i)
 {
@@ -374,15 +402,17 @@ static void decode_stop(Block *b, Insn *i)
 /* Decodes up to max instructions into b; returns false when the bytes ran out in the first. */
 static bool decode_block(Cpu *c, Block *b, const Fetch *f, unsigned max)
 {
-    unsigned off = 0;
+    unsigned off = 0, own = 0;      /* own: instructions that are not the guest's */
     uint64_t limit = (c->mode & MODE_SIZE_MASK) == MODE_64 ? ~0ull : c->seg[SEG_CS].limit;
-
-    bool points = c->engine->debug_exec && !(c->mode & MODE_TF) && !(c->poll & POLL_STEP);
+    bool steps = (c->mode & MODE_TF) || (c->poll & POLL_STEP);
+    bool points = c->engine->debug_exec && !steps;
+    bool guests = cpu_priv(c)->points.exec_count && !steps;
 
     b->count = 0;
     while (b->count < max && off < f->avail) {
         Insn *i = &b->insn[b->count];
         enum DecodeResult r;
+        int slot;
 
         if (unlikely(points) && debug_exec_at(c->engine, f->linear + off)) {
             if (b->count)
@@ -390,12 +420,20 @@ static bool decode_block(Cpu *c, Block *b, const Fetch *f, unsigned max)
             decode_stop(b, i);
             return true;
         }
+        slot = unlikely(guests) ? points_slot(cpu_priv(c), f->linear + off) : -1;
+        if (unlikely(slot >= 0)) {
+            if (b->count)
+                break;
+            decode_point(i++, slot);
+            b->count = own = 1;
+            max += max == 1;
+        }
         r = decode_insn(c->mode, c->rip, off, f->bytes + off, f->avail - off, i);
 
         if (r == DECODE_SHORT)
             break;
         if (limit != ~0ull && c->rip + off + i->len - 1 > limit) {
-            if (b->count)
+            if (b->count > own)
                 break;
             i->fn = op_gp;
             r = DECODE_END;
@@ -410,7 +448,7 @@ static bool decode_block(Cpu *c, Block *b, const Fetch *f, unsigned max)
         if (r == DECODE_END)
             break;
     }
-    if (!b->count)
+    if (b->count == own)
         return false;
     memset(&b->insn[b->count], 0, sizeof(Insn));
     b->insn[b->count].fn = op_block_end;

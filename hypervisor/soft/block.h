@@ -14,8 +14,7 @@
 
 #define BLOCK_INSNS 40
 #define BLOCK_MODES (MODE_SIZE_MASK | MODE_PROT | MODE_V86 | MODE_USER | MODE_SS32 | \
-                     MODE_LMA | MODE_TF | MODE_FLAT | MODE_AC | MODE_AM | \
-                     MODE_WATCH)
+                     MODE_LMA | MODE_TF | MODE_FLAT | MODE_AC | MODE_AM)
 #define JUMP_BITS 16
 #define JUMP_SIZE (1u << JUMP_BITS)
 #define JUMP_FACTOR 0x9e3779b1u
@@ -112,6 +111,8 @@ static inline Block *jump_block(const JumpEntry *e) { return (Block *)(uintptr_t
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define POINT_OPCODE 0x3ffu             /* of op_point(): no encoding has it */
 
 /* Insn.aux of direct near branches */
 enum { BRANCH_LINKABLE = 1 };   /* target in the block's first page: may be linked by disp */

@@ -275,7 +275,7 @@ OP(mov_dr_r)
     c->dr[n] = v;
     c->rip = insn_next(c, i);
     if (n != 6)
-        cpu_update_mode(c);
+        points_update(c);
 }
 
 /* --- MSRs --- */

@@ -34,7 +34,8 @@
 
 /* Cpu.poll */
 enum { POLL_KICK = 1, POLL_STOP = 2, POLL_REQUEST = 4, POLL_STEP = 8, POLL_DEBUG = 16,
-       POLL_BLOCK = 32 };       /* only to keep blocks from chaining */
+       POLL_BLOCK = 32,         /* only to keep blocks from chaining */
+       POLL_POINT = 64 };       /* a breakpoint of the guest's */
 
 /* CpuPriv.requests */
 enum { REQ_TLB = 1, REQ_RANGES = 2, REQ_ALL_CODE = 4, REQ_WRITE_TAGS = 8 };
@@ -65,6 +66,20 @@ typedef struct CpuidLeaf {
     uint32_t leaf, subleaf, out[4];
 } CpuidLeaf;
 
+/* The guest's breakpoints, out of DR0 to DR3 and DR7 (debug.c). */
+#define POINTS_KEPT 16
+typedef struct GuestPoints {
+    /* Blocks begin at these linear addresses, and look: those with a breakpoint now, which are armed, and
+     * those that had one last. */
+    uint64_t exec[POINTS_KEPT];
+    uint8_t armed[POINTS_KEPT]; /* translated code looks here */
+    uint32_t used[POINTS_KEPT], clock;
+    unsigned exec_count;
+    bool exec_armed, io_armed;  /* there are breakpoints of that kind */
+    unsigned watch_count;       /* of those on data: */
+    struct { uint64_t at; uint8_t len, hit; bool reads; } watch[4];     /* hit: bit of DR6 */
+} GuestPoints;
+
 typedef struct CpuPriv {
     Vcpu *vcpu;                 /* the real one; Cpu.vcpu is a cookie for the wrapped host */
     CodePageList code_page_list[2][2];  /* by user, global: slots that are filled */
@@ -77,9 +92,9 @@ typedef struct CpuPriv {
     struct { uint64_t base; uint32_t limit; uint16_t number; } cs_seen[CS_SEEN];
     uint16_t cs_number, cs_last;    /* the current one's; the last one given */
     unsigned irq_wait;          /* IRQ_* pending but not deliverable when last looked */
-    bool watch;                 /* data breakpoints: all accesses take the slow path */
     bool exclusive;             /* this vCPU holds the exclusive section */
-    uint32_t watch_hit;         /* DR6 bits met by the current instruction */
+    GuestPoints points;
+    uint32_t watch_hit;         /* DR6 bits met by the current instruction; with POLL_POINT set */
     uint32_t dummy_ring;
     BlockCache *cache;
     /* A debugger's: see debug.c. */
@@ -240,16 +255,38 @@ bool debug_exec_at(const Engine *e, uint64_t linear);
 /* Stops before the instruction at c->rip, where there is an execution point. */
 void debug_stop_exec(Cpu *c);
 bool debug_stop_here(Cpu *c);   /* that, if there is one */
-/* Asked only when Engine.debug_watch: does a watched range touch this page? */
 bool debug_watches_page(const Engine *e, uint64_t linear_page);
 /* An access; when it is watched the instruction is the last one before run() returns. */
 void debug_access(Cpu *c, uint64_t linear, unsigned len, bool write);
 void op_debug_stop(Cpu *c, const Insn *i);  /* body of a block on an execution point */
+/* The guest's own.  Where blocks have to begin: an index of GuestPoints.exec, or -1. */
+int points_slot(const CpuPriv *p, uint64_t linear);
+/* Breakpoints on the instruction at RIP: bits of DR6. */
+uint32_t points_here(const Cpu *c);
+/* A checked access, asked only when there are such breakpoints: notes those that it meets. */
+void points_access(Cpu *c, uint64_t linear, unsigned len, bool write);
+/* Begins a block where there is or was a breakpoint; imm is the index.  Goes on unless one is armed. */
+void op_point(Cpu *c, const Insn *i);
+
+/* Does a watched range touch this page, the debugger's or the guest's? */
+static inline bool page_is_watched(const Cpu *c, uint64_t linear_page)
+{
+    const CpuPriv *p = cpu_priv(c);
+
+    if (__builtin_expect(c->engine->debug_watch, 0) && debug_watches_page(c->engine, linear_page))
+        return true;
+    for (unsigned n = 0; n < p->points.watch_count; n++)
+        if (p->points.watch[n].at >> 12 == linear_page >> 12)
+            return true;
+    return false;
+}
 
 /* mmu.c */
 void tlb_init(Cpu *c);
 void tlb_drop_write_tags(Cpu *c);
 void tlb_drop_write_tags_of(Cpu *c, uint64_t gfn);
+/* Accesses to the page are looked at from now on: page_is_watched() says so. */
+void tlb_watch_page(Cpu *c, uint64_t linear);
 typedef struct PhysRef {
     uint8_t *host;              /* NULL: MMIO */
     uint64_t gpa;
@@ -276,6 +313,8 @@ void code_pages_forget_at(Cpu *c, uint64_t linear, uint64_t len);   /* 4096, or 
 Block *block_find(Cpu *c);      /* the block at c->rip; raises a fault that fetching it meets */
 void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len);
 void block_flush(Cpu *c);
+/* Blocks, in any address space, that have this linear address in them or end before it. */
+void block_kill_linear(Cpu *c, uint64_t linear);
 void block_stop(Cpu *c);        /* the block being run, if any, ends with this instruction */
 BlockCache *block_cache_new(unsigned id);
 void block_cache_attach(Cpu *c);     /* sets Cpu.jumps */

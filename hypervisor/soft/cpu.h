@@ -65,9 +65,8 @@ enum {
     MODE_SS32 = 0x20,   /* stack pointer is ESP (or RSP in MODE_64) */
     MODE_FLAT = 0x40,   /* CS, DS, ES, SS base 0, limit 4G, usable and writable: no checks */
     MODE_LMA = 0x80,    /* long mode active (64-bit or compatibility) */
-    MODE_TF = 0x100,    /* single step or hardware breakpoints: one instruction to a block */
+    MODE_TF = 0x100,    /* single step: one instruction to a block */
     MODE_AC = 0x400,    /* CPL below 3: SMAP lifted by RFLAGS.AC */
-    MODE_WATCH = 0x800, /* data breakpoints: every access is looked at */
     MODE_AM = 0x200,    /* alignment checks on: CR0.AM, RFLAGS.AC, CPL 3 */
 };
 
@@ -306,8 +305,8 @@ void mem_write_buf(Cpu *c, const Insn *i, unsigned seg, uint64_t off, const void
 void mem_check_write(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned len);
 /*
  * For string instructions: the host address of the element at off and, in *bytes, how far from it
- * on the page and the segment go.  NULL: an element that crosses a page, MMIO, ROM written to, data
- * breakpoints; then *gpa is the MMIO address of an element within one page, ~0 for all else.
+ * on the page and the segment go.  NULL: an element that crosses a page, MMIO, ROM written to, a
+ * page with a data breakpoint; then *gpa is the MMIO address of an element within one page, ~0 for all else.
  * After a write through it the caller tells mem_written().
  */
 uint8_t *mem_span(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned size, bool write,
@@ -316,6 +315,10 @@ void mem_written(Cpu *c, uint64_t gpa, unsigned len);
 /* Read-modify-write with LOCK: a host pointer for an atomic operation on naturally placed RAM, or
  * NULL (crossing a page, MMIO: the caller reads and writes under cpu_exclusive_*()). */
 void *mem_rmw_ptr(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned size);
+/* Where the bodies of ports look for the guest's I/O breakpoints: when it has one on such a port, the
+ * instruction is the last one before the run loop takes it. */
+void points_port(Cpu *c, uint16_t port, unsigned size);
+bool points_on_ports(const Cpu *c);
 /* Implicit supervisor accesses to descriptor tables and TSS, by linear address (size 1..8). */
 uint64_t sys_read(Cpu *c, const Insn *i, uint64_t linear, unsigned size);
 /* Eight bytes, if they may be read without a look; linear is cut already. */
@@ -349,8 +352,10 @@ static inline uint64_t insn_next(const Cpu *c, const Insn *i)
 uint32_t cpu_get_rflags(const Cpu *c);              /* all bits together */
 /* Bits of mask from value; updates mode. */
 void cpu_set_rflags(Cpu *c, uint32_t value, uint32_t mask);
-/* After any change to CR0, CR4, EFER, CS, SS, DS, ES, CPL, VM, TF, AC, DR7. */
+/* After any change to CR0, CR4, EFER, CS, SS, DS, ES, CPL, VM, TF, AC. */
 void cpu_update_mode(Cpu *c);
+/* After any change to DR0 to DR3 or DR7. */
+void points_update(Cpu *c);
 /* After a change of CS and CPL alone; what they were. */
 void cpu_update_code(Cpu *c, const Seg *cs, unsigned cpl);
 /* After SYSENTER and its like: CPL and RFLAGS, and of the segments CS and SS alone. */

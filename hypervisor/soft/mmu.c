@@ -465,6 +465,20 @@ void tlb_drop_write_tags_of(Cpu *c, uint64_t gfn)
     }
 }
 
+void tlb_watch_page(Cpu *c, uint64_t linear)
+{
+    unsigned at = tlb_index(linear);
+
+    for (unsigned t = 0; t < TLB_NONE; t++) {
+        TlbEntry *e = &c->tlbs[t][at];
+
+        if (e->rtag == (linear & ~0xfffull)) {
+            windows_drop(c);
+            e->rtag = e->wtag = TLB_INVALID(at);
+        }
+    }
+}
+
 /* gpa: TlbInfo's; what it is good for: PAGE_*. */
 static void entry_put(Cpu *c, unsigned table, uint64_t page, uint64_t gpa, unsigned good_for)
 {
@@ -484,7 +498,7 @@ static void entry_put(Cpu *c, unsigned table, uint64_t page, uint64_t gpa, unsig
     info->mtag = good_for & PAGE_DEVICE ? page : TLB_INVALID(at);
     e->host_page = (uint64_t)(uintptr_t)c->mem->base + (gpa & ~(uint64_t)TLBF_MASK);
     e->addend = e->host_page - page;
-    if (unlikely(c->engine->debug_watch) && debug_watches_page(c->engine, page))
+    if (unlikely(page_is_watched(c, page)))
         e->rtag = e->wtag = TLB_INVALID(at);    /* every access is looked at */
     info->gpa = gpa;
     if (e->wtag == page)
@@ -742,21 +756,6 @@ static void lin_access(Cpu *c, const Insn *i, uint64_t lin, unsigned table, bool
         phys_read(c, &a, buf, len);
 }
 
-/* Data breakpoints: noted here, taken after the instruction by the run loop. */
-static void watch_check(Cpu *c, uint64_t lin, unsigned len, bool write)
-{
-    for (unsigned n = 0; n < 4; n++) {
-        unsigned type = c->dr[7] >> (16 + 4 * n) & 3, size = c->dr[7] >> (18 + 4 * n) & 3;
-        uint64_t at, bytes = size == 2 ? 8 : size + 1;
-
-        if (!(c->dr[7] >> (2 * n) & 3) || !(type == 3 || (type == 1 && write)))
-            continue;
-        at = c->dr[n] & ~(bytes - 1);
-        if (lin < at + bytes && at < lin + len)
-            cpu_priv(c)->watch_hit |= 1u << n;
-    }
-}
-
 static _Noreturn void segment_fault(Cpu *c, const Insn *i, unsigned seg)
 {
     raise_err(c, i, seg == SEG_SS ? EXC_SS : EXC_GP, 0);
@@ -787,8 +786,8 @@ static uint64_t seg_linear(Cpu *c, const Insn *i, unsigned seg, uint64_t off, un
             segment_fault(c, i, seg);
         lin = (uint32_t)(s->base + off);
     }
-    if (unlikely(cpu_priv(c)->watch))
-        watch_check(c, lin, len, write);
+    if (unlikely(cpu_priv(c)->points.watch_count))
+        points_access(c, lin, len, write);
     return lin;
 }
 
@@ -906,9 +905,7 @@ uint8_t *mem_span(Cpu *c, const Insn *i, unsigned seg, uint64_t off, unsigned si
 
     *gpa = ~0ull;
     *bytes = 4096 - (lin & 0xfff);
-    if (*bytes < size || cpu_priv(c)->watch || (c->mode & MODE_AM))
-        return NULL;
-    if (unlikely(c->engine->debug_watch) && debug_watches_page(c->engine, lin & ~0xfffull))
+    if (*bytes < size || (c->mode & MODE_AM) || unlikely(page_is_watched(c, lin)))
         return NULL;
     if ((c->mode & MODE_SIZE_MASK) != MODE_64 && seg != SEG_NONE) {
         uint64_t left = (uint64_t)s->limit - (uint32_t)off + 1;

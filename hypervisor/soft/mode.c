@@ -34,14 +34,6 @@ void cpu_set_rflags(Cpu *c, uint32_t value, uint32_t mask)
         cpu_update_mode(c);
 }
 
-static bool has_data_breakpoints(const Cpu *c)
-{
-    for (unsigned n = 0; n < 4; n++)
-        if ((c->dr[7] >> (2 * n) & 3) && (c->dr[7] >> (16 + 4 * n) & 1))
-            return true;
-    return false;
-}
-
 static uint32_t mode_bits(const Cpu *c)
 {
     const Seg *cs = &c->seg[SEG_CS];
@@ -65,8 +57,8 @@ static uint32_t mode_bits(const Cpu *c)
         else
             mode |= c->cr0 & CR0_AM ? MODE_AM : 0;
     }
-    if ((c->rflags & RF_TF) || (c->dr[7] & 0xff))
-        mode |= MODE_TF | (has_data_breakpoints(c) ? MODE_WATCH : 0);
+    if (c->rflags & RF_TF)
+        mode |= MODE_TF;
     return mode;
 }
 
@@ -153,10 +145,7 @@ static void cs_number(Cpu *c)
 /* What follows from Cpu.mode and the bases. */
 static void update_rest(Cpu *c)
 {
-    CpuPriv *p = cpu_priv(c);
-
-    p->watch = c->mode & MODE_WATCH;
-    if (p->watch || (c->mode & MODE_AM))
+    if (c->mode & MODE_AM)
         c->tlb = c->tlbs[TLB_NONE];
     else if (c->cpl == 3)
         c->tlb = c->tlbs[TLB_USER];
@@ -262,6 +251,7 @@ void cpu_init_reset(Cpu *c)
     c->shadow = c->halted = c->nmi_blocked = 0;
     c->exc_vector = -1;
     tlb_flush_all(c);
+    points_update(c);
     cpu_update_mode(c);
 }
 

@@ -4,8 +4,8 @@
  *
  * Intel SDM volume 3, 6.9 (priority among events) and chapter 17 (debug).  Blocks chain to each
  * other until Cpu.poll is set or something has to be looked at; then they return to here.  Single
- * steps (TF, hardware breakpoints, RF, the shadow of STI and MOV SS with something pending) run
- * blocks of one instruction with POLL_STEP set, which keeps them from chaining.
+ * steps (TF, an instruction with one of the guest's breakpoints, RF, the shadow of STI and MOV SS with
+ * something pending) run blocks of one instruction with POLL_STEP set, which keeps them from chaining.
  */
 #include "hypervisor/soft/assist.h"
 #include "hypervisor/soft/core.h"
@@ -62,7 +62,10 @@ static bool deliver(Cpu *c, int vector, int type, bool has_error, uint32_t error
     c->exc_vector = -1;
     c->halted = 0;
     c->shadow = 0;
-    return cpu_deliver(c, vector, type, has_error, error);
+    if (!cpu_deliver(c, vector, type, has_error, error))
+        return false;
+    cpu_priv(c)->watch_hit = 0; /* of an instruction that has faulted, or of the delivery */
+    return true;
 }
 
 /* What a raise_*() left. */
@@ -82,19 +85,6 @@ static bool deliver_debug(Cpu *c, uint32_t dr6)
     c->dr[6] |= dr6;
     c->exc_insn_len = 0;
     return deliver(c, EXC_DB, EVENT_EXCEPTION, false, 0);
-}
-
-/* Enabled execution breakpoints on RIP: DR6's bits. */
-static uint32_t exec_breakpoints(const Cpu *c)
-{
-    bool in_64 = (c->mode & MODE_SIZE_MASK) == MODE_64;
-    uint64_t linear = in_64 ? c->rip : (uint32_t)(c->seg[SEG_CS].base + c->rip);
-    uint32_t hit = 0;
-
-    for (unsigned n = 0; n < 4; n++)
-        if ((c->dr[7] >> (2 * n) & 3) && !(c->dr[7] >> (16 + 4 * n) & 3) && c->dr[n] == linear)
-            hit |= 1u << n;
-    return hit;
 }
 
 /* Those of the pending interrupts that could be taken now, shadows aside. */
@@ -145,6 +135,7 @@ static enum Look look(Cpu *c, enum VcpuStop *stop)
     CpuPriv *p = cpu_priv(c);
     uint32_t poll = c->poll ? __atomic_fetch_and(&c->poll, 0, __ATOMIC_SEQ_CST) : 0;
     enum Look r;
+    bool point;
 
     count(c, COUNT_LOOKS);
     if (poll & POLL_REQUEST) {
@@ -170,10 +161,11 @@ static enum Look look(Cpu *c, enum VcpuStop *stop)
         *stop = VCPU_STOP_HALTED;
         return LOOK_STOP;
     }
-    /* Faults set RF, so each return from one comes here; without breakpoints it has nothing to hide. */
-    if (!(c->dr[7] & 0xff) && !c->engine->debug_exec)
+    /* Faults set RF, so each return from one comes here; without a breakpoint it has nothing to hide. */
+    point = p->points.exec_armed && points_here(c);
+    if (!point && !c->engine->debug_exec)
         c->rflags &= ~(uint32_t)RF_RF;
-    if ((c->mode & MODE_TF) || (c->rflags & RF_RF) || (c->shadow && takeable(c)))
+    if (point || (c->mode & MODE_TF) || (c->rflags & RF_RF) || (c->shadow && takeable(c)))
         return LOOK_STEP;
     c->shadow = 0;
     return LOOK_RUN;
@@ -191,8 +183,8 @@ static bool step(Cpu *c)
 
     if (c->engine->debug_exec && !p->debug_step && debug_stop_here(c))
         return true;
-    if ((c->dr[7] & 0xff) && !resume && !(c->shadow & SHADOW_SS)) {
-        hit = exec_breakpoints(c);
+    if (p->points.exec_armed && !resume && !(c->shadow & SHADOW_SS)) {
+        hit = points_here(c);
         if (hit) {
             c->rflags |= RF_RF;     /* a fault: the instruction gets past it when restarted */
             return deliver_debug(c, hit);
@@ -222,9 +214,12 @@ static bool step_shadowed(Cpu *c)
     uintptr_t floor = c->stack_floor;
     const Block *b;
 
-    if ((c->mode & MODE_TF) || (c->rflags & RF_RF) || c->engine->debug_exec)
+    if ((c->mode & MODE_TF) || (c->rflags & RF_RF) || c->engine->debug_exec ||
+        cpu_priv(c)->points.exec_armed)
         return step(c);
     b = likely(jump_ok(c, e)) ? jump_block(e) : block_find(c);
+    if (unlikely(b->first == op_point))
+        return step(c);
     c->shadow = 0;
     c->block = b;
     c->jit_insn[0] = b->insn[0];
@@ -244,7 +239,7 @@ static bool step_shadowed(Cpu *c)
 bool soft_quiet(const Cpu *c)
 {
     return !(c->poll | c->halted | (c->mode & MODE_TF) | (c->rflags & RF_RF)) &&
-           !takeable(c) && *c->code_ring_prod == *c->code_ring_seen;
+           !(unlikely(c->shadow) && cpu_priv(c)->points.exec_armed) && !takeable(c) && *c->code_ring_prod == *c->code_ring_seen;
 }
 
 /* Blocks until there is something to look at. */
@@ -457,6 +452,15 @@ static enum VcpuStop debug_one(Cpu *c)
 }
 
 /* --- the loop --- */
+/* Data and I/O breakpoints that the last instruction has met: false: a triple fault. */
+static bool take_watch_hit(Cpu *c)
+{
+    uint32_t hit = cpu_priv(c)->watch_hit;
+
+    cpu_priv(c)->watch_hit = 0;
+    return (c->shadow & SHADOW_SS) || deliver_debug(c, hit);
+}
+
 enum VcpuStop soft_run(EngineVcpu *c)
 {
     volatile enum VcpuStop result = VCPU_STOP_KICKED;
@@ -484,6 +488,12 @@ enum VcpuStop soft_run(EngineVcpu *c)
         if (!soft_quiet(c)) {
             enum Look l;
 
+            if (cpu_priv(c)->watch_hit) {
+                if (take_watch_hit(c))
+                    continue;
+                result = VCPU_STOP_TRIPLE_FAULT;
+                break;
+            }
             if (cpu_priv(c)->debug_hit.point) {
                 result = VCPU_STOP_DEBUG;
                 break;

@@ -475,6 +475,7 @@ static void soft_set_state(EngineVcpu *c, const VcpuState *s)
     if ((c->cr0 & CR0_PG) && (c->cr4 & CR4_PAE) && !(c->efer & EFER_LMA))
         mmu_load_pdptes(c, c->cr3);
     tlb_flush_all(c);
+    points_update(c);
     cpu_update_mode(c);
     block_stop(c);
     soft_kick(c, false);

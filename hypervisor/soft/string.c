@@ -500,7 +500,7 @@ static void port_string(Cpu *c, const Insn *i, bool out)
         count = cut(i, c->gpr[1]);
         if (!count)
             END(c, i);
-        if (c->mode & MODE_TF)
+        if ((c->mode & MODE_TF) || points_on_ports(c))
             count = 1;
     }
     p = mem_span(c, i, seg, off, i->opsize, !out, &bytes, &gpa);
@@ -519,6 +519,7 @@ static void port_string(Cpu *c, const Insn *i, bool out)
             in_element(c, i, off, port);
         n = 1;
     }
+    points_port(c, port, i->opsize);
     advance(c, i, reg, step_of(c, i->opsize) * (int64_t)n);
     if (repeated(i)) {
         advance(c, i, 1, -(int64_t)n);

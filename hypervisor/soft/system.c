@@ -471,6 +471,7 @@ static void port_in(Cpu *c, const Insn *i, uint16_t port)
 
     io_check(c, i, port, i->opsize);
     c->rip = insn_next(c, i);
+    points_port(c, port, i->opsize);
     c->host->io_read(c->vcpu, port, i->opsize, &v);
     if (i->opsize == 1)
         c->gpr[0] = (c->gpr[0] & ~0xffull) | (v & 0xff);
@@ -483,6 +484,7 @@ static void port_out(Cpu *c, const Insn *i, uint16_t port)
     io_check(c, i, port, i->opsize);
     soft_watched(c, i, WATCHED_PORT, port);
     c->rip = insn_next(c, i);
+    points_port(c, port, i->opsize);
     c->host->io_write(c->vcpu, port, i->opsize, (uint32_t)(c->gpr[0] & size_mask(i->opsize)));
 }
 

@@ -162,6 +162,7 @@ static void commit_image(Cpu *c, const TaskImage *t, bool big)
     seg_make_null(&c->ldtr, t->ldt);
     c->cpl = t->eflags & RF_VM ? 3 : t->sel[SEG_CS] & 3;
     c->dr[7] &= ~0x155ull;
+    points_update(c);
     c->cr0 |= CR0_TS;
     c->shadow = 0;
     cpu_set_rflags(c, t->eflags, all);

@@ -614,7 +614,7 @@ void jit_block_new(Cpu *c, Block *b)
     b->entries = 0;
     b->waited = b->long_loop = false;
     b->first = b->insn[0].fn;
-    if (!c->jit || (b->mode & (MODE_TF | MODE_AM | MODE_WATCH)) ||
+    if (!c->jit || (b->mode & (MODE_TF | MODE_AM)) ||
         b->insn[0].fn == op_debug_stop)
         return;
     b->insn[0].fn = op_warming;

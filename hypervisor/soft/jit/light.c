@@ -36,7 +36,7 @@ bool light_in(Cpu *c, const Insn *i)
     const EngineHost *host = c->engine->host;
     uint32_t v = 0;
 
-    if (!may_use_ports(c) || !host->io_read_now ||
+    if (!may_use_ports(c) || points_on_ports(c) || !host->io_read_now ||
         !host->io_read_now(cpu_priv(c)->vcpu, port_of(c, i), i->opsize, &v))
         return false;
     if (i->opsize == 1)
@@ -50,7 +50,7 @@ bool light_out(Cpu *c, const Insn *i)
 {
     const EngineHost *host = c->engine->host;
 
-    if (!may_use_ports(c) || cpu_priv(c)->watching || !host->io_write_now ||
+    if (!may_use_ports(c) || points_on_ports(c) || cpu_priv(c)->watching || !host->io_write_now ||
         !host->io_write_now(cpu_priv(c)->vcpu, port_of(c, i), i->opsize,
                             (uint32_t)(c->gpr[0] & size_mask(i->opsize))))
         return false;
@@ -66,7 +66,7 @@ static bool device_at(const Cpu *c, uint64_t linear, unsigned size, bool write, 
 
     *gpa = (info->gpa & ~(uint64_t)TLBF_MASK) | (linear & 0xfff);
     return table != TLB_NONE && linear - info->mtag <= 4096 - size &&
-           (!write || (info->gpa & TLBF_WRITE)) && !c->engine->debug_watch;
+           (!write || (info->gpa & TLBF_WRITE)) && !page_is_watched(c, linear & ~0xfffull);
 }
 
 bool light_device_read(Cpu *c, uint64_t size, uint64_t linear)

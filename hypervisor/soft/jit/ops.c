@@ -746,6 +746,8 @@ bool op_emit(Xlat *x, const Insn *i)
 
     if (body_of(x, i) == op_ud || body_of(x, i) == op_gp)
         return false;
+    if (i->opcode == POINT_OPCODE)
+        return point_emit(x, i);
     if (i->row)
         return vex_emit(x, i);
     done = emit_special(x, i, &known);
@@ -820,7 +822,7 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i)
     unsigned op = i->opcode;
     Form f;
 
-    if (i->row || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+    if (i->row || i->opcode == POINT_OPCODE || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
         return u;
     if ((op >= 0x70 && op <= 0x7f) || (op >= 0x180 && op <= 0x18f)) {
         u.may_leave = false;
@@ -880,6 +882,7 @@ uint16_t op_writes(const Xlat *x, const Insn *i)
         return (uint16_t)(1u << 4 | (i->rm == REG_MEM ? 0 : 1u << i->rm));
     case 0x70 ... 0x7f: case 0x180 ... 0x18f: case 0xe9: case 0xeb: case 0xf5: case 0xf8:
     case 0xf9: case 0xfa: case 0xfb: case 0x9e: return 0;
+    case POINT_OPCODE: return 0;
     case 0x8d: case 0x1c8 ... 0x1cf: return (uint16_t)(1u << i->reg);
     case 0xb0 ... 0xbf: return (uint16_t)(1u << guest_number(i->reg, i->opsize));
     case 0x98: case 0x9f: case 0xa0: case 0xa1: return 1u << 0;

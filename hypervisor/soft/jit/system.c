@@ -32,6 +32,8 @@ static bool emit_if(Xlat *x, const Insn *i)
 
     if (x->b->mode & (MODE_USER | MODE_V86))
         return false;
+    if (i->opcode == 0xfb && points_slot(cpu_priv(x->c), block_linear(x->b, next_rip(x, i))) >= 0)
+        return false;                   /* the breakpoint comes before interrupts */
     ring0_only(x);
     if (i->opcode == 0xfb) {
         e_alu_imm(e, 4, 7, opd_abs(&cpu_priv(x->c)->irq_wait), 0);
@@ -273,6 +275,16 @@ static bool emit_level(Xlat *x, const Insn *i)
     x->flags = FLAGS_MEM;
     e_load(e, SCRATCH_A, opd_abs(&x->c->rip));
     edge_indirect(x);
+    return true;
+}
+
+/* Looks whether the guest's breakpoint is armed. */
+bool point_emit(Xlat *x, const Insn *i)
+{
+    flags_leave_host(x);
+    e_op(&x->e, 1, 0, 0, 0x80, 7, opd_abs(&cpu_priv(x->c)->points.armed[i->imm]));
+    e8(&x->e, 0);
+    slow_if(x, CC_NE);
     return true;
 }
 

@@ -305,6 +305,7 @@ void rsp_add(Xlat *x, int32_t n);       /* leaves the flags alone */
 
 /* system.c: as op_emit() */
 bool system_emit(Xlat *x, const Insn *i);
+bool point_emit(Xlat *x, const Insn *i);        /* op_point() */
 
 /* light.c: see there */
 typedef bool (*LightFn)(Cpu *c, const Insn *i);
