@@ -214,12 +214,14 @@ void op_point(Cpu *c, const Insn *i)
     __atomic_fetch_or(&c->poll, POLL_POINT, __ATOMIC_RELAXED);
 }
 
-/* The instruction is done, and the run loop takes it. */
+/* The instruction is done, and the run loop takes it.  Where others would follow without a look at
+ * Cpu.poll, in blocks that are interpreted, the block ends; it is built again. */
 static void points_met(Cpu *c, uint32_t hit)
 {
     cpu_priv(c)->watch_hit |= hit;
     __atomic_fetch_or(&c->poll, POLL_POINT, __ATOMIC_RELAXED);
-    block_stop(c);
+    if (c->stack_floor != UINTPTR_MAX)
+        block_stop(c);
 }
 
 void points_access(Cpu *c, uint64_t linear, unsigned len, bool write)

@@ -339,7 +339,7 @@ static uintptr_t call_body(Cpu *c, const Insn *i, Block *b)
     c->stack_floor = floor;
     if (unlikely((c->jit_insn[0].prefix & ~i->prefix) & PFX_DEVICE) && b->valid)
         translate_again(c, b, i);
-    if (c->jit_went_on && b->valid)
+    if (c->jit_went_on && b->valid && likely(!(c->poll & POLL_POINT)))
         return 0;
     if (c->jit_went_on)
         c->rip = insn_next(c, i);
