@@ -61,6 +61,22 @@ mark bp_arm_target
     hlt
 end bp_arm
 
+/* The same, for what [RBX] is written by. */
+snippet bp_arm_data, 64
+1:  mov [rbx], rcx
+mark bp_arm_data_stored
+    add rax, [rbx]
+    cmp ecx, edi
+    jne 2f
+    mov dr7, r8
+2:  cmp ecx, esi
+    jne 3f
+    mov dr7, r9
+3:  dec ecx
+    jnz 1b
+    hlt
+end bp_arm_data
+
 /* As tasks with and without a breakpoint take turns. */
 snippet bp_switch, 64
 1:  mov dr7, r8

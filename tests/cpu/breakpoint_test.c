@@ -376,6 +376,43 @@ Test(breakpoint, stops_a_repeated_move_behind_the_element)
     }
 }
 
+Test(breakpoint, on_data_armed_and_disarmed_by_the_loop_that_writes_it)
+{
+    LABEL(bp_arm_data);
+    LABEL(bp_arm_data_stored);
+
+    EACH_WAY(w) {
+        Guest *g = new_guest(w);
+        uint64_t fills;
+
+        LOAD(g, bp_arm_data);
+        R(RBX) = DATA;
+        R(RCX) = 9000;
+        R(RDI) = 5000;
+        R(RSI) = 4950;
+        R(8) = 0x402 | 0xd0000;
+        R(9) = 0x400;
+        g->s.dr[0] = DATA + 3;
+        fills = counted(g, COUNT_TLB_FILLS);
+        run_done(g);
+        cr_assert_eq(hits(g), 50);
+        expect_hit(g, 0, AT(bp_arm_data, bp_arm_data_stored), 1, 4999);
+        expect_hit(g, 49, AT(bp_arm_data, bp_arm_data_stored), 1, 4950);
+        eq_hex(R(RAX), 4500ull * 9001);
+        cr_expect_lt(counted(g, COUNT_TLB_FILLS) - fills, 250, "the page has tags again");
+        guest_free(g);
+    }
+}
+
+static bool accept_now(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
+{
+    (void)v;
+    (void)port;
+    (void)size;
+    (void)value;
+    return true;
+}
+
 static void accept_port(Guest *g, uint16_t port)
 {
     (void)port;
@@ -393,6 +430,7 @@ Test(breakpoint, on_ports_where_cr4_says_so)
             Guest *g = new_guest(w);
 
             LOAD(g, bp_ports);
+            g->host.io_write_now = accept_now;
             g->on_out = accept_port;
             g->s.cr4 |= on ? CR4_DEBUG : 0;
             R(RCX) = 9;

@@ -78,8 +78,6 @@ FAULTS = [
      '!resume && !(c->shadow & SHADOW_SS)) {', '!resume) {', 'breakpoint/*'),
     ('a breakpoint behind STI comes after the interrupt', 'run.c',
      '!(unlikely(c->shadow) && cpu_priv(c)->points.exec_armed) && ', '', 'breakpoint/*'),
-    ('translated STI does not know of the breakpoint behind it', 'jit/system.c',
-     'if (i->opcode == 0xfb && points_slot(', 'if (0 && points_slot(', 'breakpoint/*'),
     ('where a breakpoint was STI has no shadow', 'run.c',
      '    if (unlikely(b->first == op_point))\n        return step(c);\n', '', 'breakpoint/*'),
     ('I/O breakpoints without CR4.DE', 'debug.c',
