@@ -239,7 +239,8 @@ static bool step_shadowed(Cpu *c)
 bool soft_quiet(const Cpu *c)
 {
     return !(c->poll | c->halted | (c->mode & MODE_TF) | (c->rflags & RF_RF)) &&
-           !(unlikely(c->shadow) && cpu_priv(c)->points.exec_armed) && !takeable(c) && *c->code_ring_prod == *c->code_ring_seen;
+           !(unlikely(c->shadow) && cpu_priv(c)->points.exec_armed) && !takeable(c) &&
+           *c->code_ring_prod == *c->code_ring_seen;
 }
 
 /* Blocks until there is something to look at. */
