@@ -232,6 +232,15 @@ def check_headers(headers):
             problem(path, 0, 'does not compile alone: ' + first)
 
 
+def check_planted():
+    """Every error of `make check-planted` can still be planted."""
+    sys.path.insert(0, 'tests/cpu')
+    from planted import FAULTS, SOFT
+    for name, path, old, _, _ in FAULTS:
+        if old not in read(SOFT + path):
+            problem('tests/cpu/planted.py', 0, f'"{name}": its text is not in {SOFT}{path} any more')
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../..'))
     every = files()
@@ -245,6 +254,7 @@ def main():
             check_paths(path, tops, words)
     check_sandbox()
     check_manuals()
+    check_planted()
     # Lists of macros are included in the middle of something else, on purpose.
     check_headers([f for f in every if f.endswith('.h') and not f.endswith('_list.h')])
     for line in problems:
