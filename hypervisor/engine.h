@@ -225,6 +225,9 @@ typedef struct EngineOps {
     /* NULL and *why (static or g_strdup'd text, owned by the caller) when it can't run here. */
     Engine *(*create)(const GuestMemory *mem, const EngineHost *host, char **why);
     void (*destroy)(Engine *e);
+    /* Bytes for what the engine makes of the guest's code, for all vCPUs; before the first of them is
+     * created.  NULL: it makes nothing. */
+    void (*set_code_memory)(Engine *e, size_t bytes);
     void (*caps)(Engine *e, EngineCaps *caps);
     /* ring words: see drain_code_ring; both may be NULL. */
     EngineVcpu *(*vcpu_create)(Engine *e, Vcpu *v, unsigned id, unsigned apic_id,

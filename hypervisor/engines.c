@@ -79,6 +79,9 @@ static bool try_engine(Domain *d, const EngineOps *ops, char **why)
     if (!d->engine) {
         return false;
     }
+    if (d->opt.code_memory_mb && ops->set_code_memory) {
+        ops->set_code_memory(d->engine, (size_t)d->opt.code_memory_mb << 20);
+    }
     d->ops = ops;
     ops->caps(d->engine, &d->caps);
     return true;

@@ -14,6 +14,7 @@ typedef struct Raw {
     char **cpuid;
     int domid, memory, max_memory, video, vcpus, hpet, acpi, apic, pae, viridian, timer_mode;
     int tsc_mode;
+    int code_memory;            /* MiB */
     gint64 rtc_offset;
     gboolean paused, verbose;
 } Raw;
@@ -104,6 +105,9 @@ static bool take(Options *o, const Raw *r, GError **error)
     if (r->timer_mode < 0 || r->timer_mode > 3 || r->tsc_mode < 0 || r->tsc_mode > 3) {
         return bad(error, "--timer-mode and --tsc-mode must be 0 to 3");
     }
+    if (r->code_memory < CODE_MEMORY_MIN_MB || r->code_memory > CODE_MEMORY_MAX_MB) {
+        return bad(error, "--code-memory must be 16 to 128 (MiB)");
+    }
     if (r->viridian) {
         return bad(error, "--viridian 1 is not offered");
     }
@@ -128,6 +132,7 @@ static bool take(Options *o, const Raw *r, GError **error)
     o->pae = r->pae;
     o->timer_mode = r->timer_mode;
     o->tsc_mode = r->tsc_mode;
+    o->code_memory_mb = r->code_memory;
     o->rtc_offset = r->rtc_offset;
     o->paused = r->paused;
     o->verbose = r->verbose;
@@ -143,7 +148,7 @@ static bool take(Options *o, const Raw *r, GError **error)
 bool options_parse(Options *o, int argc, char **argv, bool *help, GError **error)
 {
     Raw r = { .domid = 1, .memory = 128, .vcpus = 1, .hpet = 1, .acpi = 1, .apic = 1, .pae = 1,
-              .timer_mode = 1 };
+              .timer_mode = 1, .code_memory = 64 };
     bool ok;
     g_autoptr(GOptionContext) context = g_option_context_new("- runs one domain's virtual CPUs");
     const GOptionEntry entries[] = {
@@ -167,6 +172,7 @@ bool options_parse(Options *o, int argc, char **argv, bool *help, GError **error
         { "pae", 0, 0, G_OPTION_ARG_INT, &r.pae, "offer PAE [1]", "0|1" },
         { "viridian", 0, 0, G_OPTION_ARG_INT, &r.viridian, "must be 0", "0" },
         { "timer-mode", 0, 0, G_OPTION_ARG_INT, &r.timer_mode, "missed ticks, as Xen's [1]", "N" },
+        { "code-memory", 0, 0, G_OPTION_ARG_INT, &r.code_memory, "for translated code [64]", "MIB" },
         { "tsc-mode", 0, 0, G_OPTION_ARG_INT, &r.tsc_mode, "as Xen's [0]", "N" },
         { "rtc-offset", 0, 0, G_OPTION_ARG_INT64, &r.rtc_offset, "RTC minus UTC", "SECONDS" },
         { "uuid", 0, 0, G_OPTION_ARG_STRING, &r.uuid, "the domain's", "UUID" },

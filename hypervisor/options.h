@@ -11,6 +11,8 @@
 
 typedef enum CpuChoice { CPU_AUTO, CPU_KVM, CPU_SOFT, CPU_INTERPRETER } CpuChoice;
 
+enum { CODE_MEMORY_MIN_MB = 16, CODE_MEMORY_MAX_MB = 128 };
+
 typedef struct Options {
     char *name;
     uint32_t domid;
@@ -20,6 +22,7 @@ typedef struct Options {
     CpuChoice cpu;
     bool hpet, acpi, apic, pae, paused, verbose;
     uint32_t timer_mode, tsc_mode;
+    uint32_t code_memory_mb;    /* for translated code of the whole guest; 0: the engine's own figure */
     const CpuModel *cpu_model;  /* NULL: the host */
     GArray *cpuid;              /* CpuidRule; owned */
     int64_t rtc_offset;         /* seconds added to UTC */

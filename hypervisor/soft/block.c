@@ -15,7 +15,7 @@
 #include "hypervisor/soft/mmu.h"
 #include "hypervisor/soft/ops.h"
 
-#define ARENA_SIZE (16u << 20)  /* for each of the first vCPUs */
+#define ARENA_PART 4            /* of the memory for translated code: for each of the first vCPUs */
 #define ARENA_FIRST 8u
 #define HASH_SIZE (1u << 15)
 #define PAGE_HASH_SIZE (1u << 12)
@@ -63,13 +63,14 @@ void jump_unlinked(Cpu *c, const Insn *i)
     return block_enter(c, jump_block(e));
 }
 
-BlockCache *block_cache_new(unsigned id)
+BlockCache *block_cache_new(const Engine *e, unsigned id)
 {
+    size_t most = e->code_memory / ARENA_PART;
     BlockCache *k = low_alloc_large(sizeof *k);
 
     if (!k)
         return NULL;
-    k->size = id < ARENA_FIRST ? ARENA_SIZE : ARENA_SIZE / (id + 1) * ARENA_FIRST & ~4095u;
+    k->size = (id < ARENA_FIRST ? most : most / (id + 1) * ARENA_FIRST) & ~4095ull;
     k->arena = low_alloc(k->size);
     k->scratch = calloc(1, BLOCK_MAX_BYTES);
     if (!k->arena || !k->scratch) {

@@ -154,6 +154,9 @@ struct Engine {
     unsigned debug_count, debug_generation;
     bool debug_exec, debug_watch;   /* there are some of that kind */
     bool interpret;             /* no translation */
+    size_t code_memory;         /* for translated code of all vCPUs */
+    size_t code_lent;           /* of the half of it that vCPUs borrow from as they need; atomic */
+    uint64_t code_clock;        /* counts translations; atomic */
     unsigned warm;              /* a block is translated at this run of it */
     unsigned waiters;           /* threads in a wait for changed that guest_leave() must wake */
 };
@@ -222,6 +225,8 @@ void code_post_others(Cpu *c, uint64_t gpa, uint64_t len);
 /* Other vCPUs' write tags are gone when this returns. */
 void write_tags_drop_others(Cpu *c);
 void code_post(Engine *e, Cpu *c, uint64_t gpa, uint64_t len);
+/* Nothing is left to borrow: who has translated nothing for long shall give back what he borrowed. */
+void code_reclaim(Cpu *c);
 
 /* hosts.c: the host's functions with the vCPU counted out of guest code meanwhile */
 extern const EngineHost soft_wrapped_host;
@@ -316,7 +321,7 @@ void block_flush(Cpu *c);
 /* Blocks, in any address space, that have this linear address in them or end before it. */
 void block_kill_linear(Cpu *c, uint64_t linear);
 void block_stop(Cpu *c);        /* the block being run, if any, ends with this instruction */
-BlockCache *block_cache_new(unsigned id);
+BlockCache *block_cache_new(const Engine *e, unsigned id);
 void block_cache_attach(Cpu *c);     /* sets Cpu.jumps */
 /* No jump cache entry counts any more. */
 void block_jumps_forget(Cpu *c);

@@ -52,9 +52,10 @@ void requests_take(Cpu *c)
         tlb_flush_all(c);
     else if (r & REQ_WRITE_TAGS)
         tlb_drop_write_tags(c);
-    if (r & REQ_ALL_CODE)
+    if (r & REQ_ALL_CODE) {
         block_flush(c);
-    else
+        jit_give_back(c);
+    } else
         for (unsigned n = 0; n < count; n++)
             block_invalidate(c, ranges[n].gpa, ranges[n].len);
     tell_waiters(c->engine);
@@ -150,6 +151,27 @@ void code_post_others(Cpu *c, uint64_t gpa, uint64_t len)
         code_post(c->engine, c, gpa, len);
 }
 
+void code_reclaim(Cpu *c)
+{
+    Engine *e = c->engine;
+    uint64_t most = JIT_IDLE;
+    Cpu *idlest = NULL;
+
+    pthread_mutex_lock(&e->lock);
+    for (unsigned n = 0; n < e->cpu_count; n++) {
+        Cpu *o = e->cpus[n];
+        uint64_t idle = o && o != c ? jit_idle(o) : 0;
+
+        if (idle > most) {
+            most = idle;
+            idlest = o;
+        }
+    }
+    if (idlest)
+        request(idlest, REQ_ALL_CODE);
+    pthread_mutex_unlock(&e->lock);
+}
+
 /* --- the exclusive section --- */
 void cpu_exclusive_begin(Cpu *c)
 {
@@ -235,6 +257,7 @@ static Engine *soft_create(const GuestMemory *mem, const EngineHost *host, char 
         e->mem = *mem;
         e->host = host;
         e->warm = JIT_WARM;
+        e->code_memory = CODE_MEMORY;
         pthread_mutex_init(&e->lock, NULL);
         pthread_cond_init(&e->changed, NULL);
         e->holders = mem->code_pages ? mem->code_pages : pages_map(n);
@@ -248,6 +271,11 @@ static Engine *soft_create(const GuestMemory *mem, const EngineHost *host, char 
     }
     *why = strdup("out of memory for the software CPU's page tables");
     return NULL;
+}
+
+static void soft_set_code_memory(Engine *e, size_t bytes)
+{
+    e->code_memory = bytes & ~4095ull;
 }
 
 static Engine *interp_create(const GuestMemory *mem, const EngineHost *host, char **why)
@@ -325,7 +353,7 @@ static EngineVcpu *soft_vcpu_create(Engine *e, Vcpu *v, unsigned id, unsigned ap
     if (p && c)
         c->priv = p;
     if (p && c && id < SOFT_MAX_VCPUS && code_pages_init(c))
-        p->cache = block_cache_new(id);
+        p->cache = block_cache_new(e, id);
     if (!p || !c || !p->cache) {
         if (c)
             code_pages_free(c);
@@ -557,6 +585,7 @@ static unsigned soft_counters(const EngineVcpu *c, EngineCounter *out)
     .sees_posts = true, \
     .create = (make), \
     .destroy = soft_destroy, \
+    .set_code_memory = soft_set_code_memory, \
     .caps = soft_caps, \
     .vcpu_create = soft_vcpu_create, \
     .vcpu_destroy = soft_vcpu_destroy, \

@@ -249,6 +249,7 @@ static size_t code_of_a_megabyte(Guest *g)
     guest_code(g, AT, code, COUNT * 6 + 9);
     free(code);
     g->s.rip = AT;
+    g->s.halted = 0;
     g->s.gpr[0] = 0;
     g->s.gpr[1] = TIMES;
     run_to(g, AT + COUNT * 6 + 8);
@@ -256,25 +257,93 @@ static size_t code_of_a_megabyte(Guest *g)
     return (size_t)(g->cpu->jit->p - g->cpu->jit->rw);
 }
 
-Test(jit, code_stays_within_the_vcpus_share_of_64_mib)
+static Guest *guest_of_64(void)
 {
-    enum { VCPUS = 64, SHARE = (64 << 20) / VCPUS };
     Guest *g = flat32();
-    unsigned char resident[(32 << 20) / 4096] = { 0 };
-    size_t pages;
 
-    cr_assert(code_of_a_megabyte(g) > 2 * SHARE);
-    guest_free(g);
-    g = flat32();
-    for (unsigned id = 1; id < VCPUS; id++)
+    for (unsigned id = 1; id < 64; id++)
         cr_assert(engine_soft.vcpu_create(g->engine, (Vcpu *)g, id, 2 * id, NULL, NULL));
-    cr_expect(code_of_a_megabyte(g) <= SHARE);
-    cr_assert_leq(g->cpu->jit->size, sizeof resident * 4096);
-    pages = g->cpu->jit->size / 4096;
-    cr_assert_eq(mincore(g->cpu->jit->rw, g->cpu->jit->size, resident), 0);
-    for (size_t n = SHARE / 4096; n < pages; n++)
-        cr_assert_not(resident[n] & 1, "page %zu", n);
-    for (unsigned id = 1; id < VCPUS; id++)
+    return g;
+}
+
+static void free_guest_of_64(Guest *g)
+{
+    for (unsigned id = 1; id < 64; id++)
         engine_soft.vcpu_destroy(g->engine->cpus[id]);
+    guest_free(g);
+}
+
+static void expect_resident_at_most(const Jit *j, size_t bytes)
+{
+    unsigned char resident[(32 << 20) / 4096] = { 0 };
+
+    cr_assert_leq(j->size, sizeof resident * 4096);
+    cr_assert_eq(mincore(j->rw, j->size, resident), 0);
+    for (size_t n = bytes / 4096; n < j->size / 4096; n++)
+        cr_assert_not(resident[n] & 1, "page %zu", n);
+}
+
+enum { HALF_SHARE = (64 << 20) / 64 / 2 };      /* of each of 64 vCPUs; the other halves are lent */
+
+Test(jit, code_stays_within_the_vcpus_share_when_nothing_is_left_to_lend)
+{
+    Guest *g = guest_of_64();
+
+    g->engine->code_lent = g->engine->code_memory / 2;
+    cr_expect(code_of_a_megabyte(g) <= HALF_SHARE);
+    expect_resident_at_most(g->cpu->jit, HALF_SHARE);
+    free_guest_of_64(g);
+}
+
+Test(jit, a_vcpu_among_idle_ones_borrows_and_gives_back)
+{
+    Guest *g = guest_of_64();
+    const Jit *j = g->cpu->jit;
+    size_t used = code_of_a_megabyte(g);
+    uint8_t one[] = { 0x40, 0x49, 0x75, 0xfc, 0xf4 };   /* inc eax; dec ecx; jnz; hlt */
+
+    cr_expect_gt(used, 8 * HALF_SHARE, "it was never flushed");
+    cr_expect_leq(used, HALF_SHARE + j->lent);
+    cr_expect_eq(g->engine->code_lent, j->lent);
+    block_flush(g->cpu);        /* and one small block after it */
+    guest_code(g, CODE, one, sizeof one);
+    g->s.rip = CODE;
+    g->s.halted = 0;
+    g->s.gpr[1] = 100;
+    run_to(g, CODE + 4);
+    cr_expect_eq(j->lent, 0);
+    cr_expect_eq(g->engine->code_lent, 0);
+    expect_resident_at_most(j, HALF_SHARE);
+    free_guest_of_64(g);
+}
+
+/* The second vCPU's, the third has translated something later. */
+Test(jit, what_an_idle_vcpu_borrowed_is_asked_back_when_nothing_is_left)
+{
+    Guest *g = guest_of_64();
+    Engine *e = g->engine;
+
+    e->code_lent = e->code_memory / 2;
+    e->cpus[1]->jit->lent = e->cpus[2]->jit->lent = e->code_lent / 2;
+    e->code_clock = JIT_IDLE * 2;
+    e->cpus[2]->jit->translated_at = JIT_IDLE;
+    code_of_a_megabyte(g);
+    cr_expect(cpu_priv(e->cpus[1])->requests & REQ_ALL_CODE);
+    cr_expect_not(cpu_priv(e->cpus[2])->requests & REQ_ALL_CODE);
+    requests_take(e->cpus[1]);
+    cr_expect_eq(e->cpus[1]->jit->lent, 0);
+    cr_expect_eq(e->code_lent, e->code_memory / 4);
+    code_of_a_megabyte(g);
+    cr_expect_gt(g->cpu->jit->lent, 0);
+    free_guest_of_64(g);
+}
+
+/* So little that everything is flushed again and again. */
+Test(jit, little_code_memory_is_enough)
+{
+    Guest *g = guest_new_with(1 << 20);
+
+    guest_prot(g);
+    cr_expect(code_of_a_megabyte(g) <= 512 << 10);
     guest_free(g);
 }

@@ -11,11 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "hypervisor/soft/counters.h"
 #include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/sys_guest.h"
 
 enum { DATA = 0x40000, DATA_SIZE = 0x2000, TURNS = 12, LENGTH = 28, PROGRAMS = 1500, R14 = 14,
-       R15 = 15, RSP = 4, NEVER = UINT16_MAX };
+       R15 = 15, RSP = 4, NEVER = UINT16_MAX, LITTLE = 512 << 10 };
 
 typedef struct Program {
     uint8_t b[1024];
@@ -506,10 +507,9 @@ static unsigned rounds(void)
     return text && atoi(text) > 0 ? (unsigned)atoi(text) : 1;
 }
 
-Test(random, programs_come_out_the_same_translated_and_interpreted, .timeout = 0)
+static void compare_programs(Guest *g, unsigned count)
 {
     static uint8_t data[DATA_SIZE], after[DATA_SIZE], stack_after[0x400];
-    Guest *g = guest_new();
     VcpuState s, expected;
     uint32_t mxcsr;
     Program p;
@@ -518,7 +518,7 @@ Test(random, programs_come_out_the_same_translated_and_interpreted, .timeout = 0
     g->s.cr0 &= ~(uint64_t)0xc;         /* no EM, no TS */
     g->s.cr4 |= 0x600;                  /* OSFXSR, OSXMMEXCPT */
     s = g->s;
-    for (unsigned n = 0; n < PROGRAMS * rounds(); n++) {
+    for (unsigned n = 0; n < count; n++) {
         floats = below(2);
         make(&p);
         for (unsigned k = 0; k < DATA_SIZE; k += 8) {
@@ -557,5 +557,25 @@ Test(random, programs_come_out_the_same_translated_and_interpreted, .timeout = 0
             cr_assert_fail("program %u differs", n);
         }
     }
+}
+
+Test(random, programs_come_out_the_same_translated_and_interpreted, .timeout = 0)
+{
+    Guest *g = guest_new();
+
+    compare_programs(g, PROGRAMS * rounds());
+    guest_free(g);
+}
+
+/* So little memory for blocks and their code that all of it is thrown away again and again. */
+Test(random, programs_come_out_the_same_with_little_code_memory, .timeout = 0)
+{
+    EngineCounter counters[ENGINE_COUNTERS];
+    Guest *g = guest_new_with(LITTLE);
+
+    compare_programs(g, PROGRAMS / 4 * rounds());
+    engine_soft.counters(g->cpu, counters);
+    cr_expect_str_eq(counters[COUNT_CODE_FLUSHES].name, "code caches emptied");
+    cr_expect_gt(counters[COUNT_CODE_FLUSHES].value, 10);
     guest_free(g);
 }

@@ -299,7 +299,9 @@ static void build_paging(Guest *g)
         ram_put(g, PT_AT + n * 8, 8, n << 12 | 7);
 }
 
-Guest *guest_new(void)
+Guest *guest_new(void) { return guest_new_with(0); }
+
+Guest *guest_new_with(size_t code_memory)
 {
     Guest *g = calloc(1, sizeof *g);
     char *why = NULL;
@@ -320,6 +322,8 @@ Guest *guest_new(void)
     g->engine = engine_soft.create(&g->mem, &g->host, &why);
     cr_assert_not_null(g->engine, "no engine: %s", why ? why : "?");
     jit_set_warm(g->engine, 1);
+    if (code_memory)
+        engine_soft.set_code_memory(g->engine, code_memory);
     g->cpu = engine_soft.vcpu_create(g->engine, (Vcpu *)g, 0, 0, &g->ring_prod, &g->ring_seen);
     cr_assert_not_null(g->cpu);
     engine_soft.get_state(g->cpu, &g->s);

@@ -54,6 +54,7 @@ struct Guest {
 };
 
 Guest *guest_new(void);
+Guest *guest_new_with(size_t code_memory);      /* as EngineOps.set_code_memory; 0: the usual */
 void guest_free(Guest *g);
 
 /* Put the CPU in a mode; RIP is CODE (CS:IP CODE >> 4:0 in real mode), stack STACK0. */

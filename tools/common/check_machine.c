@@ -180,6 +180,7 @@ void check_machine(Check *c)
     d->hpet = check_truth(c, "hpet", false);
     d->localtime = check_truth(c, "localtime", false);
     d->timer_mode = check_integer(c, "timer_mode", 1, 0, 3, "");
+    d->code_memory = check_integer(c, "code_memory", 64, 16, 128, "MiB");
     d->tsc_mode = check_integer(c, "tsc_mode", 0, 0, 3, "");
     d->rtc_offset = check_integer(c, "rtc_timeoffset", 0, -G_MAXINT32 * INT64_C(64),
                             G_MAXINT32 * INT64_C(64), "seconds");

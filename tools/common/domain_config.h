@@ -84,6 +84,7 @@ typedef struct DomainConfig {
     char *pin[MAX_VCPUS];       /* processors of the host, as in cpuset.h; NULL: any */
     bool pae, acpi, apic, hpet, localtime, std_vga, usb;
     int timer_mode, tsc_mode;
+    unsigned code_memory;       /* MiB */
     char *cpu_model;            /* of lib/cpu_models.h */
     GArray *cpuid;              /* CpuidRule */
     LineConfig gdb;             /* where gdb may connect; spec NULL: nowhere */

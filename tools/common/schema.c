@@ -32,6 +32,7 @@ static const SchemaKey keys[] = {
     { "apic", B, "1", KEY_WORKS, "local and I/O APIC" },
     { "hpet", B, "0", KEY_WORKS, "high precision event timer" },
     { "timer_mode", I, "1", KEY_WORKS, "how missed timer ticks are delivered (0-3)" },
+    { "code_memory", I, "64", KEY_WORKS, "MiB for code that the software CPU has translated" },
     { "tsc_mode", I, "0", KEY_WORKS, "time stamp counter (0-3)" },
     { "cpu_model", S, "host", KEY_WORKS, "processor that CPUID shows at most" },
     { "gdbserver", S | I, "", KEY_WORKS, "debugger: PORT, HOST:PORT or /PATH; ,i386 or the like" },

@@ -244,6 +244,8 @@ static bool start_hypervisor(Domain *d, int dm_end, char **error)
     command_arg(c, "%d", cfg->pae);
     command_arg(c, "--timer-mode");
     command_arg(c, "%d", cfg->timer_mode);
+    command_arg(c, "--code-memory");
+    command_arg(c, "%u", cfg->code_memory);
     command_arg(c, "--tsc-mode");
     command_arg(c, "%d", cfg->tsc_mode);
     command_arg(c, "--rtc-offset");

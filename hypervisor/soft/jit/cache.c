@@ -14,9 +14,10 @@
 #include "hypervisor/soft/ops.h"
 #include "hypervisor/soft/simd.h"
 
-#define CODE_FIRST (32u << 20)  /* bytes at most for each of the first two vCPUs */
-#define CODE_MORE (8u << 20)    /* and for each other, if they are few */
-#define CODE_GUEST (64u << 20)  /* and for all together: each has its share */
+/* Half of the code memory is shared out to the vCPUs, the other half lent to those that need more. */
+#define CODE_PIECE (256u << 10) /* bytes lent at a time */
+#define CODE_LEAST (256u << 10) /* of a vCPU, however many there are */
+#define CODE_MORE (8u << 20)    /* what a vCPU after the first two maps at most: low addresses are few */
 #define LOOP_TURNS 128          /* a loop that goes on for so many turns is a long one */
 #define LOW_TOP 0x40000000u
 #define LOW_STEP (256u << 10)
@@ -378,17 +379,75 @@ static uintptr_t x87_in(Cpu *c, const Insn *i, Block *b)
 
 /* --- memory --- */
 
-/* What vCPU id can use at most, as there are id others at least. */
-static size_t code_size(unsigned id)
+static size_t at_least(size_t a, size_t b) { return a > b ? a : b; }
+static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
+
+/* What vCPU id can use at most. */
+static size_t code_size(const Engine *e, unsigned id)
 {
-    if (id < 2)
-        return CODE_FIRST;
-    return id < CODE_GUEST / CODE_MORE ? CODE_MORE : CODE_GUEST / (id + 1) & ~4095u;
+    size_t most = id < 2 ? e->code_memory / 2 : at_most(e->code_memory / (id + 1), CODE_MORE);
+
+    return at_least(most, CODE_LEAST) & ~4095ull;
+}
+
+static size_t code_share(const Cpu *c)
+{
+    size_t share = at_least(c->engine->code_memory / 2 / c->engine->cpu_count, CODE_LEAST) & ~4095ull;
+
+    return at_most(share, c->jit->size);
+}
+
+/* Its pages go, too: another vCPU will want as many. */
+void jit_give_back(Cpu *c)
+{
+    Jit *j = c->jit;
+    size_t own;
+
+    if (!j || !j->flushed)
+        return;
+    own = code_share(c);
+    if (j->lent && own < j->size)
+        madvise(j->rw + own, j->size - own, MADV_REMOVE);
+    __atomic_fetch_sub(&c->engine->code_lent, j->lent, __ATOMIC_RELAXED);
+    __atomic_store_n(&j->lent, 0, __ATOMIC_RELAXED);
+    j->flushed = false;
+}
+
+uint64_t jit_idle(const Cpu *c)
+{
+    const Jit *j = c->jit;
+
+    if (!j || !__atomic_load_n(&j->lent, __ATOMIC_RELAXED))
+        return 0;
+    return __atomic_load_n(&c->engine->code_clock, __ATOMIC_RELAXED) -
+           __atomic_load_n(&j->translated_at, __ATOMIC_RELAXED);
+}
+
+/* Room for a block; borrows if need be. */
+static bool code_room(Cpu *c)
+{
+    Engine *e = c->engine;
+    Jit *j = c->jit;
+    size_t own = code_share(c), wanted;
+
+    jit_give_back(c);
+    wanted = (size_t)(j->p - j->rw) + CODE_BLOCK_ROOM;
+    if (wanted > j->size)
+        return false;
+    while (wanted > own + j->lent) {
+        if (__atomic_add_fetch(&e->code_lent, CODE_PIECE, __ATOMIC_RELAXED) > e->code_memory / 2) {
+            __atomic_fetch_sub(&e->code_lent, CODE_PIECE, __ATOMIC_RELAXED);
+            code_reclaim(c);
+            return false;
+        }
+        __atomic_store_n(&j->lent, j->lent + CODE_PIECE, __ATOMIC_RELAXED);
+    }
+    return true;
 }
 
 bool jit_attach(Cpu *c)
 {
-    size_t size = code_size(c->id);
+    size_t size = code_size(c->engine, c->id);
     Jit *j = calloc(1, sizeof *j);
     int fd;
 
@@ -429,6 +488,7 @@ void jit_free(Cpu *c)
 
     if (!j)
         return;
+    __atomic_fetch_sub(&c->engine->code_lent, j->lent, __ATOMIC_RELAXED);
     if (j->rw != MAP_FAILED)
         munmap(j->rw, j->size);
     if (j->rx != MAP_FAILED)
@@ -445,6 +505,7 @@ void jit_flush(Cpu *c)
     if (!j)
         return;
     j->p = j->start;
+    j->flushed = true;
     j->link_count = 0;
     c->jit_link = NULL;
 }
@@ -547,13 +608,6 @@ static void op_translated(Cpu *c, const Insn *i)
         link_to(l, jump_block(e));
 }
 
-static size_t code_used_at_most(const Cpu *c)
-{
-    size_t share = CODE_GUEST / c->engine->cpu_count;
-
-    return c->jit->size < share ? c->jit->size : share;
-}
-
 /* b runs: was it b that ran before? */
 static void note_entry(Cpu *c, Block *b)
 {
@@ -581,8 +635,7 @@ static void op_warming(Cpu *c, const Insn *i)
         b->heat = LOOP_TURNS;
         return b->first(c, i);
     }
-    if (j->p + CODE_BLOCK_ROOM > j->rw + code_used_at_most(c) ||
-        j->link_count + TRANSLATIONS * EDGES_MAX > j->link_max) {
+    if (!code_room(c) || j->link_count + TRANSLATIONS * EDGES_MAX > j->link_max) {
         block_flush(c);
         return;
     }
@@ -591,6 +644,8 @@ static void op_warming(Cpu *c, const Insn *i)
         return b->first(c, i);
     }
     count(c, COUNT_BLOCKS_TRANSLATED);
+    __atomic_store_n(&j->translated_at, __atomic_add_fetch(&c->engine->code_clock, 1, __ATOMIC_RELAXED),
+                     __ATOMIC_RELAXED);
     ((Insn *)(uintptr_t)i)->fn = op_translated;
     e = jump_entry(c, b->rip);
     if (jump_block(e) == b)

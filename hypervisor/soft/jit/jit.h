@@ -16,6 +16,8 @@
 
 #include "hypervisor/soft/core.h"
 
+#define CODE_MEMORY (64u << 20) /* bytes for translated code of a guest, if nobody says another figure */
+
 typedef struct Jit Jit;
 typedef struct JitLink JitLink;
 
@@ -36,6 +38,11 @@ void jit_block_killed(Cpu *c, Block *b);
 const uint8_t *jit_code(const Cpu *c, const Block *b);
 /* All blocks are gone. */
 void jit_flush(Cpu *c);
+/* After a flush, where translated code is not gone back to: memory that was borrowed for it is free. */
+void jit_give_back(Cpu *c);
+/* How many blocks all vCPUs have translated since this one, which borrows memory, did; 0: it doesn't. */
+uint64_t jit_idle(const Cpu *c);
+#define JIT_IDLE 2000           /* more is long */
 /* Numbers of epochs begin again (code_pages.c). */
 void jit_epochs_end(Cpu *c);
 

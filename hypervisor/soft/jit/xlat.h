@@ -48,6 +48,9 @@ struct JitLink {
 struct Jit {
     uint8_t *rw, *rx;           /* the two mappings */
     size_t size;
+    size_t lent;                /* bytes beyond the vCPU's share; others look: atomic, as the next */
+    uint64_t translated_at;     /* Engine.code_clock at the last translation */
+    bool flushed;               /* and nothing given back since */
     intptr_t run;               /* from rw to rx */
     bool bmi2, avx;             /* the host has it */
     uint8_t *start;             /* behind the thunks */
