@@ -564,19 +564,20 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
     TlbEntry *e = &c->tlbs[table][at];
     TlbInfo *info = &c->tlb_info[table][at];
     bool memory = page_is_ram(c->mem, w->gpa);
-    bool rom = memory && c->mem->types[w->gpa >> 12] != MEM_RAM;
+    bool rom = memory && c->mem->types[w->gpa >> 12] != MEM_RAM, local;
 
     count(c, COUNT_TLB_FILLS);
     if (!entry_empty(c, table, at) && e->rtag != page && info->xtag != page &&
         info->mtag != page)
         count(c, COUNT_TLB_REPLACED);
-    if (!w->global && (entry_empty(c, table, at) || (info->gpa & TLBF_GLOBAL)))
-        filled_note(p, table, at);
+    local = !w->global && (entry_empty(c, table, at) || (info->gpa & TLBF_GLOBAL));
     entry_put(c, table, page,
               w->gpa | (w->global ? TLBF_GLOBAL : 0) | (w->write_now ? TLBF_WRITE : 0) |
               (rom ? TLBF_ROM : 0) | (w->large ? TLBF_LARGE : 0) | (w->huge ? TLBF_HUGE : 0),
               (w->read_ok ? memory ? PAGE_READ : PAGE_DEVICE : 0) |
               (w->exec_ok && memory ? PAGE_EXEC : 0));
+    if (local && !entry_empty(c, table, at))    /* a page that is watched comes here again and again */
+        filled_note(p, table, at);
     if (w->large) {
         large_note(p, w->huge ? huge_key(lin) : large_key(lin));
         if (!(c->cr4 & CR4_PAE))

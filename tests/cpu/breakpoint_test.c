@@ -298,6 +298,23 @@ Test(breakpoint, on_a_local_variable_in_a_hot_loop)
     }
 }
 
+Test(breakpoint, on_data_leaves_the_list_of_local_pages_short)
+{
+    Guest *g = new_guest(1);
+
+    LOAD(g, bp_stack);
+    g->s.efer |= 0x800;
+    ram_put(g, PT_AT + ((STACK0 - 1) >> 12) * 8, 8, ((STACK0 - 1) & ~0xfff) | PTE | 1ull << 63);
+    R(RCX) = 5000;
+    arm(g, 1, STACK0 - 8, DR_WRITE, 8);
+    run_done(g);
+    cr_assert_eq(hits(g), 0);
+    cr_expect_gt(counted(g, COUNT_TLB_FILLS), 20000);
+    cr_expect_lt(cpu_priv(g->cpu)->filled_count[TLB_SUPER], 20);
+    eq_hex(R(RAX), 5000ull * 5001);
+    guest_free(g);
+}
+
 Test(breakpoint, on_what_push_and_call_write)
 {
     LABEL(bp_stack);

@@ -65,6 +65,8 @@ FAULTS = [
      'breakpoint/*'),
     ('a page keeps its tags when the guest watches it', 'debug.c',
      'tlb_watch_page(c, c->dr[n]);', '', 'breakpoint/*'),
+    ('a page that is watched is noted each time', 'mmu.c',
+     'if (local && !entry_empty(c, table, at))', 'if (local)', 'breakpoint/*'),
     ('a page that the guest watches gets tags', 'mmu.c',
      'if (unlikely(page_is_watched(c, page)))\n        e->rtag', 'if (unlikely(c->engine->debug_watch))\n        e->rtag',
      'breakpoint/*'),
