@@ -73,12 +73,13 @@ BT(btr, a & ~mask, true)
 BT(btc, a ^ mask, true)
 
 /* --- scans and counts, by the host --- */
+/* Flags that are undefined may be left alone: then they are the guest's of before. */
 #define SCAN(name, insn, bits, T, sfx) \
 static void name##_##bits(Cpu *c, const Insn *i) \
 { \
     T b = OPERAND(bits), r = GET_##bits(c, i->reg); \
-    unsigned f; \
-    __asm__(insn sfx " %2, %1\n\t" KEEP_FLAGS : "=&a"(f), "+&r"(r) : "r"(b) : "cc"); \
+    unsigned f = c->aflags; \
+    __asm__(LOAD_FLAGS insn sfx " %2, %1\n\t" KEEP_FLAGS : "+&a"(f), "+&r"(r) : "r"(b) : "cc"); \
     c->aflags = (uint16_t)f; \
     if (b) \
         SET_##bits(c, i->reg, r); \
@@ -89,8 +90,8 @@ static void name##_##bits(Cpu *c, const Insn *i) \
 static void name##_##bits(Cpu *c, const Insn *i) \
 { \
     T b = OPERAND(bits), r; \
-    unsigned f; \
-    __asm__(insn sfx " %2, %1\n\t" KEEP_FLAGS : "=&a"(f), "=&r"(r) : "r"(b) : "cc"); \
+    unsigned f = c->aflags; \
+    __asm__(LOAD_FLAGS insn sfx " %2, %1\n\t" KEEP_FLAGS : "+&a"(f), "=&r"(r) : "r"(b) : "cc"); \
     c->aflags = (uint16_t)f; \
     SET_##bits(c, i->reg, r); \
     NEXT(c, i); \

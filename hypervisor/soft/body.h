@@ -24,6 +24,7 @@
 typedef uint8_t u8a;
 
 #define KEEP_FLAGS "lahf\n\tseto %%al"
+#define LOAD_FLAGS "addb $0x7f, %%al\n\tsahf\n\t"       /* what that kept */
 
 /* Loads and stores of the r/m memory operand. */
 #define LD(bits) ld##bits(c, i, i->seg, insn_ea(c, i))

@@ -362,6 +362,35 @@ snippet k_landing_moves, 64     /* calls RBP, which calls back: sometimes the en
 2:  ret
 end k_landing_moves
 
+snippet k_scans, 64             /* scans and counts with all flags set, then with none */
+    mov r8, 6
+1:  mov rax, r8
+    and eax, 1
+    dec rax
+    and eax, 0x8d5
+    mov rbx, rax
+.macro with_flags insn:vararg
+    push rbx
+    popfq
+    \insn
+    pushfq
+    pop rcx
+    and ecx, 0x8d5
+    rol r12, 7
+    xor r12, rcx
+.endm
+    with_flags bsf rdx, rsi
+    with_flags bsr rdx, rsi
+    with_flags tzcnt rdx, rsi
+    with_flags lzcnt rdx, rsi
+    with_flags popcnt rdx, rsi
+    with_flags bsf rdx, rdi
+    with_flags lzcnt edx, edi
+    dec r8
+    jnz 1b
+    hlt
+end k_scans
+
 snippet k_invpcid, 64           /* the same with INVPCID of type RCX, its descriptor at R8 */
     mov rax, [rbx]
     mov [rsi], rdi

@@ -725,6 +725,41 @@ Test(core, code_in_a_large_page_that_moves_is_what_the_page_has_now)
     eq_hex(R(RDX), 40 * 1 + 30 * 0x10001ull + 30 * 0x20001ull);
 }
 
+static void prepare_scans(void)
+{
+    R(RSI) = 0x00f0000000001000;
+    R(RDI) = 0;
+}
+
+#define NATIVE(insn, from) do { \
+    uint64_t to_ = 0, flags_ = before; \
+    __asm__ volatile("push %0\n\tpopfq\n\t" insn "\n\tpushfq\n\tpop %0" \
+                     : "+r"(flags_), "+r"(to_) : "r"((uint64_t)(from)) : "cc", "memory"); \
+    sum = (sum << 7 | sum >> 57) ^ (flags_ & ARITH); \
+} while (0)
+
+/* Undefined ones are the host's, which may leave them as they were: as the guest's were. */
+Test(core, flags_that_a_scan_leaves_are_the_guests)
+{
+    enum { ARITH = 0x8d5 };
+    extern const uint8_t k_scans[], k_scans_end[];
+    uint64_t sum = 0;
+
+    both_ways(k_scans, k_scans_end - k_scans, prepare_scans, -1);
+    for (unsigned n = 6; n; n--) {
+        uint64_t before = n & 1 ? 0 : ARITH;
+
+        NATIVE("bsf %2, %1", R(RSI));
+        NATIVE("bsr %2, %1", R(RSI));
+        NATIVE("tzcnt %2, %1", R(RSI));
+        NATIVE("lzcnt %2, %1", R(RSI));
+        NATIVE("popcnt %2, %1", R(RSI));
+        NATIVE("bsf %2, %1", 0);
+        NATIVE("lzcnt %k2, %k1", 0);
+    }
+    eq_hex(R(12), sum);
+}
+
 /* Every type but those of other PCIDs drops an entry that is not global. */
 static void invpcid(unsigned type, uint64_t pcid, uint64_t linear)
 {

@@ -158,7 +158,7 @@ static bool form_0f(Form *f, const Insn *i)
         return i->prefix & PFX_REP;
     case 0xbc: case 0xbd:
         f->rm_in = f->reg_in = f->reg_out = true;
-        f->flags = i->prefix & PFX_REP ? FL_ALL : FL_PART;
+        f->flags = FL_PART;
         f->prefix = i->prefix & PFX_REP ? 0xf3 : 0;
         return !(i->prefix & PFX_REPNE);
     case 0xb0: case 0xb1:
