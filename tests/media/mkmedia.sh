@@ -13,6 +13,7 @@
 #   fb.iso                Debian's kernel in a VESA mode, with DRM drivers in /drm, mouse and key events
 #   ide.iso               Debian's kernel and eject, hdparm, smartctl, blkdiscard for IDE drives
 #   usb.iso               Debian's USB drivers and a shell (mkusb.sh)
+#   points.iso            Debian's kernel with points.c as init, a debugger and what it debugs
 # Packages are fetched once, into OUTDIR/debs.  What is there already is not made again.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -175,6 +176,18 @@ marks() ( # BITS KERNEL_DEB
         isolinux "$cd" 'quiet nokaslr norandmaps tsc=reliable mitigations=off xen_emul_unplug=never panic=5' &&
         write_iso "$out/marks$1.iso" MARKS "$cd"
 )
+points() ( # a program that another one puts breakpoints of the processor's into
+    work=$work/points tree=$work/points/tree cd=$work/points/cd
+    [ "$out/points.iso" -nt "$here/points.c" ] && return
+    echo "  points.iso"
+    mkdir -p "$tree/dev" "$cd"
+    demo_kernel "$demo" && gcc -O1 -fno-pie -no-pie -static -s -o "$tree/init" "$here/points.c" || return 1
+    mknod "$tree/dev/console" c 5 1 2>/dev/null || true
+    pack "$tree" >"$cd/initrd.img"
+    cp "$work/kernel/boot/vmlinuz-$version" "$cd/vmlinuz" &&
+        isolinux "$cd" 'quiet mitigations=off xen_emul_unplug=never panic=5' &&
+        write_iso "$out/points.iso" POINTS "$cd"
+)
 
 "$here/../../demo/mkiso.sh" "$demo"
 take memtest.iso memtest86+ usr/lib/memtest86+/memtest86+x64.iso
@@ -191,5 +204,6 @@ floppy_program floppy && floppy_program video || failed=1
 debuggee || failed=1
 marks 64 "$(ls "$demo"/debs/linux-image-[0-9]*.deb 2>/dev/null | tail -n 1)" || failed=1
 i386_kernel && marks 32 "$(ls "$out"/debs/linux-image-*-686_*_i386.deb | tail -n 1)" || failed=1
+points || failed=1
 "$here/mknic.sh" "$out" "$demo" || failed=1      # nic64.iso, nic32.iso, nic64/
 exit $failed
