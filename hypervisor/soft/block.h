@@ -37,6 +37,7 @@ struct Block {
     uint8_t entries;            /* times it was warmed other than by a jump from itself */
     bool waited, long_loop;     /* it is warmed longer than others; it goes on to itself many times */
     bool wants_host;            /* its code begins with the flags in the host */
+    bool x87_checks;            /* it may run with x87 exceptions unmasked: jit/x87.c */
     void (*first)(Cpu *c, const Insn *i);   /* body of the first instruction; of every block */
     uint8_t *code_mem, *code_host;  /* entries with flags in Cpu.aflags, in the host; NULL: none */
     struct JitLink *links;      /* jumps that were linked to this block */

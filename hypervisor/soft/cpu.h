@@ -228,7 +228,8 @@ struct EngineVcpu {
     bool jit_went_on;
     uint8_t vec_allowed;        /* VEC_*: what the state of the CPU allowed when last looked */
     uint8_t vec_live;           /* the host's XMM registers are the guest's, fpu.v is old */
-    uint8_t x87_live;           /* the host's x87 state is the guest's, fpu's is old */
+    uint8_t x87_live;           /* the host's x87 state is the guest's, fpu's is old, */
+    uint8_t x87_quiet;          /* and all exceptions are masked */
     uint64_t x87_address;
     Insn jit_insn[2];
     uint8_t cpl;

@@ -174,6 +174,50 @@ Test(jit, cpuid_is_asked_for_once)
     guest_free(g);
 }
 
+/* mov ecx, 1000; l: fld1; fldz; faddp; fstp qword [40008h]; fwait; loop l; fld1; fldz; fdivp; mov eax, 5;
+ * fstp qword [40000h]; hlt */
+Test(jit, an_unmasked_x87_exception_is_mf_at_the_next_waiting_instruction_of_translated_code)
+{
+    static const uint8_t code[] = { 0xb9, 0xe8, 3, 0, 0, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xc1, 0xdd, 0x1d, 8, 0, 4, 0,
+                                    0x9b, 0xe2, 0xf1, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9, 0xb8, 5, 0, 0, 0,
+                                    0xdd, 0x1d, 0, 0, 4, 0, 0xf4 };
+    static const uint16_t cw = 0x1372;
+    uint16_t sw;
+    Guest *g = flat32();
+
+    guest_code(g, CODE, code, sizeof code);
+    memcpy(g->s.xsave, &cw, 2);
+    ram_put(g, 0x40000, 8, 0x1234567890abcdefull);
+    run_to_vector(g, 16);
+    memcpy(&sw, g->s.xsave + 2, 2);
+    eq_hex(sw, 6 << 11 | 0x8084);
+    eq_hex(g->s.xsave[4], 0xc0);
+    eq_hex(g->s.gpr[0], 5);
+    eq_hex(g->s.gpr[1], 0);
+    eq_hex(ram32(g, STACK0 - 12), CODE + 31);
+    eq_hex(ram32(g, 0x40008 + 4), 0x3ff00000);
+    eq_hex(ram64(g, 0x40000), 0x1234567890abcdefull);
+    cr_expect_lt(cpu_priv(g->cpu)->counters[COUNT_BODIES], 20);
+    guest_free(g);
+}
+
+/* The same division, and then FNSTSW AX, FNCLEX, which don't wait, and FSTP of what is still there. */
+Test(jit, an_x87_exception_is_seen_and_cleared_without_mf_by_what_does_not_wait)
+{
+    static const uint8_t code[] = { 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9, 0xdf, 0xe0, 0xdb, 0xe2,
+                                    0xdd, 0x1d, 0, 0, 4, 0, 0xdd, 0x1d, 8, 0, 4, 0, 0xf4 };
+    static const uint16_t cw = 0x1372;
+    Guest *g = flat32();
+
+    guest_code(g, CODE, code, sizeof code);
+    memcpy(g->s.xsave, &cw, 2);
+    run_done(g);
+    eq_hex((uint16_t)g->s.gpr[0], 6 << 11 | 0x8084);
+    eq_hex(ram64(g, 0x40000), 0);
+    eq_hex(ram32(g, 0x40008 + 4), 0x3ff00000);
+    guest_free(g);
+}
+
 static unsigned mxcsr_of_the_host;
 
 static void note_mxcsr(Guest *g, uint16_t port)

@@ -27,13 +27,13 @@ struct Native {
     greg_t saved[NGREG];
     uint8_t saved_fx[XSAVE_SIZE];
     bool avx;
-    struct sigaction old[32];
+    struct sigaction old[32], sigfpe;
 };
 
 /* A signal handler has nothing but this to find its data by. */
 static Native *current;
 
-static const int SIGNALS[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+static const int SIGNALS[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGILL };
 static const int REGS[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI,
                               REG_RDI, REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13,
                               REG_R14, REG_R15 };
@@ -140,6 +140,7 @@ Native *native_new(void) {
     for (unsigned k = 0; k < sizeof(SIGNALS) / sizeof(SIGNALS[0]); k++) {
         sigaction(SIGNALS[k], &sa, &n->old[SIGNALS[k]]);
     }
+    n->sigfpe = sa;
     make_16_bit_segments();
     return n;
 }
@@ -157,15 +158,20 @@ void native_free(Native *n) {
     free(n);
 }
 
+/* SIGFPE is the translator's at other times. */
 void native_run(Native *n, const Trial *t, Machine *out) {
+    struct sigaction translator;
+
     memcpy(n->code + INSN_OFF, t->bytes, t->len);
     memset(n->code + INSN_OFF + t->len, 0xcc, 16);
     memcpy(n->data, t->in.data, DATA_SIZE);
     n->trial = t;
     n->out = out;
+    sigaction(SIGFPE, &n->sigfpe, &translator);
     /* The signal frame hasn't these two; 64-bit code doesn't mind them. */
     load_data_segments((uint16_t)data_selector(t));
     __asm__ volatile("int3" : : : "memory");
     load_data_segments(SEL_USER_DATA);
+    sigaction(SIGFPE, &translator, NULL);
     memcpy(out->data, n->data, DATA_SIZE);
 }

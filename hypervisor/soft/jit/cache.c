@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "hypervisor/soft/jit/x87_trap.h"
 #include "hypervisor/soft/jit/xlat.h"
 #include "hypervisor/soft/mmu.h"
 #include "hypervisor/soft/ops.h"
@@ -308,10 +309,9 @@ static uintptr_t next_code(Cpu *c)
 
 static void op_warming(Cpu *c, const Insn *i);
 
-/* The block has met a device where it expected memory: once more, before it runs the next time. */
-static void translate_again(Cpu *c, Block *b, const Insn *i)
+/* The block has met what it did not expect: once more, before it runs the next time. */
+static void translate_again(Cpu *c, Block *b)
 {
-    ((Insn *)(uintptr_t)i)->prefix |= PFX_DEVICE;
     jit_block_killed(c, b);
     b->code_mem = b->code_host = NULL;
     b->heat = 1;
@@ -338,8 +338,10 @@ static uintptr_t call_body(Cpu *c, const Insn *i, Block *b)
     c->stack_floor = UINTPTR_MAX;       /* bodies that branch return to here */
     c->jit_insn[0].fn(c, c->jit_insn);
     c->stack_floor = floor;
-    if (unlikely((c->jit_insn[0].prefix & ~i->prefix) & PFX_DEVICE) && b->valid)
-        translate_again(c, b, i);
+    if (unlikely((c->jit_insn[0].prefix & ~i->prefix) & PFX_DEVICE) && b->valid) {
+        ((Insn *)(uintptr_t)i)->prefix |= PFX_DEVICE;
+        translate_again(c, b);
+    }
     if (c->jit_went_on && b->valid && likely(!(c->poll & POLL_POINT)))
         return 0;
     if (c->jit_went_on)
@@ -374,7 +376,17 @@ static uintptr_t vector_in(Cpu *c, const Insn *i, Block *b)
 /* 0: the x87 state is in the host now. */
 static uintptr_t x87_in(Cpu *c, const Insn *i, Block *b)
 {
-    return x87_go_live(c) ? 0 : call_body_instead(c, i, b);
+    bool unexpected = !b->x87_checks && !x87_masked(c);
+    uintptr_t code;
+
+    if (!unexpected && x87_go_live(c))
+        return 0;
+    code = call_body_instead(c, i, b);
+    if (unexpected && b->valid) {
+        b->x87_checks = true;
+        translate_again(c, b);
+    }
+    return code;
 }
 
 /* --- memory --- */
@@ -468,7 +480,7 @@ bool jit_attach(Cpu *c)
     j->avx = __builtin_cpu_supports("avx");
     c->jit = j;
     if (j->rw == MAP_FAILED || j->rx == MAP_FAILED || !j->links || !is_low(c) || !is_low(j->rx) ||
-        !is_low(j->links) || !is_low(c->jumps)) {
+        !is_low(j->links) || !is_low(c->jumps) || !x87_catch_traps()) {
         jit_free(c);
         return false;
     }
@@ -667,7 +679,7 @@ void jit_block_new(Cpu *c, Block *b)
 {
     b->heat = (uint16_t)c->engine->warm;
     b->entries = 0;
-    b->waited = b->long_loop = false;
+    b->waited = b->long_loop = b->x87_checks = false;
     b->first = b->insn[0].fn;
     if (!c->jit || (b->mode & (MODE_TF | MODE_AM)) ||
         b->insn[0].fn == op_debug_stop)

@@ -93,7 +93,7 @@ bool mmx_emit(Xlat *x, const Insn *i)
     Emit *e = &x->e;
     Operand rm;
 
-    x87_ensure(x);
+    x87_begin(x);
     if (m.bare) {
         e8(e, 0x0f);
         e8(e, i->opcode & 0xff);

@@ -4,14 +4,23 @@
  * which is then the guest's (Cpu.x87_live).  Intel SDM vol. 1 chapters 8 and 9, vol. 2.
  *
  * The first such instruction loads the guest's whole x87 state, if nothing of it needs a look: no
- * #NM to raise, no exception unmasked or pending.  It stays there over blocks until C code runs,
- * which takes it back first (x87_take_back()).  While it is live Cpu.fpu.cw is right; the status
- * word, tags and registers are old.
+ * #NM to raise, no exception pending.  It stays there over blocks until C code runs, which takes it
+ * back first (x87_take_back()).  While it is live Cpu.fpu.cw is right; the status word, tags and
+ * registers are old.
+ *
+ * The host's control word is the guest's, unmasked exceptions included, so results are the host's
+ * with these, too: it does, stores and pops what a processor does then, and notes in its status word
+ * that an exception is pending.  The next waiting instruction then raises #MF, here too: before each
+ * there is an FWAIT, which gets SIGFPE for it, and the signal's handler goes on where the NOP behind
+ * the FWAIT says, at the call of the body.  (FNSTSW and a test instead would take 10 ns each.)  Only
+ * blocks that have met an unmasked exception have them (Block.x87_checks); the others want everything
+ * masked (Cpu.x87_quiet).
  *
  * The guest's instruction pointer, data pointer and opcode are kept by hand, since the host's are of
  * translated code: those of the newest x87 instruction are pending in Xlat.x87 and are stored where
  * the block may be left.  Left to the bodies: environments, FNINIT, FNCLEX, what has XMM operands too.
  */
+#include "hypervisor/soft/jit/x87_trap.h"
 #include "hypervisor/soft/jit/xlat.h"
 #include "hypervisor/soft/ops.h"
 #include "hypervisor/soft/simd.h"
@@ -31,7 +40,7 @@ _Static_assert(sizeof(SaveImage) == 108, "as the host has it");
 void x87_take_back(Cpu *c)
 {
     Fpu *f = &c->fpu;
-    uint16_t cw = f->cw | CW_MASKS;
+    uint16_t cw = f->cw | CW_MASKS;     /* for bodies */
     SaveImage m;
 
     __asm__ volatile("fnsave %0\n\tfldcw %1" : "=m"(m) : "m"(cw));
@@ -43,13 +52,18 @@ void x87_take_back(Cpu *c)
         }
         memcpy(x87_st(f, n)->b, m.st[n], 10);
     }
-    c->x87_live = 0;
+    c->x87_live = c->x87_quiet = 0;
+}
+
+bool x87_masked(const Cpu *c)
+{
+    return (c->fpu.cw & CW_MASKS) == CW_MASKS;
 }
 
 static void give(Cpu *c)
 {
     Fpu *f = &c->fpu;
-    SaveImage m = { .cw = f->cw | CW_MASKS, .sw = f->sw };
+    SaveImage m = { .cw = f->cw, .sw = f->sw };
 
     for (unsigned n = 0; n < 8; n++) {
         m.tw |= f->tags >> n & 1 ? 0 : 3u << (2 * n);
@@ -57,12 +71,12 @@ static void give(Cpu *c)
     }
     __asm__ volatile("frstor %0" : : "m"(m));
     c->x87_live = 1;
+    c->x87_quiet = x87_masked(c);
 }
 
 bool x87_go_live(Cpu *c)
 {
-    if ((c->cr0 & (CR0_EM | CR0_TS)) || (c->fpu.sw & X87_ES) ||
-        (c->fpu.cw & CW_MASKS) != CW_MASKS) {
+    if ((c->cr0 & (CR0_EM | CR0_TS)) || (c->fpu.sw & X87_ES)) {
         return false;
     }
     give(c);
@@ -154,13 +168,38 @@ void x87_ensure(Xlat *x)
     }
     flags_to_mem(x);
     flags_leave_host(x);
-    e_op(e, 1, 0, 0, 0xf6, 0, opd_abs(&x->c->x87_live));        /* test byte, imm */
+    e_op(e, 1, 0, 0, 0xf6, 0,                                   /* test byte, imm */
+         opd_abs(x->b->x87_checks ? &x->c->x87_live : &x->c->x87_quiet));
     e8(e, 1);
     x->x87_in[x->x87_in_count].site = e_jcc(e, CC_E);
     x->x87_in[x->x87_in_count].insn = (uint8_t)x->n;
     x->x87_in[x->x87_in_count].vec = x->vec;
     x->x87_in[x->x87_in_count++].resume = e->p;
     x->x87 = true;
+}
+
+/* Before a waiting instruction. */
+static void check_pending(Xlat *x)
+{
+    Emit *e = &x->e;
+    unsigned n;
+
+    if (!x->b->x87_checks) {
+        return;
+    }
+    flags_leave_host(x);        /* what comes behind may go the same way with other flags in the host */
+    n = slow_reserve(x);
+    for (unsigned k = 0; k < sizeof X87_TRAP; k++) {
+        e8(e, X87_TRAP[k]);
+    }
+    x->slow[n].site = e->p;
+    e32(e, 0);
+}
+
+void x87_begin(Xlat *x)
+{
+    x87_ensure(x);
+    check_pending(x);
 }
 
 enum { R = 0, W = 0x80, CONTROL = 0x40 };
@@ -234,7 +273,7 @@ static Operand data_operand(Xlat *x, const Insn *i, unsigned size, enum Access a
     return o;
 }
 
-/* FLDCW stays live only with everything masked. */
+/* A block that does not check stays live only with everything masked. */
 static void emit_fldcw(Xlat *x, const Insn *i)
 {
     Emit *e = &x->e;
@@ -245,13 +284,19 @@ static void emit_fldcw(Xlat *x, const Insn *i)
     e_op(e, 4, 0, 0, 0xf7, 2, opd_reg(spare));                  /* not */
     e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_reg(spare), true);
     e8(e, CW_MASKS);
-    slow_if(x, CC_NE);
+    if (x->b->x87_checks) {
+        e_op_byte(e, 1, 0, 1, 0x94, 0, false, opd_abs(&x->c->x87_quiet), true);     /* sete */
+    } else {
+        slow_if(x, CC_NE);
+    }
     e_op(e, 4, 0, 0, 0xf7, 2, opd_reg(spare));
     e_alu_imm(e, 4, 4, opd_reg(spare), CW_BITS);
     e_alu_imm(e, 4, 1, opd_reg(spare), CW_ONE);
     e_op(e, 2, 0, 0, 0x89, spare, opd_abs(&x->c->fpu.cw));
     e_op(e, 0, 0, 0, 0xd9, 5, opd_abs(&x->c->fpu.cw));
-    x->x87 = false;             /* the body may have unmasked something */
+    if (!x->b->x87_checks) {
+        x->x87 = false;         /* the body may have unmasked something */
+    }
 }
 
 static void emit_memory(Xlat *x, const Insn *i)
@@ -273,13 +318,24 @@ static void emit_memory(Xlat *x, const Insn *i)
     e_op(&x->e, 0, 0, 0, i->opcode, digit, o);
 }
 
+static bool waits(const Insn *i)
+{
+    unsigned form = (i->opcode & 7u) << 3 | (i->modrm >> 3 & 7);
+
+    return i->rm == REG_MEM ? form != FNSTCW && form != FNSTSW : i->opcode != 0xdf || i->modrm != 0xe0;
+}
+
 bool x87_emit(Xlat *x, const Insn *i)
 {
     unsigned op = i->opcode & 7;
     bool move_if = (op == 2 || op == 3) && i->modrm >= 0xc0 && i->modrm < 0xe0;
     bool compare = (op == 3 || op == 7) && i->modrm >= 0xe8;
 
-    x87_ensure(x);
+    if (waits(i)) {
+        x87_begin(x);
+    } else {
+        x87_ensure(x);
+    }
     if (i->rm == REG_MEM) {
         emit_memory(x, i);
         return true;
@@ -303,5 +359,6 @@ bool x87_emit(Xlat *x, const Insn *i)
 
 bool x87_emit_fwait(Xlat *x)
 {
-    return x->x87;
+    x87_begin(x);
+    return true;
 }

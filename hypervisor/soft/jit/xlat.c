@@ -610,6 +610,7 @@ bool jit_translate(Cpu *c, Block *b)
     x.held[0] = x.held[1] = NO_REG;
     x.x87_pending = X87_NOTHING_PENDING;
     x.loop.allowed = true;
+    b->x87_checks |= !x87_masked(c);
     groups_plan(&x);
     need = b->gpa2 == ~0ull ? flags_first_need(&x) : FLAGS_MEM;
     if (need == FLAGS_MEM) {

@@ -172,7 +172,7 @@ typedef struct Xlat {
     uint8_t vec;                /* VEC_* that hold for sure */
     struct { uint8_t *site, *resume; uint8_t insn; } vec_in[2 * BLOCK_INSNS];
     unsigned vec_in_count;
-    bool x87;                   /* Cpu.x87_live for sure */
+    bool x87;                   /* Cpu.x87_live for sure (x87_quiet, if the block does not check) */
     X87Pending x87_pending, x87_before[BLOCK_INSNS];    /* now; before each instruction */
     struct { uint8_t *site, *resume; uint8_t insn, vec; } x87_in[BLOCK_INSNS];
     unsigned x87_in_count;
@@ -337,10 +337,12 @@ bool x87_emit(Xlat *x, const Insn *i);
 bool x87_emit_fwait(Xlat *x);
 /* The host's x87 state is the guest's. */
 void x87_ensure(Xlat *x);
+void x87_begin(Xlat *x);        /* for a waiting instruction: nothing is pending, either */
 /* Stores the pointers that are pending; scratch register A is lost, flags are kept. */
 void x87_settle(Xlat *x);
 void x87_store_pending(Xlat *x, X87Pending p);
 /* C: what translated code and its callers do at Cpu.x87_live */
+bool x87_masked(const Cpu *c);  /* all exceptions */
 bool x87_go_live(Cpu *c);       /* false: it may not */
 void x87_take_back(Cpu *c);
 uintptr_t x87_live_again(Cpu *c, const Insn *i, Block *b);
