@@ -225,7 +225,8 @@ void code_post_others(Cpu *c, uint64_t gpa, uint64_t len);
 /* Other vCPUs' write tags are gone when this returns. */
 void write_tags_drop_others(Cpu *c);
 void code_post(Engine *e, Cpu *c, uint64_t gpa, uint64_t len);
-/* Nothing is left to borrow: who has translated nothing for long shall give back what he borrowed. */
+/* Nothing is left to borrow: who has translated nothing for long shall give back what he borrowed, when he
+ * runs next. */
 void code_reclaim(Cpu *c);
 
 /* hosts.c: the host's functions with the vCPU counted out of guest code meanwhile */

@@ -111,9 +111,9 @@ enum { MXCSR_FLAGS = 0x3f, MXCSR_DEFAULT = 0x1f80, MXCSR_MASKS = 0x1f80, MXCSR_F
  * code between the two, and what the host answers at once, must not compute with floating point;
  * all other C code finds the ABI's control bits.
  *
- * The host's x87 has an empty stack between instructions.  In guest code it has the guest's control
- * word with everything masked (the engine's own C code has no use for x87) and no flags but those
- * that the guest's status word has too.
+ * The host's x87 has an empty stack between instructions, unless the guest's state is live in it: then
+ * the control word is the guest's own, and an exception it has unmasked may be pending.  So C code between
+ * fpu_enter() and fpu_leave() must have no x87 instruction either: no long double.
  */
 void fpu_enter(Cpu *c);                 /* guest code follows on this thread */
 void fpu_leave(Cpu *c);                 /* c->fpu is complete; host code follows */

@@ -160,7 +160,8 @@ void code_reclaim(Cpu *c)
     pthread_mutex_lock(&e->lock);
     for (unsigned n = 0; n < e->cpu_count; n++) {
         Cpu *o = e->cpus[n];
-        uint64_t idle = o && o != c ? jit_idle(o) : 0;
+        bool asked = o && (__atomic_load_n(&cpu_priv(o)->requests, __ATOMIC_SEQ_CST) & REQ_ALL_CODE);
+        uint64_t idle = o && o != c && !asked ? jit_idle(o) : 0;
 
         if (idle > most) {
             most = idle;

@@ -362,6 +362,28 @@ snippet k_landing_moves, 64     /* calls RBP, which calls back: sometimes the en
 2:  ret
 end k_landing_moves
 
+snippet k_compat_low, 64        /* RCX and RSP beyond 4 GiB, in 64-bit code; then in 32-bit code */
+    mov eax, [rcx]
+    push rax
+    pop rax
+    mov edi, 20
+    push 8                      /* K32 */
+    lea rbx, [rip + 1f]
+    push rbx
+    retfq
+    .code32
+1:  mov edx, [ecx]
+    push edx
+    pop esi
+    add ebp, edx
+    add ebp, esi
+    mov [ecx + 8], ebp
+    dec edi
+    jnz 1b
+    hlt
+    .code64
+end k_compat_low
+
 snippet k_scans, 64             /* scans and counts with all flags set, then with none */
     mov r8, 6
 1:  mov rax, r8

@@ -725,6 +725,34 @@ Test(core, code_in_a_large_page_that_moves_is_what_the_page_has_now)
     eq_hex(R(RDX), 40 * 1 + 30 * 0x10001ull + 30 * 0x20001ull);
 }
 
+/* Linear 4 GiB and DATA is another page than DATA; so is the stack's. */
+static void prepare_compat_low(void)
+{
+    enum { PD = 0x50000, PT = 0x51000, HIGH_STACK = 0x20000 };
+
+    ram_put(g, PDPT_AT + 4 * 8, 8, PD | PTE);
+    ram_put(g, PD, 8, PT | PTE);
+    ram_put(g, PT + (DATA >> 12) * 8, 8, (DATA + 0x1000) | PTE);
+    ram_put(g, PT + (HIGH_STACK >> 12) * 8, 8, (DATA + 0x2000) | PTE);
+    ram_put(g, DATA, 8, 0x1111);
+    ram_put(g, DATA + 0x1000, 8, 0x2222);
+    R(RCX) = 0x100000000 | DATA;
+    R(RSP) = 0x100000000 | (HIGH_STACK + 0x800);
+    R(RBP) = 0;
+}
+
+/* What the upper halves of registers are is nothing to 32-bit code, though the pages there are known. */
+Test(core, addresses_of_compatibility_mode_are_cut)
+{
+    extern const uint8_t k_compat_low[], k_compat_low_end[];
+
+    both_ways(k_compat_low, k_compat_low_end - k_compat_low, prepare_compat_low, -1);
+    eq_hex(R(RDX), 0x1111);
+    eq_hex(R(RSI), 0x1111);
+    eq_hex(ram64(g, DATA + 8), 40 * 0x1111);
+    eq_hex(ram64(g, DATA + 0x1008), 0);
+}
+
 static void prepare_scans(void)
 {
     R(RSI) = 0x00f0000000001000;

@@ -429,10 +429,12 @@ uint64_t jit_idle(const Cpu *c)
 {
     const Jit *j = c->jit;
 
+    uint64_t now = __atomic_load_n(&c->engine->code_clock, __ATOMIC_RELAXED), then;
+
     if (!j || !__atomic_load_n(&j->lent, __ATOMIC_RELAXED))
         return 0;
-    return __atomic_load_n(&c->engine->code_clock, __ATOMIC_RELAXED) -
-           __atomic_load_n(&j->translated_at, __ATOMIC_RELAXED);
+    then = __atomic_load_n(&j->translated_at, __ATOMIC_RELAXED);
+    return then < now ? now - then : 0;         /* it may translate meanwhile */
 }
 
 /* Room for a block; borrows if need be. */

@@ -245,11 +245,13 @@ static Operand by_group(Xlat *x, unsigned reg, int32_t disp, unsigned *spare)
     return opd_index(base, SCRATCH_B, 0, disp);
 }
 
-/* In 32-bit code registers' upper halves are 0, save for what 64-bit code may have left there; and few sums
- * go beyond 4 GiB.  Where they do the page isn't found, and the body does it. */
+/* Outside long mode no page beyond 4 GiB is in the TLB, so registers need not be cut: where an upper half is left
+ * from 64-bit code, or a sum goes beyond, the page isn't found, and the body does it. */
+static bool all_low(const Xlat *x) { return !(x->b->mode & MODE_LMA); }
+
 static bool stays_low(const Xlat *x, unsigned reg, int32_t disp)
 {
-    return !x->in_64 && reg < 16 && host_reg[reg] != IN_MEMORY && disp > -LOW_DISP && disp < LOW_DISP;
+    return all_low(x) && reg < 16 && host_reg[reg] != IN_MEMORY && disp > -LOW_DISP && disp < LOW_DISP;
 }
 
 static bool in_group(const Xlat *x, bool stack)
@@ -341,7 +343,7 @@ Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsign
     if (x->in_64)
         return by_register(x, window_for(x, 4, REG_ZERO, access > FOR_READ_16), host_reg[base], disp,
                            size, access, spare);
-    if ((x->b->mode & MODE_SS32) && !memory_has_base(x, SEG_SS))
+    if (all_low(x) && (x->b->mode & MODE_SS32) && !memory_has_base(x, SEG_SS))
         return by_register(x, window_for(x, 4, REG_ZERO, access > FOR_READ_16), host_reg[base], disp,
                            size, access, spare);
     e_lea(&x->e, 4, SCRATCH_A, opd_mem(host_reg[base], disp));

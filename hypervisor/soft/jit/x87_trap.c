@@ -9,7 +9,7 @@
 #include <ucontext.h>
 #include "hypervisor/soft/jit/x87_trap.h"
 
-/* Any other SIGFPE is an error, and comes again with nobody to handle it. */
+/* Any other SIGFPE is an error, and comes again with nobody to handle it; one that was sent is sent again. */
 static void on_sigfpe(int number, siginfo_t *info, void *context)
 {
     greg_t *rip = &((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
@@ -18,6 +18,9 @@ static void on_sigfpe(int number, siginfo_t *info, void *context)
 
     if (info->si_code <= 0 || memcmp(at, X87_TRAP, sizeof X87_TRAP) != 0) {
         signal(number, SIG_DFL);
+        if (info->si_code <= 0) {
+            raise(number);
+        }
         return;
     }
     memcpy(&distance, at + sizeof X87_TRAP, 4);
