@@ -361,7 +361,7 @@ Test(jit, a_vcpu_among_idle_ones_borrows_and_gives_back)
     free_guest_of_64(g);
 }
 
-/* The second vCPU's, the third has translated something later. */
+/* The second vCPU's; the third has just translated something. */
 Test(jit, what_an_idle_vcpu_borrowed_is_asked_back_when_nothing_is_left)
 {
     Guest *g = guest_of_64();
@@ -370,7 +370,7 @@ Test(jit, what_an_idle_vcpu_borrowed_is_asked_back_when_nothing_is_left)
     e->code_lent = e->code_memory / 2;
     e->cpus[1]->jit->lent = e->cpus[2]->jit->lent = e->code_lent / 2;
     e->code_clock = JIT_IDLE * 2;
-    e->cpus[2]->jit->translated_at = JIT_IDLE;
+    e->cpus[2]->jit->translated_at = 1ull << 40;
     code_of_a_megabyte(g);
     cr_expect(cpu_priv(e->cpus[1])->requests & REQ_ALL_CODE);
     cr_expect_not(cpu_priv(e->cpus[2])->requests & REQ_ALL_CODE);
