@@ -113,7 +113,7 @@ enum { MXCSR_FLAGS = 0x3f, MXCSR_DEFAULT = 0x1f80, MXCSR_MASKS = 0x1f80, MXCSR_F
  *
  * The host's x87 has an empty stack between instructions, unless the guest's state is live in it: then
  * the control word is the guest's own, and an exception it has unmasked may be pending.  So C code between
- * fpu_enter() and fpu_leave() must have no x87 instruction either: no long double.
+ * fpu_enter() and fpu_leave() must have no x87 instruction either (lint refuses C's type for them).
  */
 void fpu_enter(Cpu *c);                 /* guest code follows on this thread */
 void fpu_leave(Cpu *c);                 /* c->fpu is complete; host code follows */

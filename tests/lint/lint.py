@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 MAX_LINES = 1200
+NO_X87 = ('hypervisor/', 'lib/')       # runs on vCPU threads, where the x87 may be the guest's
 MAX_COLUMNS = 120      # the aim is 100; a line that reads better whole may be longer
 SOURCE = ('.c', '.h', '.S')
 # Files whose format has no comments, or whose content is shown to a user as it is.
@@ -119,6 +120,8 @@ def check_text(path):
             problem(path, number, 'tab')
         if source:
             check_includes(path, number, line)
+        if path.startswith(NO_X87) and re.search(r'\blong double\b', line):
+            problem(path, number, 'long double: the x87 may be the guest\'s here (hypervisor/soft/simd.h)')
 
 
 def words_of_sources(every):
