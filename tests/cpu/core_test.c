@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "hypervisor/soft/core.h"
 #include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/sys_guest.h"
 
@@ -447,7 +448,7 @@ Test(core, invlpg_anywhere_in_a_page_of_1_gib_drops_all_of_it)
 Test(core, invlpg_drops_all_of_a_large_page_after_thousands_of_others)
 {
     large_pages(0x400000, PD_AT + 2 * 8, 0x50000 | PTE);
-    R(RCX) = 2100;
+    R(RCX) = LARGE_SLOTS / 2 + 100;
     R(9) = 0x80000000 + DATA;
     run_done(g);
     eq_hex(R(RAX), 0x1111);
