@@ -526,6 +526,15 @@ snippet k_stack_moves, 64       /* another page takes the TLB entry of the stack
     hlt
 end k_stack_moves
 
+snippet k_fields_known, 64      /* fields of a page that has been read before */
+    mov rsi, [rbx + 0x40]
+    jmp 1f
+1:  mov rdx, [rbx]
+    mov [rbx + 8], rax
+    mov rcx, [rbx + 16]
+    hlt
+end k_fields_known
+
 snippet k_fields, 64            /* fields by RBX, until there is no page any more */
 1:  mov [rbx + 8], eax
     inc dword ptr [rbx + 12]

@@ -342,6 +342,21 @@ static void prepare_fields_read_only(void)
     g->s.cr0 |= 1 << 16;
 }
 
+static void prepare_fields_known(void)
+{
+    prepare_fields_read_only();
+    R(RBX) = DATA + 0x1100;
+}
+
+Test(core, fields_of_a_page_that_was_read_fault_at_the_first_write)
+{
+    extern const uint8_t k_fields_known[], k_fields_known_end[];
+
+    both_ways(k_fields_known, k_fields_known_end - k_fields_known, prepare_fields_known, 14);
+    eq_hex(g->s.cr2, DATA + 0x1108);
+    eq_hex(R(RCX), 100000);
+}
+
 Test(core, fields_of_a_page_that_is_read_only_fault_at_the_first_write)
 {
     both_ways(k_fields, k_fields_end - k_fields, prepare_fields_read_only, 14);
