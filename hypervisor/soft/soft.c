@@ -322,7 +322,7 @@ static void soft_caps(Engine *e, EngineCaps *caps)
     caps->phys_bits = SOFT_PHYS_BITS;
     caps->vendor_amd = __builtin_cpu_is("amd");
     caps->bare_hypercalls = true;
-    if (!caps->vendor_amd)
+    if (__builtin_cpu_is("intel"))
         caps->arch_capabilities = UNTOUCHED;
     caps->emulates_tsc = true;
     simd_caps(caps);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/sys_guest.h"
+#include "tests/cpu/xorshift.h"
 
 enum { SPACES = 20, FRAMES = 16, WINDOW = 6, PLACES = 2 * WINDOW, PTE = 0x67, GLOBAL = 0x100,
        SPACES_AT = 0x40000, SCRIPT_AT = 0xa0000, SCRIPT_ROOM = 12000, FRAMES_AT = 0x180000,
@@ -38,13 +39,7 @@ typedef struct Model {
 
 static uint64_t seed;
 
-static uint64_t random64(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed * 0x9e3779b97f4a7c15ull;
-}
+static uint64_t random64(void) { return xorshift64(&seed); }
 
 static unsigned below(unsigned n) { return (unsigned)(random64() >> 33) % n; }
 

@@ -14,6 +14,7 @@
 #include "hypervisor/soft/counters.h"
 #include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/sys_guest.h"
+#include "tests/cpu/xorshift.h"
 
 enum { DATA = 0x40000, DATA_SIZE = 0x2000, TURNS = 12, LENGTH = 28, PROGRAMS = 1500, R14 = 14,
        R15 = 15, RSP = 4, NEVER = UINT16_MAX, LITTLE = 512 << 10 };
@@ -27,13 +28,7 @@ static uint64_t seed = 0x2545f4914f6cdd1dull;
 
 static bool floats;             /* the program has x87 instructions */
 
-static uint64_t random64(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed * 0x9e3779b97f4a7c15ull;
-}
+static uint64_t random64(void) { return xorshift64(&seed); }
 
 static unsigned below(unsigned n) { return (unsigned)(random64() >> 33) % n; }
 

@@ -240,13 +240,10 @@ static bool chips_are(Domain *d, const GByteArray *before)
     return now->len == before->len && !memcmp(now->data, before->data, now->len);
 }
 
-Test(peer, a_line_is_lowered_with_the_write_and_not_for_whom_it_does_not_concern)
+/* A card at 300h: status and mask, both with these bits set, and line B of device 3. */
+static void line_card(Domain *d, uint32_t bits)
 {
-    Domain *d = bare_domain();
     DmRanges *t = &d->shared->ranges;
-    DmRange *r = &t->range[0];
-    buffered_iopage_t *ring = d->ioreq.ring;
-    g_autoptr(GByteArray) low = NULL, high = NULL;
     uint16_t id;
 
     ioreq_server_create(d, 2, &id);
@@ -254,9 +251,19 @@ Test(peer, a_line_is_lowered_with_the_write_and_not_for_whom_it_does_not_concern
     t->count = 1;
     t->where[0].base = 0x300;
     t->where[0].len = 8;
-    *r = (DmRange){ .how = { DM_RANGE_LINE, DM_RANGE_LINE }, .store = { 0, 0xff },
-                    .cell = { DM_CELL_VALID | 0x03, DM_CELL_VALID | 0x03 },
-                    .line = { .status = 0, .mask = 1, .bytes = 1, .wire = 3 << 5 | 1, .last = 9 } };
+    t->range[0] = (DmRange){ .how = { DM_RANGE_LINE, DM_RANGE_LINE }, .store = { 0, 0xff },
+                             .cell = { DM_CELL_VALID | bits, DM_CELL_VALID | bits },
+                             .line = { .status = 0, .mask = 1, .bytes = 1, .wire = 3 << 5 | 1, .last = 9 } };
+}
+
+Test(peer, a_line_is_lowered_with_the_write_and_not_for_whom_it_does_not_concern)
+{
+    Domain *d = bare_domain();
+    DmRange *r = &d->shared->ranges.range[0];
+    buffered_iopage_t *ring = d->ioreq.ring;
+    g_autoptr(GByteArray) low = NULL, high = NULL;
+
+    line_card(d, 0x03);
     glue_set_pci_intx(d, 4 << 3, 1, true);
     low = chips(d);
     glue_set_pci_intx(d, 3 << 3, 1, true);
@@ -286,18 +293,9 @@ Test(peer, a_line_is_lowered_with_the_write_and_not_for_whom_it_does_not_concern
 Test(peer, a_line_that_was_raised_before_is_not_raised_after_its_acknowledgement)
 {
     Domain *d = bare_domain();
-    DmRanges *t = &d->shared->ranges;
     g_autoptr(GByteArray) low = NULL;
-    uint16_t id;
 
-    ioreq_server_create(d, 2, &id);
-    ioreq_server_enable(d, id, true);
-    t->count = 1;
-    t->where[0].base = 0x300;
-    t->where[0].len = 8;
-    t->range[0] = (DmRange){ .how = { DM_RANGE_LINE, DM_RANGE_LINE }, .store = { 0, 0xff },
-                             .cell = { DM_CELL_VALID | 0x01, DM_CELL_VALID | 0x01 },
-                             .line = { .status = 0, .mask = 1, .bytes = 1, .wire = 3 << 5 | 1, .last = 9 } };
+    line_card(d, 0x01);
     low = chips(d);
     d->shared->post[0] = (DmPost){ .op = DM_POST_PCI_INTX, .a = (3 << 3) << 2 | 1, .b = 1 };
     d->shared->post_prod = 1;
