@@ -17,7 +17,7 @@
 #include "include/ctl_proto.h"
 #include "lib/fdpass.h"
 
-#define NO_COUNTERS "this domain's CPU engine counts nothing (cpu='soft' and cpu='interp' do)"
+#define NO_COUNTERS "this domain's CPU engine counts nothing"
 
 struct Control {
     Domain *d;

@@ -42,6 +42,7 @@ const StateField cpu_state_fields[] = {
     STATE_U8_MAX(VcpuState, pending_event, 1), STATE_U8(VcpuState, pending_vector),
     STATE_U8_MAX(VcpuState, pending_type, EVENT_SOFT_EXCEPTION),
     STATE_U8_MAX(VcpuState, pending_has_error, 1), STATE_U32(VcpuState, pending_error),
+    STATE_U8_MAX(VcpuState, nmi_pending, 2),
     STATE_END,
 };
 

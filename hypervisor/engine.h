@@ -85,6 +85,7 @@ typedef struct VcpuState {
     uint8_t pending_type;       /* EVENT_* */
     uint8_t pending_has_error;
     uint32_t pending_error;
+    uint8_t nmi_pending;        /* NMIs that the engine has taken from the host and not delivered yet: 0 to 2 */
 } VcpuState;
 
 enum { EVENT_EXTINT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFT_INT = 4,

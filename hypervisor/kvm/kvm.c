@@ -385,6 +385,7 @@ static enum Outcome handle_exit(EngineVcpu *ev)
     case KVM_EXIT_IO:
         ev->unfinished = true;
         if (kvm_is_call_port(ev, run)) {
+            kvm_count(ev, KVM_COUNT_HYPERCALLS);
             kvm_finish_exit(ev);
             kvm_hypercall(ev);
             return GO_ON;
@@ -393,28 +394,38 @@ static enum Outcome handle_exit(EngineVcpu *ev)
         return GO_ON;
     case KVM_EXIT_MMIO:
         ev->unfinished = true;
+        kvm_count(ev, kvm_count_mmio(run->mmio.phys_addr));
         exit_mmio(ev);
         return GO_ON;
     case KVM_EXIT_X86_RDMSR:
     case KVM_EXIT_X86_WRMSR:
         ev->unfinished = true;
+        kvm_count(ev, kvm_count_msr(run->msr.index, run->exit_reason == KVM_EXIT_X86_WRMSR));
         kvm_exit_msr(ev, run->exit_reason == KVM_EXIT_X86_WRMSR);
         return GO_ON;
     case KVM_EXIT_XEN:
         ev->unfinished = true;
+        kvm_count(ev, KVM_COUNT_HYPERCALLS);
         if (run->xen.type == KVM_EXIT_XEN_HCALL) {
             run->xen.u.hcall.result = kvm_hypercall(ev);
         }
         return GO_ON;
     case KVM_EXIT_HLT:
         ev->halted = true;
+        kvm_count(ev, KVM_COUNT_HALTS);
         return GO_ON;           /* an interrupt may wait already */
     case KVM_EXIT_IRQ_WINDOW_OPEN:
+        kvm_count(ev, KVM_COUNT_IRQ_WINDOW);
+        return GO_ON;
     case KVM_EXIT_SET_TPR:
+        kvm_count(ev, KVM_COUNT_CR8);
+        return GO_ON;
     case KVM_EXIT_INTR:
     case KVM_EXIT_NMI:
+        kvm_count(ev, KVM_COUNT_OTHER);
         return GO_ON;
     case KVM_EXIT_DEBUG:
+        kvm_count(ev, KVM_COUNT_DEBUG);
         kvm_debug_exit(ev);
         return GO_ON;
     case KVM_EXIT_SHUTDOWN:
@@ -427,6 +438,7 @@ static enum Outcome handle_exit(EngineVcpu *ev)
         if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION) {
             enum Outcome out = kvm_assist(ev);
 
+            kvm_count(ev, KVM_COUNT_REFUSED);
             if (out != FAILED) {
                 return out;
             }
@@ -474,6 +486,7 @@ static bool inject(EngineVcpu *ev)
     if (pending & IRQ_NMI) {
         host->nmi_ack(ev->v);
         ioctl(ev->fd, KVM_NMI, 0);
+        kvm_count(ev, KVM_COUNT_NMIS);
         ev->halted = false;
         pending = host->irq_pending(ev->v);
     }
@@ -488,6 +501,7 @@ static bool inject(EngineVcpu *ev)
         if (vector >= 0) {
             irq.irq = vector;
             ioctl(ev->fd, KVM_INTERRUPT, &irq);
+            kvm_count(ev, KVM_COUNT_INTERRUPTS);
             run->ready_for_interrupt_injection = 0;
         }
         pending = host->irq_pending(ev->v);
@@ -521,6 +535,7 @@ enum Outcome kvm_enter(EngineVcpu *ev)
     int rc, error;
 
     run->cr8 = cr8;
+    kvm_count(ev, KVM_COUNT_ENTERED);
     enter_guest(ev);
     ev->unfinished = false;
     rc = ioctl(ev->fd, KVM_RUN, 0);
@@ -533,6 +548,7 @@ enum Outcome kvm_enter(EngineVcpu *ev)
         return handle_exit(ev);
     }
     if (error == EINTR || error == EAGAIN) {
+        kvm_count(ev, KVM_COUNT_SIGNALS);
         return INTERRUPTED;
     }
     log_stop(ev, g_strerror(error), error);
@@ -615,4 +631,5 @@ const EngineOps engine_kvm = {
     .debug_points = kvm_debug_points,
     .debug_step = kvm_debug_step,
     .debug_hit = kvm_debug_hit,
+    .counters = kvm_counters,
 };

@@ -163,6 +163,7 @@ enum Outcome kvm_watch(EngineVcpu *ev)
     Engine *e = ev->e;
     SoftWatch w = SOFT_WATCH_MORE;
 
+    kvm_count(ev, KVM_COUNT_WATCHES);
     kvm_finish_exit(ev);
     if (!kvm_assist_begin(ev)) {
         ev->watch_slices = 0;

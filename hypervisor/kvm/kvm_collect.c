@@ -53,6 +53,7 @@ void kvm_collect_deliver(EngineVcpu *ev)
         struct kvm_coalesced_mmio one = e->ring->coalesced_mmio[first];
 
         __atomic_store_n(&e->ring->first, (first + 1) % RING_SLOTS, __ATOMIC_RELEASE);
+        kvm_count(ev, KVM_COUNT_COLLECTED);
         kvm_mmio(ev, one.phys_addr, one.data, MIN(one.len, 8), true);
     }
     __atomic_store_n(&e->ring_busy, false, __ATOMIC_RELEASE);

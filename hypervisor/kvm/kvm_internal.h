@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include "hypervisor/engine.h"
 #include "hypervisor/kvm/kvm.h"
+#include "hypervisor/kvm/kvm_count.h"
 #include "include/pc_layout.h"
 
 #define KVM_MAX_SLOTS 4096
@@ -99,9 +100,15 @@ struct EngineVcpu {
     bool debug_step, native_step;   /* of kvm_debug.c: wanted; under way in KVM */
     unsigned debug_seen;            /* KvmDebug.generation that KVM was told */
     DebugHit hit;                   /* step or point set: run() is to return */
+    uint64_t counters[KVM_COUNTER_COUNT];   /* by kvm_count() only */
 };
 
 enum Outcome { GO_ON, TRIPLE_FAULT, FAILED, INTERRUPTED };
+
+static inline void kvm_count(EngineVcpu *ev, enum KvmCounter which)
+{
+    __atomic_store_n(&ev->counters[which], ev->counters[which] + 1, __ATOMIC_RELAXED);
+}
 
 #define INSN_MAX 15                 /* bytes of an instruction */
 
@@ -158,6 +165,9 @@ unsigned kvm_read_insn(EngineVcpu *ev, const struct kvm_regs *r, const struct kv
 /* Where the byte at CS:RIP + offset lies; false: not in RAM. */
 bool kvm_insn_place(EngineVcpu *ev, const struct kvm_regs *r, const struct kvm_sregs *sr,
                     unsigned offset, uint64_t *gpa);
+
+/* kvm_count.c */
+unsigned kvm_counters(const EngineVcpu *ev, EngineCounter *out);
 
 /* kvm_collect.c */
 void kvm_collect_init(EngineVcpu *ev);

@@ -162,8 +162,10 @@ void kvm_exit_io(EngineVcpu *ev)
     unsigned size = run->io.size;
 
     if (run->io.direction == KVM_EXIT_IO_IN && run->io.count > 1 && string_in(ev, data)) {
+        kvm_count(ev, KVM_COUNT_STRINGS);
         return;
     }
+    kvm_count(ev, kvm_count_port(run->io.port));
     for (uint32_t i = 0; i < run->io.count; i++, data += size) {
         uint32_t value = 0;
 

@@ -217,6 +217,7 @@ static void get_events(EngineVcpu *ev, VcpuState *s)
     s->sti_shadow = (ve.interrupt.shadow & KVM_X86_SHADOW_INT_STI) != 0;
     s->mov_ss_shadow = (ve.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS) != 0;
     s->nmi_blocked = ve.nmi.masked;
+    s->nmi_pending = MIN(ve.nmi.pending, 2);
     s->pending_event = s->pending_has_error = 0;
     if (ve.exception.injected || ve.exception.pending) {
         s->pending_event = 1;
@@ -228,7 +229,7 @@ static void get_events(EngineVcpu *ev, VcpuState *s)
         s->pending_event = 1;
         s->pending_type = ve.interrupt.soft ? EVENT_SOFT_INT : EVENT_EXTINT;
         s->pending_vector = ve.interrupt.nr;
-    } else if (ve.nmi.injected || ve.nmi.pending) {
+    } else if (ve.nmi.injected) {
         s->pending_event = 1;
         s->pending_type = EVENT_NMI;
         s->pending_vector = 2;
@@ -243,6 +244,7 @@ static void set_events(EngineVcpu *ev, const VcpuState *s)
     ve.interrupt.shadow = (s->sti_shadow ? KVM_X86_SHADOW_INT_STI : 0) |
                           (s->mov_ss_shadow ? KVM_X86_SHADOW_INT_MOV_SS : 0);
     ve.nmi.masked = s->nmi_blocked;
+    ve.nmi.pending = s->nmi_pending;
     if (s->pending_event) {
         switch (s->pending_type) {
         case EVENT_EXCEPTION:
@@ -253,7 +255,7 @@ static void set_events(EngineVcpu *ev, const VcpuState *s)
             ve.exception.error_code = s->pending_error;
             break;
         case EVENT_NMI:
-            ve.nmi.pending = 1;
+            ve.nmi.injected = 1;
             break;
         default:
             ve.interrupt.injected = 1;

@@ -92,6 +92,7 @@ typedef struct CpuPriv {
     struct { uint64_t base; uint32_t limit; uint16_t number; } cs_seen[CS_SEEN];
     uint16_t cs_number, cs_last;    /* the current one's; the last one given */
     unsigned irq_wait;          /* IRQ_* pending but not deliverable when last looked */
+    uint8_t nmis_taken;         /* NMIs that another engine had taken from the host and not delivered yet */
     bool exclusive;             /* this vCPU holds the exclusive section */
     GuestPoints points;
     uint32_t watch_hit;         /* DR6 bits met by the current instruction; with POLL_POINT set */

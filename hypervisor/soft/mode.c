@@ -249,6 +249,8 @@ void cpu_init_reset(Cpu *c)
     c->dr[7] = 0x400;
     c->cpl = 0;
     c->shadow = c->halted = c->nmi_blocked = 0;
+    if (c->priv)
+        cpu_priv(c)->nmis_taken = 0;
     c->exc_vector = -1;
     tlb_flush_all(c);
     points_update(c);

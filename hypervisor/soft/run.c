@@ -94,6 +94,11 @@ static unsigned takeable(const Cpu *c)
                                     (c->nmi_blocked ? 0 : IRQ_NMI));
 }
 
+static unsigned ask_pending(Cpu *c)
+{
+    return c->host->irq_pending(c->vcpu) | (cpu_priv(c)->nmis_taken ? IRQ_NMI : 0);
+}
+
 enum Look { LOOK_RUN, LOOK_STEP, LOOK_AGAIN, LOOK_STOP };
 
 /* NMI and external interrupts; pending is what the host said. */
@@ -104,7 +109,10 @@ static enum Look take_interrupt(Cpu *c, unsigned pending, enum VcpuStop *stop)
 
     p->irq_wait = pending;
     if ((pending & IRQ_NMI) && !c->nmi_blocked && !c->shadow) {
-        c->host->nmi_ack(c->vcpu);
+        if (p->nmis_taken)
+            p->nmis_taken--;
+        else
+            c->host->nmi_ack(c->vcpu);
         soft_request_look(c);
         c->nmi_blocked = 1;
         c->exc_insn_len = 0;
@@ -116,7 +124,7 @@ static enum Look take_interrupt(Cpu *c, unsigned pending, enum VcpuStop *stop)
     }
     if ((pending & IRQ_EXTINT) && (c->rflags & RF_IF) && !c->shadow) {
         vector = c->host->irq_ack(c->vcpu);
-        p->irq_wait = c->host->irq_pending(c->vcpu);
+        p->irq_wait = ask_pending(c);
         if (vector < 0)
             return LOOK_AGAIN;
         c->exc_insn_len = 0;
@@ -149,7 +157,7 @@ static enum Look look(Cpu *c, enum VcpuStop *stop)
         return LOOK_STOP;
     }
     if (poll & POLL_KICK)
-        p->irq_wait = c->host->irq_pending(c->vcpu);
+        p->irq_wait = ask_pending(c);
     if (p->irq_wait) {
         r = take_interrupt(c, p->irq_wait, stop);
         if (r != LOOK_RUN)
@@ -427,7 +435,7 @@ static enum VcpuStop debug_wake(Cpu *c)
     __atomic_fetch_and(&c->poll, 0, __ATOMIC_SEQ_CST);
     if (*c->code_ring_prod != *c->code_ring_seen)
         c->host->drain_code_ring(c->vcpu);
-    p->irq_wait = c->host->irq_pending(c->vcpu);
+    p->irq_wait = ask_pending(c);
     guest_leave(c);
     if (!takeable(c))
         return VCPU_STOP_HALTED;

@@ -428,6 +428,7 @@ static void soft_get_system(EngineVcpu *c, VcpuState *s)
     s->sti_shadow = !!(c->shadow & SHADOW_STI);
     s->mov_ss_shadow = !!(c->shadow & SHADOW_SS);
     s->nmi_blocked = c->nmi_blocked;
+    s->nmi_pending = cpu_priv(c)->nmis_taken;
     s->pending_event = c->exc_vector >= 0;
     if (s->pending_event) {
         s->pending_vector = (uint8_t)c->exc_vector;
@@ -492,6 +493,9 @@ static void soft_set_state(EngineVcpu *c, const VcpuState *s)
     c->halted = s->halted;
     c->shadow = (s->sti_shadow ? SHADOW_STI : 0) | (s->mov_ss_shadow ? SHADOW_SS : 0);
     c->nmi_blocked = s->nmi_blocked;
+    cpu_priv(c)->nmis_taken = s->nmi_pending;
+    if (s->nmi_pending)
+        soft_request_look(c);
     c->exc_vector = -1;
     if (s->pending_event) {
         c->exc_vector = s->pending_vector;

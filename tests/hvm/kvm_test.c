@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <glib.h>
 #include "hypervisor/engine.h"
+#include "hypervisor/kvm/kvm_count.h"
 
 #define SIZE (4u << 20)
 #define CODE 0x1000
@@ -39,6 +40,11 @@ typedef struct Guest {
     char log[256];
     unsigned strings;           /* calls of io_string */
     bool stop_from_io;          /* OUT kicks its own vCPU */
+    bool stop_from_ack;         /* so does taking an interrupt, */
+    unsigned stop_from_nmi_ack; /* and taking this NMI, counted down */
+    uint16_t raise;             /* OUT there raises an NMI and raise_irq; 0: none does */
+    int raise_irq;              /* 0: none */
+    char raise_again;           /* this to port 10h raises an NMI once; 0: none does */
     volatile unsigned spins;
 } Guest;
 
@@ -61,6 +67,14 @@ static void io_wr(Vcpu *v, uint16_t port, unsigned size, uint32_t value)
     }
     if (port == 0x11) {
         g->spins++;
+    }
+    if (port == g->raise && g->raise) {
+        g->nmi = true;
+        g->irq = g->raise_irq ? g->raise_irq : -1;
+    }
+    if (g->raise_again && port == 0x10 && (char)value == g->raise_again) {
+        g->raise_again = 0;
+        g->nmi = true;
     }
     if (g->stop_from_io) {
         engine_kvm.kick(g->v, true);
@@ -155,10 +169,21 @@ static int ack(Vcpu *v)
     int n = guest(v)->irq;
 
     guest(v)->irq = -1;
+    if (guest(v)->stop_from_ack) {
+        engine_kvm.kick(guest(v)->v, true);
+    }
     return n;
 }
 
-static void nmi_ack(Vcpu *v) { guest(v)->nmi = false; }
+static void nmi_ack(Vcpu *v)
+{
+    Guest *g = guest(v);
+
+    g->nmi = false;
+    if (g->stop_from_nmi_ack && !--g->stop_from_nmi_ack) {
+        engine_kvm.kick(g->v, true);
+    }
+}
 
 static uint64_t tsc(Vcpu *v)
 {
@@ -894,5 +919,144 @@ Test(kvm, single_steps_over_a_helped_instruction_trap)
     cr_assert_geq(g->mmio_writes, 1);
     engine_kvm.get_state(g->v, &g->s);
     cr_assert_eq(g->s.rip, CODE + 19);
+    free_guest(g);
+}
+
+static uint64_t counted(const Guest *g, const char *name)
+{
+    EngineCounter c[ENGINE_COUNTERS];
+    unsigned n = engine_kvm.counters(g->v, c);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!strcmp(c[i].name, name)) {
+            return c[i].value;
+        }
+    }
+    cr_assert_fail("no counter %s", name);
+    return 0;
+}
+
+Test(kvm, exits_are_counted_by_what_they_were_for)
+{
+    /* out 20h,al; out a1h,al; in al,64h; out 10h,al; mov dx,1f7h; in al,dx; mov dx,0cfdh; in al,dx;
+     * mov ax,0b800h; mov ds,ax; mov [0],al; mov ecx,80bh; wrmsr; mov cx,1bh; rdmsr; hlt */
+    GUEST(0xe6, 0x20, 0xe6, 0xa1, 0xe4, 0x64, 0xe6, 0x10, 0xba, 0xf7, 0x01, 0xec, 0xba, 0xfd, 0x0c, 0xec,
+          0xb8, 0x00, 0xb8, 0x8e, 0xd8, 0xa2, 0, 0, 0x66, 0xb9, 0x0b, 0x08, 0, 0, 0x0f, 0x30,
+          0xb9, 0x1b, 0, 0x0f, 0x32, 0xf4);
+    /* #GP, as the host refuses that EOI: mov bp,sp; add word [bp],2; iret */
+    static const uint8_t handler[] = { 0x89, 0xe5, 0x83, 0x46, 0, 2, 0xcf };
+    static const struct { const char *name; unsigned value; } want[] = {
+        { "ports of the interrupt controllers", 2 }, { "ports of the keyboard controller", 1 },
+        { "ports of IDE drives", 1 }, { "ports of PCI configuration", 1 }, { "other ports", 1 },
+        { "VGA window", 1 }, { "LAPIC: EOI", 1 }, { "RDMSR of others", 1 }, { "HLT", 1 },
+        { "LAPIC: others", 0 }, { "WRMSR of others", 0 }, { "hypercalls", 0 }, { "ports of ACPI", 0 },
+    };
+    uint64_t sum = 0;
+
+    memcpy(g->mem.base + 0x3000, handler, sizeof handler);
+    g->mem.base[13 * 4 + 1] = 0x30;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED, "%s", g->log);
+    for (unsigned i = 0; i < G_N_ELEMENTS(want); i++) {
+        cr_expect_eq(counted(g, want[i].name), want[i].value, "%s: %u", want[i].name,
+                     (unsigned)counted(g, want[i].name));
+        sum += want[i].value;
+    }
+    cr_expect_eq(counted(g, "entries into KVM") - counted(g, "kicked by other threads"), sum);
+    free_guest(g);
+}
+
+Test(kvm, ports_and_addresses_are_sorted_to_their_edges)
+{
+    cr_expect_eq(kvm_count_port(0x1f), KVM_COUNT_PORT_OTHER);
+    cr_expect_eq(kvm_count_port(0x20), KVM_COUNT_PORT_CHIP);
+    cr_expect_eq(kvm_count_port(0x21), KVM_COUNT_PORT_CHIP);
+    cr_expect_eq(kvm_count_port(0x22), KVM_COUNT_PORT_OTHER);
+    cr_expect_eq(kvm_count_port(0x61), KVM_COUNT_PORT_TIMER);
+    cr_expect_eq(kvm_count_port(0x3f5), KVM_COUNT_PORT_OTHER);
+    cr_expect_eq(kvm_count_port(0x3f6), KVM_COUNT_PORT_IDE);
+    cr_expect_eq(kvm_count_port(0x3ff), KVM_COUNT_PORT_SERIAL);
+    cr_expect_eq(kvm_count_port(0xb00b), KVM_COUNT_PORT_ACPI);
+    cr_expect_eq(kvm_count_port(0xb00c), KVM_COUNT_PORT_OTHER);
+    cr_expect_eq(kvm_count_port(0), KVM_COUNT_PORT_OTHER);
+    cr_expect_eq(kvm_count_port(0xffff), KVM_COUNT_PORT_OTHER);
+    cr_expect_eq(kvm_count_mmio(0x9ffff), KVM_COUNT_MMIO_OTHER);
+    cr_expect_eq(kvm_count_mmio(0xbffff), KVM_COUNT_WINDOW);
+    cr_expect_eq(kvm_count_mmio(0xfee000b0), KVM_COUNT_LAPIC_EOI);
+    cr_expect_eq(kvm_count_mmio(0xfee00380), KVM_COUNT_LAPIC_TIMER);
+    cr_expect_eq(kvm_count_mmio(0xfec00010), KVM_COUNT_IOAPIC);
+    cr_expect_eq(kvm_count_msr(0x80b, true), KVM_COUNT_LAPIC_EOI);
+    cr_expect_eq(kvm_count_msr(0x830, true), KVM_COUNT_LAPIC_ICR);
+    cr_expect_eq(kvm_count_msr(0x6e0, true), KVM_COUNT_LAPIC_TIMER);
+    cr_expect_eq(kvm_count_msr(0x900, false), KVM_COUNT_MSR_READ);
+}
+
+/* --- NMIs that KVM has taken and not delivered when the state goes to another engine --- */
+
+/* Handlers: NMI at 3000h prints "n" between "(" and ")", vector 30h at 3100h prints "i". */
+static void handlers(Guest *g)
+{
+    static const uint8_t nmi[] = { 0xb0, '(', 0xe6, 0x10, 0xb0, 'n', 0xe6, 0x10, 0xb0, ')', 0xe6, 0x10,
+                                   0xcf };
+    static const uint8_t irq[] = { 0xb0, 'i', 0xe6, 0x10, 0xcf };
+
+    memcpy(g->mem.base + 0x3000, nmi, sizeof nmi);
+    memcpy(g->mem.base + 0x3100, irq, sizeof irq);
+    g->mem.base[2 * 4 + 1] = 0x30;
+    g->mem.base[0x30 * 4 + 1] = 0x31;
+}
+
+/* The rest of the guest's program by the software CPU. */
+static void finish_in_soft(Guest *g)
+{
+    uint8_t *code_pages = g_malloc0(SIZE >> 12);
+    GuestMemory mem = g->mem;
+    Engine *e;
+    EngineVcpu *v;
+    char *why = NULL;
+
+    mem.code_pages = code_pages;
+    engine_kvm.get_state(g->v, &g->s);
+    e = engine_interp.create(&mem, &host, &why);
+    if (!e) {
+        cr_skip("the software CPU can't run on this host");
+    }
+    v = engine_interp.vcpu_create(e, (Vcpu *)g, 0, 0, NULL, NULL);
+    engine_interp.set_state(v, &g->s);
+    cr_assert_eq(engine_interp.run(v), VCPU_STOP_HALTED);
+    engine_interp.vcpu_destroy(v);
+    engine_interp.destroy(e);
+    g_free(code_pages);
+}
+
+Test(kvm, nmi_pending_beside_an_injected_interrupt_goes_along_to_another_engine)
+{
+    /* sti; nop; out 11h,al; nop; cli; hlt */
+    GUEST(0xfb, 0x90, 0xe6, 0x11, 0x90, 0xfa, 0xf4);
+
+    handlers(g);
+    g->raise = 0x11;            /* that OUT is when both come */
+    g->raise_irq = 0x30;
+    g->stop_from_ack = true;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_KICKED, "%s", g->log);
+    cr_assert(!g->nmi && g->irq < 0, "KVM has taken both");
+    cr_assert_eq(g->out_len, 0);
+    finish_in_soft(g);
+    cr_expect_str_eq(g->out, "(n)i");
+    free_guest(g);
+}
+
+Test(kvm, nmi_that_comes_in_an_nmis_handler_waits_for_its_end_in_another_engine_as_well)
+{
+    /* nop; out 11h,al; nop; cli; hlt */
+    GUEST(0x90, 0xe6, 0x11, 0x90, 0xfa, 0xf4);
+
+    handlers(g);
+    g->raise = 0x11;
+    g->raise_again = '(';
+    g->stop_from_nmi_ack = 2;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_KICKED, "%s", g->log);
+    cr_assert_str_eq(g->out, "(");
+    finish_in_soft(g);
+    cr_expect_str_eq(g->out, "(n)(n)");
     free_guest(g);
 }
