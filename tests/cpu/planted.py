@@ -149,7 +149,7 @@ FAULTS = [
      '    c->stack_floor = UINTPTR_MAX;       /* on to no other block */', '    (void)floor;',
      '@(core|sys_long|sys_prot|sys_real|fuzz)/*'),
     ('an interrupt is not looked for again when one was taken', 'run.c',
-     '        p->irq_wait = c->host->irq_pending(c->vcpu);\n        if (vector < 0)',
+     '        p->irq_wait = ask_pending(c);\n        if (vector < 0)',
      '        p->irq_wait = 0;\n        if (vector < 0)',
      '@(core|sys_long|sys_prot|sys_real|device|jit)/*'),
     ('a gate to another level leaves the mode as it was', 'mode.c',
