@@ -47,9 +47,9 @@ asan:
 # Lines of each device that the unit tests run; fails below 85 % of a file.
 cover:
 	@tests/check.sh cover
-# 10^8 instructions of random programs, translated and interpreted; five times the usual trials.
+# 10^8 instructions of random programs, counted, translated and interpreted; five times the usual trials.
 check-cpu: $(B)/tests/cpu
-	GH_RANDOM_ROUNDS=200 GH_FUZZ_ROUNDS=100 GH_ORACLE_ROUNDS=10 $< --timeout 7200
+	GH_RANDOM_INSNS=100000000 GH_RANDOM_ROUNDS=10 GH_FUZZ_ROUNDS=100 GH_ORACLE_ROUNDS=10 $< --timeout 7200
 
 # Do the CPU tests see errors?  Minutes.
 check-planted: $(B)/tests/cpu

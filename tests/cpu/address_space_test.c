@@ -14,7 +14,7 @@
 #include <string.h>
 #include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/sys_guest.h"
-#include "tests/cpu/xorshift.h"
+#include "tests/cpu/random.h"
 
 enum { SPACES = 20, FRAMES = 16, WINDOW = 6, PLACES = 2 * WINDOW, PTE = 0x67, GLOBAL = 0x100,
        SPACES_AT = 0x40000, SCRIPT_AT = 0xa0000, SCRIPT_ROOM = 12000, FRAMES_AT = 0x180000,
@@ -37,11 +37,9 @@ typedef struct Model {
     unsigned which[SCRIPT_ROOM];        /* the record of each of these */
 } Model;
 
-static uint64_t seed;
+static Rng rng;
 
-static uint64_t random64(void) { return xorshift64(&seed); }
-
-static unsigned below(unsigned n) { return (unsigned)(random64() >> 33) % n; }
+static unsigned below(unsigned n) { return rng_below(&rng, n); }
 
 static uint64_t space_cr3(unsigned space) { return (SPACES_AT + space * 0x4000u) | (space * 200 + 1); }
 static uint64_t entry_at(unsigned space, unsigned page)
@@ -178,7 +176,7 @@ static void check_run(unsigned warm)
 {
     Model *m = calloc(1, sizeof *m);
     Guest *g = spaces_guest(warm);
-    uint64_t start = seed;
+    uint64_t start = rng.s;
 
     for (unsigned n = 0; n < SPACES; n++)
         make_space(g, m, n);
@@ -204,11 +202,10 @@ TestSuite(address_space, .timeout = 600);
 
 Test(address_space, nothing_that_had_to_be_forgotten_is_found)
 {
-    seed = 0x8badf00d1234567ull;
-    const char *text = getenv("GH_RANDOM_ROUNDS");
-    unsigned rounds = text ? (unsigned)strtoul(text, NULL, 10) : 1;
+    unsigned runs = RUNS * (unsigned)asked("GH_RANDOM_ROUNDS", 1);
 
-    for (unsigned n = 0; n < RUNS * rounds; n++)
+    rng.s = asked("GH_RANDOM_SEED", 1);
+    for (unsigned n = 0; n < runs; n++)
         check_run(n & 1 ? UINT16_MAX : 1 + n % 4);
 }
 

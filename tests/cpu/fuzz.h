@@ -10,6 +10,7 @@
 #ifndef GH_TESTS_FUZZ_H
 #define GH_TESTS_FUZZ_H
 
+#include "tests/cpu/random.h"
 #include "tests/cpu/sys_guest.h"
 
 /* Physical = linear addresses.  VARS and LOG are also known to fuzz_code.S. */
@@ -55,23 +56,19 @@ typedef struct FuzzProgram {
     unsigned len;
 } FuzzProgram;
 
-typedef struct FuzzRng { uint64_t s; } FuzzRng;
-uint64_t fuzz_random(FuzzRng *r);
-unsigned fuzz_below(FuzzRng *r, unsigned n);
-
 /* h with n bytes more, of which the last n % 8 don't count. */
 uint64_t fuzz_hash(uint64_t h, const void *p, size_t n);
 
-void fuzz_program(FuzzProgram *p, const FuzzSetup *s, FuzzRng *r);
+void fuzz_program(FuzzProgram *p, const FuzzSetup *s, Rng *r);
 /* One slot becomes filler: to find which of them matter. */
 void fuzz_drop_slot(FuzzProgram *p, const FuzzSetup *s, unsigned slot);
 
 /* Chooses everything about the machine and puts it into memory and g->s. */
-void fuzz_setup(Guest *g, FuzzSetup *s, FuzzRng *r);
+void fuzz_setup(Guest *g, FuzzSetup *s, Rng *r);
 /* The same for a program of level 3 that is interrupted at any time: vector LOOK_VECTOR does OUT to
  * PORT_LOOK and returns.  It runs turns times. */
 enum { LOOK_VECTOR = 0x3f };
-void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, FuzzRng *r, unsigned turns);
+void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, Rng *r, unsigned turns);
 void fuzz_describe(const FuzzSetup *s, char *text, size_t size);
 
 #endif

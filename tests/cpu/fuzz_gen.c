@@ -9,17 +9,6 @@
 #include <string.h>
 #include "tests/cpu/fuzz_gen.h"
 
-uint64_t fuzz_random(FuzzRng *r)
-{
-    uint64_t z = (r->s += 0x9e3779b97f4a7c15ull);
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
-
-unsigned fuzz_below(FuzzRng *r, unsigned n) { return (unsigned)((fuzz_random(r) >> 33) % n); }
-
 /* --- registers --- */
 unsigned gen_register(Gen *g)
 {
@@ -46,7 +35,7 @@ uint64_t gen_edge(Gen *g)
 {
     static const uint64_t edges[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff,
                                       0x80000000, 0xffffffff, 0x7fffffffffffffff, ~0ull };
-    return one_in(g, 2) ? edges[below(g, sizeof edges / sizeof edges[0])] : fuzz_random(g->r);
+    return one_in(g, 2) ? edges[below(g, sizeof edges / sizeof edges[0])] : rng_next(g->r);
 }
 
 /* MOV of a constant, as wide as an address is (upper parts that don't count are random). */
@@ -59,7 +48,7 @@ void gen_set_register(Gen *g, unsigned r, uint64_t v, unsigned asize)
         return;
     }
     if (asize == 2)
-        v = (v & 0xffff) | (uint64_t)fuzz_random(g->r) << 16;
+        v = (v & 0xffff) | (uint64_t)rng_next(g->r) << 16;
     if (g->s->bits == 16 && asize == 4)
         put(g, 0x66);
     if (r >= 8)
@@ -106,8 +95,8 @@ static void operand_16(Gen *g, Operand *o)
     static const uint8_t bases[8] = { BX, BX, BP, BP, SI, DI, BP, BX };
     static const uint8_t indexes[4] = { SI, DI, SI, DI };
     unsigned mod = below(g, 3), rm = below(g, 8), base, off;
-    uint16_t disp = mod == 1 ? (uint16_t)(int8_t)fuzz_random(g->r)
-                    : mod == 2 ? (uint16_t)fuzz_random(g->r) : 0, index = 0;
+    uint16_t disp = mod == 1 ? (uint16_t)(int8_t)rng_next(g->r)
+                    : mod == 2 ? (uint16_t)rng_next(g->r) : 0, index = 0;
 
     if (one_in(g, 2)) {
         for (rm = 4; rm < 8 && bases[rm] != g->s->keep; rm++) {
@@ -143,7 +132,7 @@ static void operand_16(Gen *g, Operand *o)
 static void operand_sib(Gen *g, Operand *o, unsigned base, unsigned mod)
 {
     unsigned n = wide(g) ? 16 : 8, index = 4, scale = below(g, 4);
-    int32_t disp = mod == 1 ? (int8_t)fuzz_random(g->r) : mod == 2 ? (int32_t)(fuzz_random(g->r) >> 40) : 0;
+    int32_t disp = mod == 1 ? (int8_t)rng_next(g->r) : mod == 2 ? (int32_t)(rng_next(g->r) >> 40) : 0;
     uint64_t x = 0, off = o->target - gen_seg_base(g, o->seg, default_seg(base));
     bool sib = (base & 7) == 4 || one_in(g, 3), keep = base == g->s->keep;
 
@@ -552,7 +541,7 @@ static void debug_registers(Gen *g)
     if (g->s->bits == 16)
         put(g, 0x66);
     put(g, 0xb8);
-    put_n(g, 0x400 | below(g, 256) | (fuzz_random(g->r) & 0xffff0000u), 4);
+    put_n(g, 0x400 | below(g, 256) | (rng_next(g->r) & 0xffff0000u), 4);
     put_n(g, 0xf8230f, 3);
 }
 
@@ -723,7 +712,7 @@ static void tail(Gen *g)
     put(g, 0xf4);
 }
 
-void fuzz_program(FuzzProgram *p, const FuzzSetup *s, FuzzRng *r)
+void fuzz_program(FuzzProgram *p, const FuzzSetup *s, Rng *r)
 {
     Gen g = { .p = p, .s = s, .r = r };
 

@@ -14,7 +14,7 @@ enum { NO_SEG = SEG_COUNT };
 typedef struct Gen {
     FuzzProgram *p;
     const FuzzSetup *s;
-    FuzzRng *r;
+    Rng *r;
     unsigned constants;         /* where MOV has some that may be changed */
     uint16_t constant_at[SLOTS_MAX];
 } Gen;
@@ -30,7 +30,7 @@ typedef struct Operand {
     uint64_t target;
 } Operand;
 
-static inline unsigned below(Gen *g, unsigned n) { return fuzz_below(g->r, n); }
+static inline unsigned below(Gen *g, unsigned n) { return rng_below(g->r, n); }
 static inline bool one_in(Gen *g, unsigned n) { return below(g, n) == 0; }
 
 static inline void put(Gen *g, unsigned v)

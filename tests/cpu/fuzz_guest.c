@@ -18,10 +18,10 @@ extern const uint8_t fuzz_handlers16[], fuzz_handlers16_end[], fuzz_handlers32[]
 typedef struct Maker {
     Guest *g;
     FuzzSetup *s;
-    FuzzRng *r;
+    Rng *r;
 } Maker;
 
-static unsigned below(Maker *m, unsigned n) { return fuzz_below(m->r, n); }
+static unsigned below(Maker *m, unsigned n) { return rng_below(m->r, n); }
 static bool one_in(Maker *m, unsigned n) { return below(m, n) == 0; }
 static bool is_real(const Maker *m) { return m->s->kind == FUZZ_REAL || m->s->kind == FUZZ_V86; }
 
@@ -315,7 +315,7 @@ static void debug_registers(Maker *m)
             s->dr[n] = m->s->base[SEG_CS] + m->s->start + below(m, m->s->slots * SLOT);
     }
     if (one_in(m, 2))
-        s->dr[7] |= below(m, 256) | (uint64_t)(fuzz_random(m->r) & 0xffff) << 16;
+        s->dr[7] |= below(m, 256) | (uint64_t)(rng_next(m->r) & 0xffff) << 16;
 }
 
 static void x87_state(Maker *m)
@@ -331,25 +331,25 @@ static void x87_state(Maker *m)
     if (one_in(m, 4))
         mxcsr |= below(m, 64);
     if (one_in(m, 6))
-        mxcsr = (unsigned)fuzz_random(m->r) & 0xffff;
+        mxcsr = (unsigned)rng_next(m->r) & 0xffff;
     memset(s->xsave, 0, sizeof s->xsave);
     memcpy(s->xsave, &cw, 2);
     memcpy(s->xsave + 2, &sw, 2);
     s->xsave[4] = (uint8_t)(one_in(m, 2) ? 0 : below(m, 256));
     memcpy(s->xsave + 24, &mxcsr, 4);
     for (unsigned n = 0; n < 8; n++) {
-        uint64_t mantissa = fuzz_random(m->r) | (below(m, 8) ? 1ull << 63 : 0);
-        uint16_t exponent = (uint16_t)(one_in(m, 2) ? fuzz_random(m->r)
+        uint64_t mantissa = rng_next(m->r) | (below(m, 8) ? 1ull << 63 : 0);
+        uint16_t exponent = (uint16_t)(one_in(m, 2) ? rng_next(m->r)
                                        : 0x3ff0 + below(m, 32) + (below(m, 2) << 15));
 
         memcpy(s->xsave + 32 + 16 * n, &mantissa, 8);
         memcpy(s->xsave + 40 + 16 * n, &exponent, 2);
     }
     for (unsigned n = 160; n < 416; n++)
-        s->xsave[n] = (uint8_t)fuzz_random(m->r);
+        s->xsave[n] = (uint8_t)rng_next(m->r);
     memcpy(s->xsave + 512, &bv, 8);
     for (unsigned n = 576; n < 832; n++)
-        s->xsave[n] = (uint8_t)fuzz_random(m->r);
+        s->xsave[n] = (uint8_t)rng_next(m->r);
     s->xsave_size = 832;
 }
 
@@ -357,7 +357,7 @@ static unsigned keep_register(const Maker *m)
 {
     static const uint8_t wide[] = { 14, 13, 12, 5, 3, 9, 11 }, narrow[] = { 3, 5, 6, 7 };
 
-    return m->s->bits == 64 ? wide[fuzz_below(m->r, sizeof wide)] : narrow[fuzz_below(m->r, sizeof narrow)];
+    return m->s->bits == 64 ? wide[rng_below(m->r, sizeof wide)] : narrow[rng_below(m->r, sizeof narrow)];
 }
 
 static void registers(Maker *m)
@@ -367,7 +367,7 @@ static void registers(Maker *m)
     unsigned seg;
 
     for (unsigned n = 0; n < 16; n++) {
-        v->gpr[n] = below(m, 4) ? fuzz_random(m->r) : below(m, 3);
+        v->gpr[n] = below(m, 4) ? rng_next(m->r) : below(m, 3);
         if (s->bits != 64)
             v->gpr[n] = n < 8 ? (uint32_t)v->gpr[n] : 0;
     }
@@ -382,7 +382,7 @@ static void registers(Maker *m)
     if (s->segmented && !s->stack32)
         v->gpr[4] = (v->gpr[4] & 0xffff) | (s->kind == FUZZ_REAL ? 0 : below(m, 2) << 16);
     v->rip = s->start;
-    v->rflags |= 2 | (fuzz_random(m->r) & 0x8d5) | (one_in(m, 6) ? 0x400 : 0) | (below(m, 4) ? 0x200 : 0);
+    v->rflags |= 2 | (rng_next(m->r) & 0x8d5) | (one_in(m, 6) ? 0x400 : 0) | (below(m, 4) ? 0x200 : 0);
     if (s->user)
         v->rflags |= one_in(m, 3) ? 0x3000 : 0;
     if (s->kind == FUZZ_V86)
@@ -403,7 +403,7 @@ static void system_state(Maker *m)
     v->cr2 = 0;
 }
 
-static void build(Guest *g, FuzzSetup *s, FuzzRng *r)
+static void build(Guest *g, FuzzSetup *s, Rng *r)
 {
     Maker m = { g, s, r };
 
@@ -419,7 +419,7 @@ static void build(Guest *g, FuzzSetup *s, FuzzRng *r)
         put(g, TSS_AT + 4, STACK0);
         put(g, TSS_AT + 8, KDATA);
         put(g, TSS_AT + 100, 0x88 << 16);
-        memset(g->ram + TSS_AT + 0x68, fuzz_below(r, 2) ? 0xff : 0, 0x100);
+        memset(g->ram + TSS_AT + 0x68, rng_below(r, 2) ? 0xff : 0, 0x100);
     }
     g->s.rflags = 2;
     system_state(&m);
@@ -436,19 +436,19 @@ static void build(Guest *g, FuzzSetup *s, FuzzRng *r)
     debug_registers(&m);
     x87_state(&m);
     for (unsigned n = 0; n < FUZZ_DATA_SIZE; n += 8)
-        put_wide(g, FUZZ_DATA + n, below(&m, 4) ? fuzz_random(r) : below(&m, 4));
+        put_wide(g, FUZZ_DATA + n, below(&m, 4) ? rng_next(r) : below(&m, 4));
     memset(g->ram + STACK0 - 0x1000, 0, 0x1000);
     memset(g->ram + STACK_IST - 0x1000, 0, 0x1000);
     memset(g->ram + FUZZ_CODE, 0xcc, 0x10000);      /* for jumps that go wild */
 }
 
-void fuzz_setup(Guest *g, FuzzSetup *s, FuzzRng *r)
+void fuzz_setup(Guest *g, FuzzSetup *s, Rng *r)
 {
     choose(&(Maker){ g, s, r });
     build(g, s, r);
 }
 
-void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, FuzzRng *r, unsigned turns)
+void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, Rng *r, unsigned turns)
 {
     static const uint8_t handler32[] = { 0xe6, PORT_LOOK, 0xcf }, handler64[] = { 0xe6, PORT_LOOK, 0x48, 0xcf };
 

@@ -296,7 +296,7 @@ static void stack(Gen *g)
             put(g, below(g, 256));
         } else {
             put(g, 0x68);
-            put_n(g, fuzz_random(g->r), size);
+            put_n(g, rng_next(g->r), size);
         }
         break;
     case 7:
@@ -465,7 +465,7 @@ void gen_sse(Gen *g)
     if (one_in(g, 12)) {                /* MXCSR, with exceptions now and then */
         gen_operand_memory(g, &o);
         gen_encode(g, &o, 4, 0, 0, 0xc7, 0, 4);
-        put_n(g, (one_in(g, 3) ? fuzz_random(g->r) & 0xffff : 0x1f80 | below(g, 64)), 4);
+        put_n(g, (one_in(g, 3) ? rng_next(g->r) & 0xffff : 0x1f80 | below(g, 64)), 4);
         gen_encode(g, &o, code_size(g), 0, 0, 0x1ae, 2, 0);
         return;
     }

@@ -170,7 +170,7 @@ static void one_program(Interrupted *r, const uint8_t *clean, uint64_t seed)
     static uint8_t before[FUZZ_END], after[FUZZ_END];
     static VcpuState first, expected;
     Guest *g = r->g;
-    FuzzRng rng = { seed * 0x100000001b3ull };
+    Rng rng = { seed * 0x100000001b3ull };
     FuzzProgram p;
     FuzzSetup setup;
     bool bad = false;
@@ -201,9 +201,8 @@ static void one_program(Interrupted *r, const uint8_t *clean, uint64_t seed)
 Test(fuzz, interrupts_at_any_time_find_a_state_that_the_interpreter_goes_through, .timeout = 0)
 {
     static uint8_t clean[FUZZ_END];
-    const char *text = getenv("GH_FUZZ_ROUNDS"), *seed = getenv("GH_FUZZ_SEED");
-    unsigned count = PROGRAMS * (text && atoi(text) > 0 ? (unsigned)atoi(text) : 1);
-    uint64_t first = seed ? strtoull(seed, NULL, 0) << 32 : 1;
+    unsigned count = PROGRAMS * (unsigned)asked("GH_FUZZ_ROUNDS", 1);
+    uint64_t first = asked("GH_FUZZ_SEED", 1) << 32;
     Interrupted r = { .g = guest_new(), .states = calloc(TABLE, sizeof *r.states) };
 
     memset(r.g->types + (FUZZ_END >> 12), MEM_HOLE, (GUEST_RAM - FUZZ_END) >> 12);

@@ -258,13 +258,6 @@ static void report(Guest *g, Watch *w, Trial *t, unsigned warm, Outcome *a, Outc
 }
 
 /* --- tests --- */
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-
-    return text ? strtoull(text, NULL, 0) : otherwise;
-}
-
 /* Only what is saved and compared is RAM; MMIO behind it. */
 static Guest *machine(void)
 {
@@ -277,7 +270,7 @@ static Guest *machine(void)
 
 static void make(Guest *g, const uint8_t *clean, Trial *t, uint64_t seed)
 {
-    FuzzRng r = { seed * 0x100000001b3ull };
+    Rng r = { seed * 0x100000001b3ull };
 
     memcpy(g->ram, clean, FUZZ_END);
     t->seed = seed;
@@ -294,13 +287,13 @@ Test(fuzz, programs_in_every_mode_come_out_the_same_translated_and_interpreted, 
     static Trial t;
     Watch w;
     Guest *g = machine();
-    uint64_t first = number("GH_FUZZ_SEED", 1) << 32, only = number("GH_FUZZ_ONLY", 0);
-    uint64_t count = only ? 1 : PROGRAMS * number("GH_FUZZ_ROUNDS", 1);
+    uint64_t first = asked("GH_FUZZ_SEED", 1) << 32, only = asked("GH_FUZZ_ONLY", 0);
+    uint64_t count = only ? 1 : PROGRAMS * asked("GH_FUZZ_ROUNDS", 1);
     unsigned bad = 0, endless = 0, stops[8] = { 0 };
 
     memcpy(clean, g->ram, FUZZ_END);
     watch_start(&w, g);
-    for (uint64_t n = 0; n < count && bad < number("GH_FUZZ_BAD", 1); n++) {
+    for (uint64_t n = 0; n < count && bad < asked("GH_FUZZ_BAD", 1); n++) {
         unsigned warm = n % 3 ? 1 : 1 + (unsigned)(n / 3) % 5;
 
         make(g, clean, &t, only ? only : first + n);

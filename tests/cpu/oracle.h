@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "tests/cpu/random.h"
 
 /* Linear addresses, in the host's process and in the guest; below and above DATA is nothing. */
 #define CODE_AT UINT64_C(0x10000000)
@@ -83,8 +84,6 @@ typedef struct Form {
     bool vex, l;                /* a VEX prefix, with prefix (up to PREFIX_F2) and rexw inside */
 } Form;
 
-typedef struct Rng { uint64_t s; } Rng;
-uint64_t rng_next(Rng *r);
 bool host_has_avx(void);
 
 bool form_exists(const Form *f);        /* false: not to be compared */

@@ -9,22 +9,6 @@
 #include <string.h>
 #include "tests/cpu/oracle.h"
 
-uint64_t rng_next(Rng *r) {
-    uint64_t z = (r->s += UINT64_C(0x9e3779b97f4a7c15));
-
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-static unsigned below(Rng *r, unsigned n) {
-    return (unsigned)(rng_next(r) % n);
-}
-
-static bool one_in(Rng *r, unsigned n) {
-    return below(r, n) == 0;
-}
-
 /* --- which forms --- */
 
 static bool is_string(const Form *f) {
@@ -253,13 +237,13 @@ static uint64_t integer(Rng *r) {
         UINT64_C(0x8000000000000000), UINT64_MAX, 0x0f, 0x10, 0x99, 0x09,
     };
 
-    switch (below(r, 5)) {
+    switch (rng_below(r, 5)) {
     case 0: case 1:
-        return EDGES[below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
+        return EDGES[rng_below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
     case 2:
-        return UINT64_C(0) - EDGES[below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
+        return UINT64_C(0) - EDGES[rng_below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
     case 3:
-        return rng_next(r) >> below(r, 64);
+        return rng_next(r) >> rng_below(r, 64);
     default:
         return rng_next(r);
     }
@@ -274,11 +258,11 @@ static uint32_t single(Rng *r) {
         0x387fffff, 0x38800000, 0x35800000, 0x33000000,
     };
 
-    switch (below(r, 3)) {
+    switch (rng_below(r, 3)) {
     case 0:
-        return EDGES[below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
+        return EDGES[rng_below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
     case 1:
-        return ((uint32_t)rng_next(r) & 0x807fffff) | (0x70 + below(r, 0x20)) << 23;
+        return ((uint32_t)rng_next(r) & 0x807fffff) | (0x70 + rng_below(r, 0x20)) << 23;
     default:
         return (uint32_t)rng_next(r);
     }
@@ -295,12 +279,12 @@ static uint64_t twice(Rng *r) {
         UINT64_C(0x47efffffe0000000), UINT64_C(0x36a0000000000000), UINT64_C(0x380fffffffffffff),
     };
 
-    switch (below(r, 3)) {
+    switch (rng_below(r, 3)) {
     case 0:
-        return EDGES[below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
+        return EDGES[rng_below(r, sizeof(EDGES) / sizeof(EDGES[0]))];
     case 1:
         return (rng_next(r) & UINT64_C(0x800fffffffffffff)) |
-               (uint64_t)(0x3f0 + below(r, 0x20)) << 52;
+               (uint64_t)(0x3f0 + rng_below(r, 0x20)) << 52;
     default:
         return rng_next(r);
     }
@@ -313,13 +297,13 @@ static void extended(Rng *r, uint8_t *p) {
         0, UINT64_C(0x8000000000000000), UINT64_C(0xc000000000000000), 1, UINT64_MAX,
         UINT64_C(0x8000000000000001), UINT64_C(0x4000000000000000), UINT64_C(0xbfffffffffffffff),
     };
-    uint16_t e = one_in(r, 4) ? (uint16_t)rng_next(r)
-        : EXPONENTS[below(r, sizeof(EXPONENTS) / sizeof(EXPONENTS[0]))];
-    uint64_t m = one_in(r, 3) ? MANTISSAS[below(r, sizeof(MANTISSAS) / sizeof(MANTISSAS[0]))]
+    uint16_t e = rng_one_in(r, 4) ? (uint16_t)rng_next(r)
+        : EXPONENTS[rng_below(r, sizeof(EXPONENTS) / sizeof(EXPONENTS[0]))];
+    uint64_t m = rng_one_in(r, 3) ? MANTISSAS[rng_below(r, sizeof(MANTISSAS) / sizeof(MANTISSAS[0]))]
                               : rng_next(r) | UINT64_C(1) << 63;
 
-    if (one_in(r, 3)) {         /* an ordinary number */
-        e = (uint16_t)(0x3ff0 + below(r, 0x30));
+    if (rng_one_in(r, 3)) {         /* an ordinary number */
+        e = (uint16_t)(0x3ff0 + rng_below(r, 0x30));
         m |= UINT64_C(1) << 63;
     }
     e = (uint16_t)((e & 0x7fff) | (rng_next(r) & 0x8000));
@@ -329,7 +313,7 @@ static void extended(Rng *r, uint8_t *p) {
 
 /* 16 bytes of something that instructions have opinions about */
 static void sixteen(Rng *r, uint8_t *p) {
-    unsigned kind = below(r, 7);
+    unsigned kind = rng_below(r, 7);
 
     for (unsigned n = 0; n < 16; n += 8) {
         uint64_t q = rng_next(r);
@@ -348,9 +332,9 @@ static void sixteen(Rng *r, uint8_t *p) {
         extended(r, p);
     } else if (kind == 6) {     /* packed decimal, nearly always */
         for (unsigned n = 0; n < 9; n++) {
-            p[n] = (uint8_t)(below(r, 10) << 4 | below(r, 10));
+            p[n] = (uint8_t)(rng_below(r, 10) << 4 | rng_below(r, 10));
         }
-        p[9] = one_in(r, 2) ? 0x80 : 0;
+        p[9] = rng_one_in(r, 2) ? 0x80 : 0;
     }
 }
 
@@ -359,19 +343,19 @@ static void sixteen(Rng *r, uint8_t *p) {
 static void make_x87(Machine *m, Rng *r) {
     static const uint16_t PRECISION[] = { 0x000, 0x200, 0x300, 0x300 };
     uint16_t cw = 0x37f, sw;
-    bool tiny = one_in(r, 10);
+    bool tiny = rng_one_in(r, 10);
 
-    if (one_in(r, 3)) {
-        cw = (uint16_t)(0x7f | PRECISION[below(r, 4)] | below(r, 4) << 10);
-        if (one_in(r, 2)) {
-            cw = (uint16_t)((cw & ~0x3f) | below(r, 64));
+    if (rng_one_in(r, 3)) {
+        cw = (uint16_t)(0x7f | PRECISION[rng_below(r, 4)] | rng_below(r, 4) << 10);
+        if (rng_one_in(r, 2)) {
+            cw = (uint16_t)((cw & ~0x3f) | rng_below(r, 64));
         }
     }
-    sw = (uint16_t)(below(r, 8) << 11 | (rng_next(r) & 0x4700));
-    if (one_in(r, 3)) {
-        sw |= (uint16_t)(below(r, 64) & cw);
+    sw = (uint16_t)(rng_below(r, 8) << 11 | (rng_next(r) & 0x4700));
+    if (rng_one_in(r, 3)) {
+        sw |= (uint16_t)(rng_below(r, 64) & cw);
     }
-    if (one_in(r, 12)) {
+    if (rng_one_in(r, 12)) {
         sw |= (uint16_t)(rng_next(r) & 0x3f);
     }
     if (sw & ~cw & 0x3f) {
@@ -379,19 +363,19 @@ static void make_x87(Machine *m, Rng *r) {
     }
     memcpy(m->fx, &cw, 2);
     memcpy(m->fx + 2, &sw, 2);
-    m->fx[4] = one_in(r, 3) ? (uint8_t)rng_next(r) : one_in(r, 3) ? 0 : 0xff;
+    m->fx[4] = rng_one_in(r, 3) ? (uint8_t)rng_next(r) : rng_one_in(r, 3) ? 0 : 0xff;
     for (unsigned n = 0; n < 8; n++) {
         extended(r, m->fx + 32 + 16 * n);
         if (tiny) {
-            m->fx[32 + 16 * n + 8] = (uint8_t)below(r, 3);
+            m->fx[32 + 16 * n + 8] = (uint8_t)rng_below(r, 3);
             m->fx[32 + 16 * n + 9] &= 0x80;
         }
-        if (one_in(r, 10)) {    /* equal operands */
+        if (rng_one_in(r, 10)) {    /* equal operands */
             memcpy(m->fx + 32 + 16 * n, m->fx + 32, 10);
         }
     }
-    if (one_in(r, 4)) {         /* what F2XM1, FSIN and FPREM like */
-        uint16_t e = (uint16_t)(0x3ff0 + below(r, 16));
+    if (rng_one_in(r, 4)) {         /* what F2XM1, FSIN and FPREM like */
+        uint16_t e = (uint16_t)(0x3ff0 + rng_below(r, 16));
         memcpy(m->fx + 32 + 8, &e, 2);
         m->fx[32 + 7] |= 0x80;
     }
@@ -406,38 +390,38 @@ static void make_state(Trial *t, Rng *r) {
         m->gpr[n] = integer(r);
     }
     m->rip = t->code + INSN_OFF;
-    m->rflags = (rng_next(r) & 0x8d5) | (one_in(r, 4) ? 0x400 : 0) | 2;
+    m->rflags = (rng_next(r) & 0x8d5) | (rng_one_in(r, 4) ? 0x400 : 0) | 2;
     for (unsigned n = 0; n < DATA_SIZE; n += 16) {
         if (n < 512 || (n >= 4096 - 512 && n < 4096 + 512) || n >= DATA_SIZE - 512) {
             sixteen(r, m->data + n);
         }
     }
     make_x87(m, r);
-    if (one_in(r, 2)) {
+    if (rng_one_in(r, 2)) {
         mxcsr |= (uint32_t)rng_next(r) & 0x3f;
     }
-    if (one_in(r, 3)) {
+    if (rng_one_in(r, 3)) {
         mxcsr = (mxcsr & 0x1fbf) | ((uint32_t)rng_next(r) & 0xe040);
     }
-    if (one_in(r, 4)) {
+    if (rng_one_in(r, 4)) {
         mxcsr = (mxcsr & ~0x1f80u) | ((uint32_t)rng_next(r) & 0x1f80);
         /* A flag that is set and unmasked raises nothing by itself. */
     }
     memcpy(m->fx + 24, &mxcsr, 4);
     for (unsigned n = 0; n < (t->wide ? 16u : 8u); n++) {
         sixteen(r, m->fx + 160 + 16 * n);
-        if (one_in(r, 8)) {
+        if (rng_one_in(r, 8)) {
             memcpy(m->fx + 160 + 16 * n, m->fx + 160, 16);
         }
         sixteen(r, m->upper[n]);
-        if (one_in(r, 8)) {
+        if (rng_one_in(r, 8)) {
             memcpy(m->upper[n], m->upper[0], 16);
         }
     }
-    m->gpr[4] = t->data + 4096 + 16 * below(r, 16);
-    m->gpr[5] = t->data + 4096 - 16 * below(r, 16);
-    if (t->narrow && one_in(r, 16)) {
-        m->gpr[4] = below(r, 8);        /* where the stack pointer wraps */
+    m->gpr[4] = t->data + 4096 + 16 * rng_below(r, 16);
+    m->gpr[5] = t->data + 4096 - 16 * rng_below(r, 16);
+    if (t->narrow && rng_one_in(r, 16)) {
+        m->gpr[4] = rng_below(r, 8);        /* where the stack pointer wraps */
     }
     if (!t->wide) {
         for (unsigned n = 0; n < 16; n++) {
@@ -448,19 +432,19 @@ static void make_state(Trial *t, Rng *r) {
 
 /* An address in the data pages: mostly aligned, sometimes across pages or over the end. */
 static uint64_t data_address(const Trial *t, Rng *r) {
-    switch (below(r, 12)) {
+    switch (rng_below(r, 12)) {
     case 0:
-        return t->data + 4096 - 16 + below(r, 32);
+        return t->data + 4096 - 16 + rng_below(r, 32);
     case 1:
-        return t->data + DATA_SIZE - 16 + below(r, 20);
+        return t->data + DATA_SIZE - 16 + rng_below(r, 20);
     case 2:
-        return t->data - 8 + below(r, 16);
+        return t->data - 8 + rng_below(r, 16);
     case 3: case 4:
-        return t->data + below(r, 480);
+        return t->data + rng_below(r, 480);
     case 5: case 6:
-        return t->data + 4096 - 512 + 16 * below(r, 60);
+        return t->data + 4096 - 512 + 16 * rng_below(r, 60);
     default:
-        return t->data + 16 * below(r, 30);
+        return t->data + 16 * rng_below(r, 30);
     }
 }
 
@@ -520,22 +504,22 @@ static bool is_state_image(const Form *f) {
  */
 static uint64_t state_image(Trial *t, const Form *f, Rng *r) {
     bool narrow = (f->prefix == PREFIX_66) != f->narrow;
-    uint64_t at = t->data + (one_in(r, 2) ? 64 * below(r, 8) : 4096 - 512 + 64 * below(r, 8)), bv;
+    uint64_t at = t->data + (rng_one_in(r, 2) ? 64 * rng_below(r, 8) : 4096 - 512 + 64 * rng_below(r, 8)), bv;
 
     if (f->map == MAP_1) {
-        at += below(r, 64);
+        at += rng_below(r, 64);
         loosen(t, at + (narrow ? 6 : 12), narrow ? 8 : 16);
         return at;
     }
     if (f->opcode == 0xae && f->reg < 2) {
-        if (one_in(r, 4)) {
-            at += below(r, 32);
+        if (rng_one_in(r, 4)) {
+            at += rng_below(r, 32);
         }
         loosen(t, at + 6, 18);
         loosen(t, at + 28, 4);
     } else {
-        if (one_in(r, 4)) {
-            at += below(r, 128);
+        if (rng_one_in(r, 4)) {
+            at += rng_below(r, 128);
         }
         t->in.gpr[0] = (t->in.gpr[0] & ~UINT64_C(0xffffffff)) | (rng_next(r) & 7);
         t->in.gpr[2] = 0;
@@ -544,16 +528,16 @@ static uint64_t state_image(Trial *t, const Form *f, Rng *r) {
         for (unsigned n = 520; n < 576; n += 8) {
             poke64(t, at + n, 0);
         }
-        if (one_in(r, 3)) {     /* the compact form */
+        if (rng_one_in(r, 3)) {     /* the compact form */
             poke64(t, at + 520, UINT64_C(1) << 63 | bv | (rng_next(r) & 7));
         }
-        if (one_in(r, 8)) {
-            poke64(t, at + 512 + 8 * below(r, 3), UINT64_C(1) << 62);
+        if (rng_one_in(r, 8)) {
+            poke64(t, at + 512 + 8 * rng_below(r, 3), UINT64_C(1) << 62);
         }
         loosen(t, at + 6, 18);
         loosen(t, at + 28, 4);
     }
-    poke64(t, at + 24, rng_next(r) & (one_in(r, 6) ? 0x1ffff : 0xffff));
+    poke64(t, at + 24, rng_next(r) & (rng_one_in(r, 6) ? 0x1ffff : 0xffff));
     return at;
 }
 
@@ -566,13 +550,13 @@ static void emit_memory(Trial *t, Emit *e, Rng *r, unsigned reg, bool a32, uint6
     bool w = t->wide;
     unsigned high = w ? rex : 0;
     uint64_t mask = w && !a32 ? UINT64_MAX : 0xffffffff;
-    unsigned base, index = 4, scale = 0, mod = below(r, 3);
+    unsigned base, index = 4, scale = 0, mod = rng_below(r, 3);
     int32_t disp = mod == 1 ? (int8_t)rng_next(r) : mod == 2 ? (int32_t)(rng_next(r) >> 33) : 0;
 
     do {
-        base = below(r, 8) | (high & 1) << 3;
+        base = rng_below(r, 8) | (high & 1) << 3;
     } while (keep >> base & 1);
-    if (one_in(r, 6)) {         /* no base: displacement only, by RIP in 64-bit mode */
+    if (rng_one_in(r, 6)) {         /* no base: displacement only, by RIP in 64-bit mode */
         uint64_t at = target;
         emit(e, (reg & 7) << 3 | 5, 1);
         if (w) {
@@ -585,12 +569,12 @@ static void emit_memory(Trial *t, Emit *e, Rng *r, unsigned reg, bool a32, uint6
         mod = 1;
         disp = (int8_t)rng_next(r);
     }
-    bool sib = (base & 7) == 4 || one_in(r, 3);
+    bool sib = (base & 7) == 4 || rng_one_in(r, 3);
     if (sib) {
         do {
-            index = below(r, 8) | (high & 2) << 2;
+            index = rng_below(r, 8) | (high & 2) << 2;
         } while (index == base || (keep >> index & 1 && index != 4));
-        scale = below(r, 4);
+        scale = rng_below(r, 4);
     }
     emit(e, mod << 6 | (reg & 7) << 3 | (sib ? 4 : base & 7), 1);
     if (sib) {
@@ -609,11 +593,11 @@ static void emit_memory(Trial *t, Emit *e, Rng *r, unsigned reg, bool a32, uint6
 static void emit_memory_16(Trial *t, Emit *e, Rng *r, unsigned reg, uint64_t target,
                            uint32_t keep) {
     static const uint8_t BASES[8] = { 3, 3, 5, 5, 6, 7, 5, 3 }, INDEXES[4] = { 6, 7, 6, 7 };
-    unsigned mod = below(r, 3), rm;
+    unsigned mod = rng_below(r, 3), rm;
     uint16_t disp = mod == 1 ? (uint16_t)(int8_t)rng_next(r) : mod == 2 ? (uint16_t)rng_next(r) : 0;
 
     do {
-        rm = below(r, 8);
+        rm = rng_below(r, 8);
     } while (keep >> BASES[rm] & 1 && !(rm == 6 && mod == 0));
     emit(e, mod << 6 | (reg & 7) << 3 | rm, 1);
     if (rm == 6 && mod == 0) {
@@ -628,14 +612,14 @@ static void emit_memory_16(Trial *t, Emit *e, Rng *r, unsigned reg, uint64_t tar
 /* Data that string comparisons go far in: all equal, or all different from RAX, but for two bytes. */
 static void monotonous(Trial *t, Rng *r) {
     Machine *m = &t->in;
-    uint8_t v = (uint8_t)rng_next(r), other = (uint8_t)(v + 1 + below(r, 255));
+    uint8_t v = (uint8_t)rng_next(r), other = (uint8_t)(v + 1 + rng_below(r, 255));
 
     memset(m->data, v, sizeof(m->data));
-    m->gpr[0] = UINT64_C(0x0101010101010101) * (one_in(r, 2) ? v : other);
+    m->gpr[0] = UINT64_C(0x0101010101010101) * (rng_one_in(r, 2) ? v : other);
     for (unsigned n = 0; n < 2; n++) {
-        uint64_t at = m->gpr[6 + below(r, 2)] - t->data + below(r, 600) - 300;
+        uint64_t at = m->gpr[6 + rng_below(r, 2)] - t->data + rng_below(r, 600) - 300;
 
-        for (unsigned k = 0; k < (one_in(r, 2) ? 8u : 1u) && at + k < sizeof(m->data); k++) {
+        for (unsigned k = 0; k < (rng_one_in(r, 2) ? 8u : 1u) && at + k < sizeof(m->data); k++) {
             m->data[at + k] = other;
         }
     }
@@ -649,13 +633,13 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
     if (is_string(f) && !f->vex) {
         m->gpr[6] = data_address(t, r);
         m->gpr[7] = data_address(t, r);
-        m->gpr[1] = one_in(r, 8) ? 0 : below(r, one_in(r, 2) ? 24 : 120);
-        if (one_in(r, 2)) {     /* not both faulting: which one is reported is the maker's choice */
-            m->gpr[6] = t->data + 1024 + below(r, 1024);
+        m->gpr[1] = rng_one_in(r, 8) ? 0 : rng_below(r, rng_one_in(r, 2) ? 24 : 120);
+        if (rng_one_in(r, 2)) {     /* not both faulting: which one is reported is the maker's choice */
+            m->gpr[6] = t->data + 1024 + rng_below(r, 1024);
         } else {
-            m->gpr[7] = t->data + 1024 + below(r, 1024);
+            m->gpr[7] = t->data + 1024 + rng_below(r, 1024);
         }
-        if (one_in(r, 2)) {
+        if (rng_one_in(r, 2)) {
             monotonous(t, r);
         }
     }
@@ -663,27 +647,27 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
         return 1u << 4;
     }
     if (f->map == MAP_0F && op == 0xf7) {               /* MASKMOVQ, MASKMOVDQU */
-        m->gpr[7] = t->data + below(r, 480);    /* which faults there are is the maker's choice */
+        m->gpr[7] = t->data + rng_below(r, 480);    /* which faults there are is the maker's choice */
     }
     if (f->map == MAP_1 && op == 0xd7) {                /* XLAT */
         m->gpr[3] = data_address(t, r) - 64;
     }
     if (f->map == MAP_1 && (op == 0xc9 || op == 0xc8)) {
-        m->gpr[5] = t->data + 4096 + 16 * below(r, 16);
+        m->gpr[5] = t->data + 4096 + 16 * rng_below(r, 16);
     }
     if (f->map == MAP_1 && op >= 0xe0 && op <= 0xe3) {
-        m->gpr[1] = below(r, 3) | (one_in(r, 4) ? f->narrow ? 0x10000 : UINT64_C(0x100000000) : 0);
+        m->gpr[1] = rng_below(r, 3) | (rng_one_in(r, 4) ? f->narrow ? 0x10000 : UINT64_C(0x100000000) : 0);
     }
     if (f->map == MAP_1 && op == 0x9d) {                /* POPF: no TF, AC, NT */
         poke64(t, m->gpr[4], (rng_next(r) & 0xcd5) | 2);
     }
     if (f->map == MAP_1 && (op == 0xc2 || op == 0xc3)) {
-        uint64_t to = t->code + 0x40 + below(r, 256);
+        uint64_t to = t->code + 0x40 + rng_below(r, 256);
         poke64(t, m->gpr[4], t->narrow ? to * UINT64_C(0x1000100010001)
                                        : t->wide ? to : to * UINT64_C(0x100000001));
     }
-    if (f->map == MAP_1 && (op == 0xf6 || op == 0xf7) && f->reg >= 6 && !one_in(r, 3)) {
-        m->gpr[2] = one_in(r, 2) ? 0 : below(r, 100);   /* a quotient that fits, now and then */
+    if (f->map == MAP_1 && (op == 0xf6 || op == 0xf7) && f->reg >= 6 && !rng_one_in(r, 3)) {
+        m->gpr[2] = rng_one_in(r, 2) ? 0 : rng_below(r, 100);   /* a quotient that fits, now and then */
     }
     if (pushes_segment(f)) {
         /* Makers differ on whether the upper half of the slot is written. */
@@ -693,7 +677,7 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
     }
     if (f->map == MAP_0F && op == 0xc7 && f->reg == 1) {    /* CMPXCHG8B: equal, now and then */
         for (unsigned n = 0; n < 2; n++) {
-            m->gpr[2 * n] = one_in(r, 2) ? UINT64_C(0x1111111122222222) : rng_next(r);
+            m->gpr[2 * n] = rng_one_in(r, 2) ? UINT64_C(0x1111111122222222) : rng_next(r);
         }
     }
     /* RSP stays where signal and interrupt frames may be relied on. */
@@ -702,17 +686,17 @@ static uint32_t implicit(Trial *t, const Form *f, Rng *r) {
 
 static void emit_immediate(Trial *t, Emit *e, const Form *f, Rng *r, unsigned size) {
     uint8_t op = f->opcode;
-    uint64_t v = one_in(r, 2) ? integer(r) : rng_next(r);
+    uint64_t v = rng_one_in(r, 2) ? integer(r) : rng_next(r);
 
     if (is_branch(f)) {
-        v = f->map == MAP_1 && op == 0xc2 ? below(r, 256)
-                                          : (uint64_t)(int64_t)((int)below(r, 256) - 128);
+        v = f->map == MAP_1 && op == 0xc2 ? rng_below(r, 256)
+                                          : (uint64_t)(int64_t)((int)rng_below(r, 256) - 128);
         if ((int64_t)v < 0 && (int64_t)v > -20) {
             v = 0x55;           /* not into itself */
         }
     }
     if (f->map == MAP_1 && op == 0xc8) {
-        v = (uint64_t)(below(r, 0x40) * 8) | (uint64_t)(below(r, 40) | (rng_next(r) & 0xe0)) << 16;
+        v = (uint64_t)(rng_below(r, 0x40) * 8) | (uint64_t)(rng_below(r, 40) | (rng_next(r) & 0xe0)) << 16;
     }
     if (f->map == MAP_1 && op >= 0xa0 && op <= 0xa3) {
         v = data_address(t, r);
@@ -740,7 +724,7 @@ static void emit_prefixes(Trial *t, Emit *e, const Form *f, Rng *r, bool a32, un
     if (f->prefix == PREFIX_66_F2) {
         emit(e, 0xf2, 1);
     }
-    if (t->wide && (rex || one_in(r, 8))) {
+    if (t->wide && (rex || rng_one_in(r, 8))) {
         emit(e, 0x40 | rex, 1);
     }
     for (unsigned n = 0; n < 2; n++) {
@@ -753,14 +737,14 @@ static void emit_prefixes(Trial *t, Emit *e, const Form *f, Rng *r, bool a32, un
 
 static void emit_vex(Trial *t, Emit *e, const Form *f, Rng *r, bool a32, unsigned rex) {
     /* Many instructions want none, most others any. */
-    unsigned vvvv = one_in(r, 2) ? 0 : below(r, t->wide ? 16 : 8);
+    unsigned vvvv = rng_one_in(r, 2) ? 0 : rng_below(r, t->wide ? 16 : 8);
 
     if (a32) {
         emit(e, 0x67, 1);
     }
-    if (one_in(r, 64)) {        /* not before a VEX prefix */
+    if (rng_one_in(r, 64)) {        /* not before a VEX prefix */
         static const uint8_t BAD[] = { 0x66, 0xf3, 0xf2, 0xf0, 0x40 };
-        emit(e, BAD[below(r, t->wide ? 5 : 4)], 1);
+        emit(e, BAD[rng_below(r, t->wide ? 5 : 4)], 1);
     }
     e->n += vex_encode(f, rex, vvvv, r, e->p + e->n);
     if (vex_is_gather(f)) {
@@ -771,14 +755,14 @@ static void emit_vex(Trial *t, Emit *e, const Form *f, Rng *r, bool a32, unsigne
 
 /* ModRM and SIB with a vector index. */
 static void emit_gather(Trial *t, Emit *e, const Form *f, Rng *r, unsigned reg, unsigned rex) {
-    unsigned high = t->wide ? rex : 0, mod = 1 + below(r, 2), base, index, scale = below(r, 4);
+    unsigned high = t->wide ? rex : 0, mod = 1 + rng_below(r, 2), base, index, scale = rng_below(r, 4);
     int32_t disp = mod == 1 ? (int8_t)rng_next(r) : (int32_t)(rng_next(r) >> 33);
 
     do {
-        base = below(r, 8) | (high & 1) << 3;
+        base = rng_below(r, 8) | (high & 1) << 3;
     } while (base == 4);
-    index = below(r, 8) | (high & 2) << 2;
-    emit(e, mod << 6 | (reg & 7) << 3 | (one_in(r, 32) ? 3 : 4), 1);
+    index = rng_below(r, 8) | (high & 2) << 2;
+    emit(e, mod << 6 | (reg & 7) << 3 | (rng_one_in(r, 32) ? 3 : 4), 1);
     emit(e, scale << 6 | (index & 7) << 3 | (base & 7), 1);
     emit(e, (unsigned)disp, mod == 1 ? 1 : 4);
     t->in.gpr[base] = vex_gather_operand(t, f, index, scale, disp, r);
@@ -790,7 +774,7 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
     Emit e = { t->bytes, 0, 0 };
     unsigned rex = 0, reg = f->reg, imm;
     /* A 67h prefix.  With a 32-bit code segment it makes 16-bit addresses, which nothing is at. */
-    bool a32 = f->wide ? one_in(r, 16) : f->narrow && one_in(r, 3);
+    bool a32 = f->wide ? rng_one_in(r, 16) : f->narrow && rng_one_in(r, 3);
 
     memset(t->bytes, 0, sizeof(t->bytes));
     t->wide = f->wide;
@@ -802,7 +786,7 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
     make_state(t, r);
     uint32_t keep = implicit(t, f, r);
     if (f->wide) {
-        rex = (f->rexw ? 8u : 0) | (one_in(r, 3) ? below(r, 8) : 0);
+        rex = (f->rexw ? 8u : 0) | (rng_one_in(r, 3) ? rng_below(r, 8) : 0);
         reg |= (rex & 4) << 1;
     }
     imm = immediate_size(f, a32);
@@ -817,13 +801,13 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
         if (f->memory) {
             uint64_t target = data_address(t, r);
             if (f->vex && f->narrow && vex_is_masked(f)) {
-                target = t->data + 1024 + below(r, 512);
+                target = t->data + 1024 + rng_below(r, 512);
             } else if (f->vex) {
                 /* anywhere */
-            } else if (f->map == MAP_0F && f->opcode == 0xc7 && f->rexw && !one_in(r, 4)) {
+            } else if (f->map == MAP_0F && f->opcode == 0xc7 && f->rexw && !rng_one_in(r, 4)) {
                 target &= ~UINT64_C(15);
             } else if (f->map == MAP_0F && f->opcode == 0xc7) {
-                target = t->data + 1024 + below(r, 512);    /* misaligned, but mapped */
+                target = t->data + 1024 + rng_below(r, 512);    /* misaligned, but mapped */
             }
             if (is_state_image(f)) {
                 target = state_image(t, f, r);
@@ -833,14 +817,14 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
                 target &= ~UINT64_C(15);
             }
             if (is_branch(f) || (f->map == MAP_0F && f->opcode == 0xae && f->reg == 2)) {
-                target = t->data + 1024 + below(r, 512);    /* contents as below */
+                target = t->data + 1024 + rng_below(r, 512);    /* contents as below */
             }
             if (bit_test_by_register(f)) {
-                t->in.gpr[reg] = (uint64_t)(int64_t)((int)below(r, 4000) - 2000);
+                t->in.gpr[reg] = (uint64_t)(int64_t)((int)rng_below(r, 4000) - 2000);
                 if (reg == 4) {
                     t->in.gpr[4] = 24;
                 }
-                target = t->data + 1024 + below(r, 4096);
+                target = t->data + 1024 + rng_below(r, 4096);
                 keep |= 1u << reg;
             }
             if (f->narrow && !a32) {
@@ -849,22 +833,22 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
                 emit_memory(t, &e, r, reg, a32, target, rex, imm, keep);
             }
             if (is_branch(f)) {
-                poke64(t, target, t->code + 0x40 + below(r, 256));
+                poke64(t, target, t->code + 0x40 + rng_below(r, 256));
             }
-            if (f->map == MAP_0F && f->opcode == 0xc7 && f->reg == 1 && one_in(r, 2)) {
+            if (f->map == MAP_0F && f->opcode == 0xc7 && f->reg == 1 && rng_one_in(r, 2)) {
                 poke64(t, target, f->rexw ? t->in.gpr[0]
                                           : (uint32_t)t->in.gpr[0] | t->in.gpr[2] << 32);
                 poke64(t, target + 8, t->in.gpr[2]);
             }
             if (f->map == MAP_0F && f->opcode == 0xae && f->reg == 2) {     /* LDMXCSR */
                 /* Bit 17 is AMD's MM, which the engine doesn't offer. */
-                poke64(t, target, rng_next(r) & (one_in(r, 4) ? 0x1ffff : 0xffff));
+                poke64(t, target, rng_next(r) & (rng_one_in(r, 4) ? 0x1ffff : 0xffff));
             }
         } else {
             unsigned rm = f->rm;
             emit(&e, 0xc0 | (reg & 7) << 3 | rm, 1);
             if (is_branch(f) && (rm | (rex & 1) << 3) != 4) {
-                t->in.gpr[rm | (rex & 1) << 3] = t->code + 0x40 + below(r, 256);
+                t->in.gpr[rm | (rex & 1) << 3] = t->code + 0x40 + rng_below(r, 256);
             }
         }
     }

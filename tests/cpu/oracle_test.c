@@ -13,6 +13,7 @@ typedef struct Run {
     Native *native;
     GuestCpu *guest;
     Rng rng;
+    unsigned rounds;
     unsigned trials, bad, shown;
     uint32_t last_bad;          /* form of the last difference, so as to show each but once */
 } Run;
@@ -52,10 +53,13 @@ static void one(Run *run, const Form *f) {
     }
 }
 
-static unsigned rounds(void) {
-    const char *text = getenv("GH_ORACLE_ROUNDS");
+static Run run_new(uint64_t seed) {
+    Run run = { .native = native_new(), .guest = guest_cpu_new(),
+                .rng = { asked("GH_ORACLE_SEED", seed) },
+                .rounds = (unsigned)asked("GH_ORACLE_ROUNDS", 2) };
 
-    return text != NULL ? (unsigned)atoi(text) : 2;
+    cr_assert_not_null(run.guest);
+    return run;
 }
 
 /* All prefixes, register and memory, for one opcode (and ModRM.reg where it matters). */
@@ -87,18 +91,14 @@ static void opcodes(Run *run, unsigned bits, unsigned map, unsigned first, unsig
         for (unsigned reg = 0; reg < (form_has_modrm(&f) ? 8u : 1u); reg++) {
             f.reg = (uint8_t)reg;
             /* FXSAVE, XRSTOR and so on: many ways for one encoding */
-            opcode(run, f, map == MAP_0F && op == 0xae ? 32 * rounds() : rounds());
+            opcode(run, f, map == MAP_0F && op == 0xae ? 32 * run->rounds : run->rounds);
         }
     }
 }
 
 static void run_map(unsigned bits, unsigned map, unsigned first, unsigned last) {
-    const char *seed = getenv("GH_ORACLE_SEED");
-    Run run = { .rng = { seed != NULL ? strtoull(seed, NULL, 0) : 20240607 } };
+    Run run = run_new(20240607);
 
-    run.native = native_new();
-    run.guest = guest_cpu_new();
-    cr_assert_not_null(run.guest);
     opcodes(&run, bits, map, first, last);
     guest_cpu_free(run.guest);
     native_free(run.native);
@@ -142,21 +142,18 @@ Test(oracle, three_byte_opcodes_act_as_the_host) {
 /* --- VEX --- */
 
 static void run_vex(unsigned bits, unsigned map) {
-    const char *seed = getenv("GH_ORACLE_SEED");
-    Run run = { .rng = { seed != NULL ? strtoull(seed, NULL, 0) : 20240608 } };
+    Run run;
 
     if (!host_has_avx()) {
         cr_skip_test("this host has no AVX");
     }
-    run.native = native_new();
-    run.guest = guest_cpu_new();
-    cr_assert_not_null(run.guest);
+    run = run_new(20240608);
     for (unsigned op = 0; op <= 0xff; op++) {
         for (unsigned k = 0; k < 2 * 2 * 2 * 4; k++) {
             Form f = { .wide = bits == 64, .narrow = bits == 16, .vex = true, .map = (uint8_t)map,
                        .opcode = (uint8_t)op, .rexw = k & 1, .l = k & 2, .memory = k & 4,
                        .prefix = (uint8_t)(k >> 3) };
-            for (unsigned n = 0; n < 6 * rounds() && form_exists(&f); n++) {
+            for (unsigned n = 0; n < 6 * run.rounds && form_exists(&f); n++) {
                 if (f.memory && !form_has_modrm(&f)) {
                     break;
                 }
@@ -197,20 +194,17 @@ Test(oracle, vex_acts_as_the_host_in_16_bit_segments) {
 
 /* x87: every register form by itself */
 static void run_x87(unsigned bits) {
-    Run run = { .rng = { 387 } };
+    Run run = run_new(387);
 
-    run.native = native_new();
-    run.guest = guest_cpu_new();
-    cr_assert_not_null(run.guest);
     for (unsigned op = 0xd8; op <= 0xdf; op++) {
         for (unsigned m = 0; m < 64; m++) {
             Form f = { .wide = bits == 64, .narrow = bits == 16, .opcode = (uint8_t)op,
                        .reg = (uint8_t)(m >> 3), .rm = (uint8_t)(m & 7) };
-            for (unsigned k = 0; k < 24 * rounds(); k++) {
+            for (unsigned k = 0; k < 24 * run.rounds; k++) {
                 one(&run, &f);
             }
             f.memory = true;
-            for (unsigned k = 0; k < 16 * rounds() && form_exists(&f); k++) {
+            for (unsigned k = 0; k < 16 * run.rounds && form_exists(&f); k++) {
                 one(&run, &f);
             }
         }

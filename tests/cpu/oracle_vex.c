@@ -6,10 +6,6 @@
 #include <string.h>
 #include "tests/cpu/oracle.h"
 
-static unsigned below(Rng *r, unsigned n) {
-    return (unsigned)(rng_next(r) % n);
-}
-
 static bool between(uint8_t op, uint8_t first, uint8_t last) {
     return op >= first && op <= last;
 }
@@ -87,7 +83,7 @@ unsigned vex_encode(const Form *f, unsigned rex, unsigned vvvv, Rng *r, uint8_t 
     unsigned high = f->wide ? rex : 0;
 
     last = (~vvvv & 15) << 3 | (unsigned)f->l << 2 | pp;
-    if (f->map == MAP_0F && !w && !(high & 3) && below(r, 2)) {
+    if (f->map == MAP_0F && !w && !(high & 3) && rng_below(r, 2)) {
         p[0] = 0xc5;
         p[1] = (uint8_t)((high & 4 ? 0 : 0x80) | last);
         p[2] = f->opcode;
@@ -97,9 +93,9 @@ unsigned vex_encode(const Form *f, unsigned rex, unsigned vvvv, Rng *r, uint8_t 
     p[1] = (uint8_t)((high & 4 ? 0 : 0x80) | (high & 2 ? 0 : 0x40) | (high & 1 ? 0 : 0x20) |
                      f->map);
     p[2] = (uint8_t)(w << 7 | last);
-    if (!f->wide && below(r, 8) == 0) {
+    if (!f->wide && rng_below(r, 8) == 0) {
         p[1] ^= 0x20;           /* B and the top of vvvv count for nothing there */
-        p[2] ^= (uint8_t)(below(r, 2) << 6);
+        p[2] ^= (uint8_t)(rng_below(r, 2) << 6);
     }
     p[3] = f->opcode;
     return 4;
@@ -111,9 +107,9 @@ uint64_t vex_gather_operand(Trial *t, const Form *f, unsigned index, unsigned sc
     unsigned size = f->opcode & 1 ? 8 : 4;
 
     for (unsigned n = 0; n < 32; n += size) {
-        int64_t x = ((int64_t)below(r, 4000) - 2000) >> scale;
-        if (below(r, 24) == 0) {
-            x = (int64_t)below(r, 20000) >> scale;      /* beyond the data */
+        int64_t x = ((int64_t)rng_below(r, 4000) - 2000) >> scale;
+        if (rng_below(r, 24) == 0) {
+            x = (int64_t)rng_below(r, 20000) >> scale;      /* beyond the data */
         }
         memcpy((n < 16 ? low : high) + (n & 15), &x, size);
     }

@@ -6,7 +6,8 @@
  * A program is a loop of random instructions over all registers and one page and a half of data, with
  * branches over one instruction, ended by HLT.  R14 points to the data, R15 counts the turns, RSP is
  * a stack.  An exception ends it too, at its handler's HLT, and must be the same one at the same
- * place: the frame is in the compared memory.  GH_RANDOM_ROUNDS multiplies the programs.
+ * place: the frame is in the compared memory.  GH_RANDOM_ROUNDS multiplies the programs; GH_RANDOM_INSNS is how
+ * many instructions have to be compared at least.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,23 +15,24 @@
 #include "hypervisor/soft/counters.h"
 #include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/sys_guest.h"
-#include "tests/cpu/xorshift.h"
+#include "tests/cpu/random.h"
 
 enum { DATA = 0x40000, DATA_SIZE = 0x2000, TURNS = 12, LENGTH = 28, PROGRAMS = 1500, R14 = 14,
-       R15 = 15, RSP = 4, NEVER = UINT16_MAX, LITTLE = 512 << 10 };
+       R15 = 15, RSP = 4, NEVER = UINT16_MAX, LITTLE = 512 << 10,
+       INSNS = 250000 };
 
 typedef struct Program {
     uint8_t b[1024];
     unsigned len;
 } Program;
 
-static uint64_t seed = 0x2545f4914f6cdd1dull;
+static Rng rng = { 0x2545f4914f6cdd1dull };
 
 static bool floats;             /* the program has x87 instructions */
 
-static uint64_t random64(void) { return xorshift64(&seed); }
+static uint64_t random64(void) { return rng_next(&rng); }
 
-static unsigned below(unsigned n) { return (unsigned)(random64() >> 33) % n; }
+static unsigned below(unsigned n) { return rng_below(&rng, n); }
 
 static void put(Program *p, unsigned v) { p->b[p->len++] = (uint8_t)v; }
 
@@ -426,7 +428,7 @@ static void make(Program *p)
     put(p, 0xf4);
 }
 
-static void run(Guest *g, const Program *p, const VcpuState *s, const uint8_t *data, unsigned warm)
+static void prepare(Guest *g, const Program *p, const VcpuState *s, const uint8_t *data, unsigned warm)
 {
     jit_set_warm(g->engine, warm);
     memcpy(g->ram + DATA, data, DATA_SIZE);
@@ -435,6 +437,11 @@ static void run(Guest *g, const Program *p, const VcpuState *s, const uint8_t *d
     engine_soft.code_written(g->engine, CODE, sizeof p->b);
     g->s = *s;
     g->io_count = 0;
+}
+
+static void run(Guest *g, const Program *p, const VcpuState *s, const uint8_t *data, unsigned warm)
+{
+    prepare(g, p, s, data, warm);
     cr_assert(guest_run(g) == VCPU_STOP_HALTED);
 }
 
@@ -496,15 +503,25 @@ static uint64_t any_data(void)
     return below(6) ? v : v & (below(2) ? 0x807fffff807fffff : 0x800fffffffffffff);
 }
 
-static unsigned rounds(void)
+/* How many instructions the program has from there to its HLT, one repeated counts as one. */
+static unsigned steps(Guest *g, const Program *p, const VcpuState *s, const uint8_t *data)
 {
-    const char *text = getenv("GH_RANDOM_ROUNDS");
+    unsigned n = 0;
 
-    return text && atoi(text) > 0 ? (unsigned)atoi(text) : 1;
+    prepare(g, p, s, data, NEVER);
+    engine_soft.set_state(g->cpu, &g->s);
+    engine_soft.debug_step(g->cpu, true);
+    while (engine_soft.run(g->cpu) == VCPU_STOP_DEBUG) {
+        n++;
+    }
+    engine_soft.debug_step(g->cpu, false);
+    return n;
 }
 
-static void compare_programs(Guest *g, unsigned count)
+/* So many programs, and so many more that insns instructions are compared; returns how many were. */
+static uint64_t compare_programs(Guest *g, uint64_t count, uint64_t insns)
 {
+    uint64_t compared = 0;
     static uint8_t data[DATA_SIZE], after[DATA_SIZE], stack_after[0x400];
     VcpuState s, expected;
     uint32_t mxcsr;
@@ -515,7 +532,7 @@ static void compare_programs(Guest *g, unsigned count)
     g->s.cr0 &= ~(uint64_t)0xc;         /* no EM, no TS */
     g->s.cr4 |= 0x600;                  /* OSFXSR, OSXMMEXCPT */
     s = g->s;
-    for (unsigned n = 0; n < count; n++) {
+    for (uint64_t n = 0; n < count || (compared < insns && n < insns); n++) {
         floats = below(2);
         make(&p);
         for (unsigned k = 0; k < DATA_SIZE; k += 8) {
@@ -553,16 +570,23 @@ static void compare_programs(Guest *g, unsigned count)
                     break;
                 }
             }
-            cr_assert_fail("program %u differs", n);
+            cr_assert_fail("program %lu differs", n);
         }
+        compared += steps(g, &p, &s, data);
     }
+    return compared;
 }
 
 Test(random, programs_come_out_the_same_translated_and_interpreted, .timeout = 0)
 {
+    uint64_t insns = asked("GH_RANDOM_INSNS", INSNS), compared;
     Guest *g = guest_new();
 
-    compare_programs(g, PROGRAMS * rounds());
+    compared = compare_programs(g, PROGRAMS * asked("GH_RANDOM_ROUNDS", 1), insns);
+    if (getenv("GH_RANDOM_INSNS")) {
+        cr_log_warn("%lu instructions came out the same translated and interpreted", compared);
+    }
+    cr_expect_geq(compared, insns, "%lu instructions were compared, not %lu", compared, insns);
     guest_free(g);
 }
 
@@ -572,7 +596,7 @@ Test(random, programs_come_out_the_same_with_little_code_memory, .timeout = 0)
     EngineCounter counters[ENGINE_COUNTERS];
     Guest *g = guest_new_with(LITTLE);
 
-    compare_programs(g, PROGRAMS / 4 * rounds());
+    compare_programs(g, PROGRAMS / 4 * asked("GH_RANDOM_ROUNDS", 1), 0);
     engine_soft.counters(g->cpu, counters);
     cr_expect_str_eq(counters[COUNT_CODE_FLUSHES].name, "code caches emptied");
     cr_expect_gt(counters[COUNT_CODE_FLUSHES].value, 10);
