@@ -96,6 +96,7 @@ typedef struct CpuPriv {
     bool exclusive;             /* this vCPU holds the exclusive section */
     GuestPoints points;
     uint32_t watch_hit;         /* DR6 bits met by the current instruction; with POLL_POINT set */
+    uint32_t watch_held;        /* met by MOV SS before the one that step() runs */
     uint32_t dummy_ring;
     BlockCache *cache;
     /* A debugger's: see debug.c. */

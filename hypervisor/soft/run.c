@@ -55,6 +55,8 @@ void soft_request_look(Cpu *c)
 /* --- events --- */
 static bool deliver(Cpu *c, int vector, int type, bool has_error, uint32_t error)
 {
+    CpuPriv *p = cpu_priv(c);
+
     if (type == EVENT_EXTINT || type == EVENT_NMI)
         count(c, COUNT_INTERRUPTS);
     else
@@ -64,7 +66,11 @@ static bool deliver(Cpu *c, int vector, int type, bool has_error, uint32_t error
     c->shadow = 0;
     if (!cpu_deliver(c, vector, type, has_error, error))
         return false;
-    cpu_priv(c)->watch_hit = 0; /* of an instruction that has faulted, or of the delivery */
+    /* What is met by an instruction that faults, or by the delivery, doesn't count; but INT is done. */
+    p->watch_hit = type == EVENT_SOFT_INT || type == EVENT_SOFT_EXCEPTION ? p->watch_held : 0;
+    p->watch_held = 0;
+    if (p->watch_hit)
+        __atomic_fetch_or(&c->poll, POLL_POINT, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -173,7 +179,7 @@ static enum Look look(Cpu *c, enum VcpuStop *stop)
     point = p->points.exec_armed && points_here(c);
     if (!point && !c->engine->debug_exec)
         c->rflags &= ~(uint32_t)RF_RF;
-    if (point || (c->mode & MODE_TF) || (c->rflags & RF_RF) || (c->shadow && takeable(c)))
+    if (point || (c->mode & MODE_TF) || (c->rflags & RF_RF) || (c->shadow && takeable(c)) || p->watch_hit)
         return LOOK_STEP;
     c->shadow = 0;
     return LOOK_RUN;
@@ -199,6 +205,7 @@ static bool step(Cpu *c)
         }
     }
     __atomic_fetch_or(&c->poll, POLL_STEP, __ATOMIC_RELAXED);
+    p->watch_held = p->watch_hit;       /* MOV SS has met that, which waits for the next instruction's end */
     p->watch_hit = 0;
     b = block_find(c);
     c->shadow = 0;
@@ -207,11 +214,13 @@ static bool step(Cpu *c)
     b->insn[0].fn(c, b->insn);
     if (resume && c->rip == rip)
         c->rflags |= RF_RF;     /* a string instruction that goes on */
+    p->watch_hit |= p->watch_held;
+    p->watch_held = 0;
+    if (c->shadow & SHADOW_SS)
+        return true;
     hit = p->watch_hit | (tf ? 0x4000 : 0);
     p->watch_hit = 0;
-    if (hit && !(c->shadow & SHADOW_SS))
-        return deliver_debug(c, hit);
-    return true;
+    return !hit || deliver_debug(c, hit);
 }
 
 /* The shadow of STI or MOV SS alone makes it a step: the instruction is known from the block that begins with it,
@@ -223,7 +232,7 @@ static bool step_shadowed(Cpu *c)
     const Block *b;
 
     if ((c->mode & MODE_TF) || (c->rflags & RF_RF) || c->engine->debug_exec ||
-        cpu_priv(c)->points.exec_armed)
+        cpu_priv(c)->points.exec_armed || cpu_priv(c)->watch_hit)
         return step(c);
     b = likely(jump_ok(c, e)) ? jump_block(e) : block_find(c);
     if (unlikely(b->first == op_point))
@@ -467,7 +476,7 @@ static bool take_watch_hit(Cpu *c)
     uint32_t hit = cpu_priv(c)->watch_hit;
 
     cpu_priv(c)->watch_hit = 0;
-    return (c->shadow & SHADOW_SS) || deliver_debug(c, hit);
+    return deliver_debug(c, hit);
 }
 
 enum VcpuStop soft_run(EngineVcpu *c)
@@ -497,7 +506,7 @@ enum VcpuStop soft_run(EngineVcpu *c)
         if (!soft_quiet(c)) {
             enum Look l;
 
-            if (cpu_priv(c)->watch_hit) {
+            if (cpu_priv(c)->watch_hit && !(c->shadow & SHADOW_SS)) {
                 if (take_watch_hit(c))
                     continue;
                 result = VCPU_STOP_TRIPLE_FAULT;

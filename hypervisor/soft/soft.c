@@ -509,7 +509,7 @@ static void soft_set_state(EngineVcpu *c, const VcpuState *s)
         mmu_load_pdptes(c, c->cr3);
     tlb_flush_all(c);
     points_update(c);
-    cpu_priv(c)->watch_hit = 0;
+    cpu_priv(c)->watch_hit = cpu_priv(c)->watch_held = 0;
     cpu_update_mode(c);
     block_stop(c);
     soft_kick(c, false);

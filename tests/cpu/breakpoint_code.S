@@ -178,6 +178,16 @@ mark bp_shadow_second
     hlt
 end bp_shadow
 
+snippet bp_ss_data, 64
+1:  mov ss, [rsi]
+    inc rax
+mark bp_ss_data_second
+    inc rdx
+    dec ecx
+    jnz 1b
+    hlt
+end bp_ss_data
+
 snippet bp_sti, 64
 1:  dec ecx
     jnz 1b

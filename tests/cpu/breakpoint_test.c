@@ -506,6 +506,94 @@ Test(breakpoint, behind_mov_ss_is_passed_over)
     }
 }
 
+/* SDM vol. 3, 6.8.3: until the instruction behind is done. */
+Test(breakpoint, met_by_mov_ss_comes_an_instruction_later)
+{
+    LABEL(bp_ss_data);
+    LABEL(bp_ss_data_second);
+
+    EACH_WAY(w) {
+        Guest *g = new_guest(w);
+
+        LOAD(g, bp_ss_data);
+        ram_put(g, DATA, 8, KDATA);
+        R(RSI) = DATA;
+        R(RCX) = 50;
+        arm(g, 0, DATA, DR_ACCESS, 2);
+        run_done(g);
+        cr_assert_eq(hits(g), 50);
+        expect_hit(g, 0, AT(bp_ss_data, bp_ss_data_second), 1, 50);
+        expect_hit(g, 49, AT(bp_ss_data, bp_ss_data_second), 1, 1);
+        eq_hex(R(RAX), 50);
+        eq_hex(R(RDX), 50);
+        guest_free(g);
+    }
+}
+
+/* The instruction behind is met too, and both are told at once. */
+Test(breakpoint, met_by_mov_ss_and_by_the_next_instruction_is_one_trap)
+{
+    EACH_WAY(w) {
+        Guest *g = new_guest(w);
+
+        guest_code(g, CODE, "\x8e\x16\x48\x8b\x47\x40\x90\xf4", 8);     /* mov ss, [rsi]; mov rax, [rdi + 64] */
+        ram_put(g, DATA, 8, KDATA);
+        R(RSI) = DATA;
+        R(RDI) = DATA;
+        arm(g, 0, DATA, DR_ACCESS, 2);
+        arm(g, 3, DATA + 64, DR_ACCESS, 8);
+        run_done(g);
+        cr_assert_eq(hits(g), 1);
+        expect_hit(g, 0, CODE + 6, 9, 0);
+        guest_free(g);
+    }
+}
+
+/* INT is done when its handler begins; a fault leaves nothing. */
+Test(breakpoint, met_by_mov_ss_comes_in_the_handler_of_int_and_not_of_a_fault)
+{
+    EACH_WAY(w) {
+        Guest *g = new_guest(w);
+
+        guest_code(g, CODE, "\x8e\x16\xcd\x80", 4);             /* mov ss, [rsi]; int 0x80 */
+        ram_put(g, DATA, 8, KDATA);
+        R(RSI) = DATA;
+        arm(g, 0, DATA, DR_ACCESS, 2);
+        run_to_vector(g, DONE);
+        cr_assert_eq(hits(g), 1);
+        expect_hit(g, 0, STUBS + DONE * 16, 1, 0);
+        guest_code(g, CODE, "\x8e\x16\x0f\x0b", 4);             /* mov ss, [rsi]; ud2 */
+        g->s.rip = CODE;
+        g->s.halted = 0;
+        run_to_vector(g, 6);
+        cr_assert_eq(hits(g), 1);
+        guest_free(g);
+    }
+}
+
+/* No interrupt comes between. */
+Test(breakpoint, met_by_pop_ss_comes_an_instruction_later_and_before_an_interrupt)
+{
+    EACH_WAY(w) {
+        Guest *g = guest_new();
+
+        guest_prot(g);
+        jit_set_warm(g->engine, ways[w]);
+        guest_code(g, CODE, "\x17\xe6\x55\x90\xf4", 5);         /* pop ss; out 0x55, al; nop */
+        ram_put(g, STACK0, 8, KDATA);
+        arm(g, 1, STACK0, DR_ACCESS, 1);
+        g->s.rflags |= F_IF;
+        g->irq = IRQ_EXTINT;
+        g->irq_vector = 0x50;
+        g->s.mov_ss_shadow = 1;
+        run_to_vector(g, 1);
+        eq_hex(ram32(g, R(RSP)), CODE + 3);
+        eq_hex(g->s.dr[6] & 0xe00f, 2);
+        cr_expect_eq(g->irq, IRQ_EXTINT);
+        guest_free(g);
+    }
+}
+
 Test(breakpoint, behind_sti_comes_before_the_interrupt)
 {
     LABEL(bp_sti);
