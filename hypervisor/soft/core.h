@@ -28,6 +28,7 @@
 #define AGEING 8
 #define CODE_PAGES_LISTED 2048
 #define CS_SEEN 256
+#define DR6_BS 0x4000u            /* a step has been made */
 #define CS_FLAT 0               /* CpuPriv.cs_number of base 0 and limit 0xffffffff */
 #define WRITERS_SETS 4096
 #define WRITERS_WAYS 4
@@ -97,6 +98,7 @@ typedef struct CpuPriv {
     GuestPoints points;
     uint32_t watch_hit;         /* DR6 bits met by the current instruction; with POLL_POINT set */
     uint32_t watch_held;        /* met by MOV SS before the one that step() runs */
+    bool tf_taken;              /* the current instruction has seen to TF itself: soft_step_trap() */
     uint32_t dummy_ring;
     BlockCache *cache;
     /* A debugger's: see debug.c. */
@@ -242,6 +244,8 @@ void soft_cpuid_forget(Cpu *c);     /* what the host says may have changed */
 /* SYSENTER, SYSCALL and their returns, RIP that of their block; false: it would fault, nothing is done. */
 enum { OPCODE_SYSCALL = 0x105, OPCODE_SYSRET = 0x107, OPCODE_SYSENTER = 0x134, OPCODE_SYSEXIT = 0x135 };
 bool soft_change_level(Cpu *c, const Insn *i);
+/* Of SYSCALL and SYSRET: the trap goes by TF as they leave it; by TF as they find it with all others. */
+void soft_step_trap(Cpu *c);
 
 /* run.c */
 void soft_request_look(Cpu *c);     /* irq_pending is asked before the next block */

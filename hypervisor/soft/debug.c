@@ -224,6 +224,15 @@ static void points_met(Cpu *c, uint32_t hit)
         block_stop(c);
 }
 
+void soft_step_trap(Cpu *c)
+{
+    cpu_priv(c)->tf_taken = true;
+    if (unlikely(c->rflags & RF_TF)) {
+        cpu_priv(c)->watch_hit |= DR6_BS;
+        __atomic_fetch_or(&c->poll, POLL_POINT, __ATOMIC_RELAXED);
+    }
+}
+
 void points_access(Cpu *c, uint64_t linear, unsigned len, bool write)
 {
     const GuestPoints *g = &cpu_priv(c)->points;

@@ -207,6 +207,7 @@ static bool step(Cpu *c)
     __atomic_fetch_or(&c->poll, POLL_STEP, __ATOMIC_RELAXED);
     p->watch_held = p->watch_hit;       /* MOV SS has met that, which waits for the next instruction's end */
     p->watch_hit = 0;
+    p->tf_taken = false;
     b = block_find(c);
     c->shadow = 0;
     c->rflags &= ~(uint32_t)RF_RF;
@@ -218,7 +219,7 @@ static bool step(Cpu *c)
     p->watch_held = 0;
     if (c->shadow & SHADOW_SS)
         return true;
-    hit = p->watch_hit | (tf ? 0x4000 : 0);
+    hit = p->watch_hit | (tf && !p->tf_taken ? DR6_BS : 0);
     p->watch_hit = 0;
     return !hit || deliver_debug(c, hit);
 }

@@ -334,6 +334,7 @@ static void syscall_do(Cpu *c, const Insn *i)
         cpu_set_rflags(c, 0, (uint32_t)c->sfmask | RF_RF);
         c->rip = in_64 ? c->lstar : c->cstar;
     }
+    soft_step_trap(c);
     cpu_update_level(c);
 }
 
@@ -359,6 +360,7 @@ static void sysret(Cpu *c, const Insn *i)
         cpu_set_rflags(c, (uint32_t)c->gpr[11] & ~(uint32_t)RF_RF, mask);
     else
         cpu_set_rflags(c, RF_IF, RF_IF);
+    soft_step_trap(c);
     cpu_update_level(c);
 }
 

@@ -201,18 +201,45 @@ Test(sys_long, sysret_to_64_and_32_bit_code)
     eq_hex(ram64(g, R(RSP) + 8), U32 | 3);
 }
 
-Test(sys_long, sysret_that_sets_tf_traps_after_one_instruction)
+/* Translated after some turns, too: the trap is before the first instruction. */
+Test(sys_long, sysret_that_sets_tf_traps_at_once)
 {
     for (unsigned n = 0; n < 3; n++) {
         guest_long(g);
         star();
         LOAD(g, c64_sysret);
         LOAD_AT(g, CODE_B, c64_done);
-        ram_put(g, CODE_B, 1, 0x90);
         R(RCX) = CODE_B;
         R(R11) = 0x103;
+        g->s.dr[6] = 0xffff0ff0;
         run_to_vector(g, 1);
-        eq_hex(ram64(g, R(RSP)), CODE_B + 1);
+        eq_hex(ram64(g, R(RSP)), CODE_B);
+        eq_hex(ram64(g, R(RSP) + 8), U64 | 3);
+        eq_hex(ram64(g, R(RSP) + 16), 0x103);
+        eq_hex(g->s.dr[6], 0xffff4ff0);
+    }
+}
+
+Test(sys_long, syscall_that_is_stepped_traps_if_it_leaves_tf)
+{
+    for (unsigned n = 0; n < 2; n++) {
+        guest_long(g);
+        guest_user(g);
+        star();
+        g->s.sfmask = n ? F_IF : F_IF | F_TF;
+        g->s.rflags |= F_TF;
+        g->s.dr[6] = 0xffff0ff0;
+        LOAD(g, c64_syscall);
+        if (n) {
+            run_to_vector(g, 1);
+            eq_hex(ram64(g, R(RSP)), CODE_B);
+            eq_hex(ram64(g, R(RSP) + 8), K64);
+        } else {
+            run_to(g, CODE_B);
+        }
+        eq_hex(g->s.dr[6], n ? 0xffff4ff0 : 0xffff0ff0);
+        eq_hex(R(RCX), CODE + 2);
+        eq_hex(R(R11), 2 | F_TF);
     }
 }
 
