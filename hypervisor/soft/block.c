@@ -2,7 +2,8 @@
 /*
  * block.c - a vCPU's cache of decoded blocks: finding, building, invalidating them.
  *
- * Blocks lie one behind the other in an arena; when it is full all of them go.  Each guest page
+ * Blocks lie one behind the other in a ring of regions; the oldest region is emptied when the ring is full.
+ * Those that get translated move to pieces of code memory (jit/pieces.c).  Each guest page
  * with blocks has a PageCode with their list.  The engine counts, for each page, the vCPUs that
  * have blocks of it (holders) and which 64-byte pieces those cover (granules): a store looks there
  * first (ram_written() in mmu.c).  Bytes are decoded from a copy and compared with memory after
@@ -15,28 +16,42 @@
 #include "hypervisor/soft/mmu.h"
 #include "hypervisor/soft/ops.h"
 
-#define ARENA_PART 4            /* of the memory for translated code: for each of the first vCPUs */
-#define ARENA_FIRST 8u
+#define YOUNG_PART 4            /* of the code memory: for blocks that aren't translated yet, of all vCPUs */
+#define INTERPRETED_PART 4      /* of it for each of the first vCPUs, where nothing is translated */
+#define REGIONS 32u
+#define REGION_LEAST (8u << 10)
 #define HASH_SIZE (1u << 15)
 #define PAGE_HASH_SIZE (1u << 12)
+#define PAGES_MAX (1u << 14)
+#define HOT_SIZE (1u << 15)
 #define COPY_SIZE (BLOCK_INSNS * 15)
 
+/* A page with blocks; it is counted in Engine.holders. */
 typedef struct PageCode {
     uint64_t gfn;
-    struct PageCode *next;      /* same hash */
+    struct PageCode *next;      /* same hash; of those that are free */
     Block *blocks;              /* linked by page_next or page_next2 */
-    bool held;                  /* counted in Engine.holders */
+    unsigned pins;              /* blocks that are being made: it stays without any other */
+    bool stale;                 /* blocks have gone, and granules are as they were */
 } PageCode;
 
 struct BlockCache {
     Block *hash[HASH_SIZE];
     PageCode *pages[PAGE_HASH_SIZE];
     unsigned generation;        /* counts flushes */
-    size_t used, size;          /* of the arena */
-    uint8_t *arena;
+    uint8_t *young;
+    size_t young_size;          /* of the first regions, which are used; room for more may be behind them */
+    size_t young_most;
+    size_t used[REGIONS];       /* bytes of each */
+    unsigned region;            /* the newest */
     JumpEntry jumps[JUMP_SIZE];
+    /* By hash: what tells blocks apart that were translated when they had to go. */
+    uint16_t hot[HOT_SIZE];
+    PageCode *page_room, *page_free;
+    unsigned page_count;        /* of page_room: what is behind was never used */
     /* A block that is run once and not kept: code that isn't in RAM, single instructions. */
     Block *scratch;
+    Block *moving;
 };
 
 #define BLOCK_MAX_BYTES (sizeof(Block) + (BLOCK_INSNS + 1) * sizeof(Insn))
@@ -52,31 +67,73 @@ void op_block_end(Cpu *c, const Insn *i)
     return jump_cached(c);
 }
 
+static size_t region_bytes(const BlockCache *k) { return k->young_size / REGIONS; }
+
+static bool same_region(const BlockCache *k, const Block *a, const Block *b)
+{
+    size_t at = (size_t)((const uint8_t *)a - k->young), to = (size_t)((const uint8_t *)b - k->young);
+
+    return at < k->young_size && to < k->young_size && at / region_bytes(k) == to / region_bytes(k);
+}
+
 void jump_unlinked(Cpu *c, const Insn *i)
 {
     const JumpEntry *e = jump_entry(c, c->rip);
 
     if (!chain_ok(c) || !jump_ok(c, e) || *c->code_ring_prod != *c->code_ring_seen)
         return;
-    if ((i->aux & BRANCH_LINKABLE) && c->block->valid && jump_block(e)->gpa2 == ~0ull)
+    if ((i->aux & BRANCH_LINKABLE) && c->block->valid && jump_block(e)->gpa2 == ~0ull &&
+        same_region(cpu_priv(c)->cache, c->block, jump_block(e)))
         ((Insn *)(uintptr_t)i)->disp = (int32_t)((const char *)jump_block(e) - (const char *)i);
     return block_enter(c, jump_block(e));
 }
 
+static size_t regions_of(size_t bytes)
+{
+    size_t each = bytes / REGIONS & ~(size_t)15;
+
+    return (each > REGION_LEAST ? each : REGION_LEAST) * REGIONS;
+}
+
+/* For the young blocks of each of count vCPUs. */
+static size_t young_share(const Engine *e, unsigned count)
+{
+    size_t most = e->code_memory / INTERPRETED_PART, all = e->code_memory / count;
+
+    if (e->interpret)
+        return regions_of(all < most ? all : most);
+    return regions_of(e->code_memory / YOUNG_PART / count);
+}
+
+static void cache_free(BlockCache *k)
+{
+    low_free(k->young, k->young_most);
+    free(k->scratch);
+    free(k->moving);
+    free(k->page_room);
+    low_free(k, sizeof *k);
+}
+
+static void pages_free_all(BlockCache *k)
+{
+    memset(k->pages, 0, sizeof k->pages);
+    k->page_free = NULL;
+    k->page_count = 0;
+}
+
 BlockCache *block_cache_new(const Engine *e, unsigned id)
 {
-    size_t most = e->code_memory / ARENA_PART;
     BlockCache *k = low_alloc_large(sizeof *k);
 
     if (!k)
         return NULL;
-    k->size = (id < ARENA_FIRST ? most : most / (id + 1) * ARENA_FIRST) & ~4095ull;
-    k->arena = low_alloc(k->size);
+    k->young_most = young_share(e, id + 1);
+    k->young = low_alloc(k->young_most);
     k->scratch = calloc(1, BLOCK_MAX_BYTES);
-    if (!k->arena || !k->scratch) {
-        low_free(k->arena, k->size);
-        free(k->scratch);
-        low_free(k, sizeof *k);
+    k->moving = calloc(1, BLOCK_MAX_BYTES);
+    k->page_room = calloc(PAGES_MAX, sizeof *k->page_room);
+    if (!k->young || !k->scratch || !k->moving || !k->page_room) {
+        cache_free(k);
         return NULL;
     }
     return k;
@@ -116,19 +173,56 @@ static void block_extent(const Block *b, uint64_t gfn, unsigned *first, unsigned
     }
 }
 
-static void page_release(Cpu *c, PageCode *p)
+static PageCode *page_new(BlockCache *k, uint64_t gfn)
 {
-    Engine *e = c->engine;
+    PageCode **first = &k->pages[gfn & (PAGE_HASH_SIZE - 1)], *p = k->page_free;
 
-    if (!p->held)
-        return;
-    p->held = false;
+    if (p)
+        k->page_free = p->next;
+    else
+        p = &k->page_room[k->page_count++];
+    *p = (PageCode){ .gfn = gfn, .next = *first };
+    *first = p;
+    return p;
+}
+
+static bool pages_full(const BlockCache *k)
+{
+    return !k->page_free && k->page_count == PAGES_MAX;
+}
+
+static void page_uncount(Engine *e, uint64_t gfn)
+{
     pthread_mutex_lock(&e->lock);
-    if (!--e->holders[p->gfn]) {
-        e->granules[p->gfn] = 0;
-        e->settled[p->gfn] = 0;
+    if (!--e->holders[gfn]) {
+        e->granules[gfn] = 0;
+        e->settled[gfn] = 0;
     }
     pthread_mutex_unlock(&e->lock);
+}
+
+/* Once nothing is left of it. */
+static void page_release(Cpu *c, PageCode *p)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+    PageCode **at = &k->pages[p->gfn & (PAGE_HASH_SIZE - 1)];
+
+    if (p->blocks || p->pins)
+        return;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    p->next = k->page_free;
+    k->page_free = p;
+    page_uncount(c->engine, p->gfn);
+}
+
+static void page_unpin(Cpu *c, PageCode *p)
+{
+    if (p) {
+        p->pins--;
+        page_release(c, p);
+    }
 }
 
 /* With the only holder, what its remaining blocks cover is all that is covered. */
@@ -146,13 +240,13 @@ static void page_recount(Cpu *c, PageCode *p)
     if (e->holders[p->gfn] == 1)
         e->granules[p->gfn] = bits;
     pthread_mutex_unlock(&e->lock);
+    p->stale = false;
 }
 
-/* Makes every vCPU's stores to the page slow, this one's too.  Being counted is not enough when
+/* Pins the page, and makes every vCPU's stores to it slow, this one's too.  Being counted is not enough when
  * another vCPU has only just begun to hold the page: it is settled when all have dropped their write
  * tags of it since somebody holds it.  Other vCPUs are waited for, outside guest code, so
- * requests may be taken here: false when that flushed the cache or gave the page back (it has no
- * blocks yet, so a range on it that another vCPU posted before it was held releases it). */
+ * requests may be taken here: false when one of them flushed the cache. */
 static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
 {
     BlockCache *k = cpu_priv(c)->cache;
@@ -161,17 +255,17 @@ static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
     PageCode *p = page_find(k, gfn);
     bool settled;
 
-    *out = p;
-    if (p && p->held)
-        return true;
-    if (!p) {
-        p = (PageCode *)(void *)(k->arena + k->used);
-        k->used += (sizeof *p + 15) & ~15ull;
-        *p = (PageCode){ .gfn = gfn, .next = k->pages[gfn & (PAGE_HASH_SIZE - 1)] };
-        k->pages[gfn & (PAGE_HASH_SIZE - 1)] = p;
-        *out = p;
+    if (!p && pages_full(k)) {
+        block_flush(c);
+        return false;
     }
-    p->held = true;
+    if (p) {
+        p->pins++;
+        *out = p;
+        return true;
+    }
+    *out = p = page_new(k, gfn);
+    p->pins = 1;
     pthread_mutex_lock(&e->lock);
     e->holders[gfn]++;
     settled = e->settled[gfn];
@@ -180,19 +274,174 @@ static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
         tlb_drop_write_tags_of(c, gfn);
         write_tags_drop_others(c);
         pthread_mutex_lock(&e->lock);
-        if (p->held && k->generation == generation)
+        if (k->generation == generation)
             e->settled[gfn] = 1;
         pthread_mutex_unlock(&e->lock);
     }
-    return k->generation == generation && p->held;
+    return k->generation == generation;
+}
+
+/* --- lists --- */
+static void page_insert(PageCode *p, Block *b)
+{
+    Block **next = list_next(b, p->gfn), *second = p->blocks;
+
+    *next = second;
+    *(next == &b->page_next ? &b->page_at : &b->page_at2) = &p->blocks;
+    if (second)
+        *(list_next(second, p->gfn) == &second->page_next ? &second->page_at : &second->page_at2) = next;
+    p->blocks = b;
+}
+
+static void page_remove(Cpu *c, Block *b, uint64_t gfn)
+{
+    PageCode *p = page_find(cpu_priv(c)->cache, gfn);
+    Block *next = *list_next(b, gfn), **at = b->gpa >> 12 == gfn ? b->page_at : b->page_at2;
+
+    *at = next;
+    if (next)
+        *(next->gpa >> 12 == gfn ? &next->page_at : &next->page_at2) = at;
+    p->stale = true;
+    page_release(c, p);
+}
+
+static unsigned block_hash(uint64_t gpa, uint64_t rip, uint32_t mode, uint64_t cs_base, uint32_t cs_limit)
+{
+    uint64_t h = gpa ^ (rip >> 12 << 7) ^ (uint64_t)mode << 11 ^ (cs_base >> 4) * 0x9e3779b1u ^
+                 ~cs_limit * 0x85ebca6bu;
+
+    return (unsigned)(h ^ h >> 15);
+}
+
+static unsigned hash_of(const Block *b)
+{
+    return block_hash(b->gpa, b->rip, b->mode, b->cs_base, b->cs_limit);
+}
+
+/* Its pages are pinned. */
+static void block_insert(Cpu *c, Block *b)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+    Block **first = &k->hash[hash_of(b) & (HASH_SIZE - 1)];
+
+    b->hash_next = *first;
+    b->hash_at = first;
+    if (*first)
+        (*first)->hash_at = &b->hash_next;
+    *first = b;
+    page_insert(page_find(k, b->gpa >> 12), b);
+    if (b->gpa2 != ~0ull && b->gpa2 >> 12 != b->gpa >> 12)
+        page_insert(page_find(k, b->gpa2 >> 12), b);
+}
+
+/* Nothing leads to b any more. */
+static void block_remove(Cpu *c, Block *b)
+{
+    b->valid = 0;
+    if (!b->hash_at)            /* for once */
+        return;
+    *b->hash_at = b->hash_next;
+    if (b->hash_next)
+        b->hash_next->hash_at = b->hash_at;
+    jit_block_killed(c, b);
+    page_remove(c, b, b->gpa >> 12);
+    if (b->gpa2 != ~0ull && b->gpa2 >> 12 != b->gpa >> 12)
+        page_remove(c, b, b->gpa2 >> 12);
+}
+
+/* --- blocks make room --- */
+static uint16_t *hot_place(BlockCache *k, const Block *b, uint16_t *name)
+{
+    uint32_t h = hash_of(b) * 0x9e3779b1u;
+
+    *name = (uint16_t)(h >> 16 | 1);
+    return &k->hot[h & (HOT_SIZE - 1)];
+}
+
+void block_evict(Cpu *c, Block *b)
+{
+    if (b->code_mem) {
+        uint16_t name, *at = hot_place(cpu_priv(c)->cache, b, &name);
+
+        *at = name;
+    }
+    count(c, COUNT_BLOCKS_EVICTED);
+    block_remove(c, b);
+}
+
+bool block_was_hot(Cpu *c, const Block *b)
+{
+    uint16_t name, *at = hot_place(cpu_priv(c)->cache, b, &name);
+
+    if (*at != name)
+        return false;
+    *at = 0;
+    return true;
+}
+
+static void region_empty(Cpu *c, unsigned n)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+    uint8_t *at = k->young + n * region_bytes(k), *end = at + k->used[n];
+
+    while (at < end) {
+        Block *b = (Block *)(void *)at;
+
+        if (b->valid)
+            block_evict(c, b);
+        at += block_bytes(b);
+    }
+    k->used[n] = 0;
+}
+
+/* For the largest block. */
+static Block *young_room(Cpu *c)
+{
+    BlockCache *k = cpu_priv(c)->cache;
+
+    if (!k->young_size) {
+        k->young_size = young_share(c->engine, c->engine->cpu_count);
+        if (k->young_size > k->young_most)
+            k->young_size = k->young_most;
+    }
+    if (k->used[k->region] + BLOCK_MAX_BYTES > region_bytes(k)) {
+        k->region = (k->region + 1) % REGIONS;
+        region_empty(c, k->region);
+    }
+    return (Block *)(void *)(k->young + k->region * region_bytes(k) + k->used[k->region]);
+}
+
+Block *block_move(Cpu *c, Block *b, Block *(*room)(Cpu *c, const Block *b))
+{
+    BlockCache *k = cpu_priv(c)->cache;
+    PageCode *p = page_find(k, b->gpa >> 12);
+    PageCode *p2 = b->gpa2 != ~0ull ? page_find(k, b->gpa2 >> 12) : NULL;
+    Block *to;
+
+    memcpy(k->moving, b, block_bytes(b));
+    p->pins++;
+    if (p2)
+        p2->pins++;
+    to = room(c, k->moving);
+    if (to) {
+        if (b->valid)           /* else the room was its own */
+            block_remove(c, b);
+        memcpy(to, k->moving, block_bytes(k->moving));
+        to->valid = 1;
+        to->links = NULL;
+        to->code_mem = to->code_host = NULL;
+        block_insert(c, to);
+    }
+    page_unpin(c, p);
+    page_unpin(c, p2);
+    return to;
 }
 
 /* --- invalidation --- */
 static void block_kill(Cpu *c, Block *b)
 {
-    b->valid = 0;
     count(c, COUNT_BLOCKS_KILLED);
-    jit_block_killed(c, b);
+    block_remove(c, b);
     if (b == c->block)
         for (unsigned n = 0; n <= b->count; n++)
             b->insn[n].fn = op_code_changed;
@@ -206,29 +455,19 @@ void block_stop(Cpu *c)
 
 static void page_invalidate(Cpu *c, uint64_t gfn, unsigned from, unsigned to)
 {
-    PageCode *p = page_find(cpu_priv(c)->cache, gfn);
-    Block **at;
-    bool changed = false;
+    BlockCache *k = cpu_priv(c)->cache;
+    PageCode *p = page_find(k, gfn);
 
-    if (!p || !p->held)
-        return;
-    for (at = &p->blocks; *at;) {
-        Block *b = *at;
+    for (Block *b = p ? p->blocks : NULL, *next; b; b = next) {
         unsigned first, last;
 
+        next = *list_next(b, gfn);
         block_extent(b, gfn, &first, &last);
-        if (b->valid && first <= to && last >= from)
+        if (first <= to && last >= from)
             block_kill(c, b);
-        if (!b->valid) {
-            *at = *list_next(b, gfn);
-            changed = true;
-        } else {
-            at = list_next(b, gfn);
-        }
     }
-    if (!p->blocks)
-        page_release(c, p);
-    else if (changed)
+    p = page_find(k, gfn);      /* the last one takes it along */
+    if (p && p->stale)
         page_recount(c, p);
 }
 
@@ -250,21 +489,31 @@ void block_invalidate(Cpu *c, uint64_t gpa, uint64_t len)
     }
 }
 
+/* One block of these pages that has the address in it or ends before it. */
+static bool kill_linear_one(Cpu *c, PageCode *p, uint64_t linear, uint64_t granules)
+{
+    for (; p; p = p->next) {
+        if (!(c->engine->granules[p->gfn] & granules))
+            continue;
+        for (Block *b = p->blocks; b; b = *list_next(b, p->gfn)) {
+            if (linear - block_linear(b, b->rip) <= b->len) {
+                block_kill(c, b);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void block_kill_linear(Cpu *c, uint64_t linear)
 {
     BlockCache *k = cpu_priv(c)->cache;
     unsigned at = linear & 0xfff;
     uint64_t granules = at ? granule_mask(at - 1, at) : 1 | 1ull << 63;
 
-    for (unsigned n = 0; n < PAGE_HASH_SIZE; n++) {
-        for (PageCode *p = k->pages[n]; p; p = p->next) {
-            if (!p->held || !(c->engine->granules[p->gfn] & granules))
-                continue;
-            for (Block *b = p->blocks; b; b = *list_next(b, p->gfn))
-                if (b->valid && linear - block_linear(b, b->rip) <= b->len)
-                    block_kill(c, b);
-        }
-    }
+    for (unsigned n = 0; n < PAGE_HASH_SIZE; n++)
+        while (kill_linear_one(c, k->pages[n], linear, granules))
+            continue;
 }
 
 void block_jumps_forget(Cpu *c)
@@ -276,7 +525,7 @@ void block_jumps_forget(Cpu *c)
             jumps[n].tag = JUMP_TAG_NONE;
 }
 
-/* The arena's bytes stay as they are until the next block is built: the block being run, if any,
+/* The memory's bytes stay as they are until the next block is built: the block being run, if any,
  * ends by itself. */
 void block_flush(Cpu *c)
 {
@@ -286,11 +535,13 @@ void block_flush(Cpu *c)
     block_stop(c);
     for (unsigned n = 0; n < PAGE_HASH_SIZE; n++)
         for (PageCode *p = k->pages[n]; p; p = p->next)
-            page_release(c, p);
-    memset(k->pages, 0, sizeof k->pages);
+            page_uncount(c->engine, p->gfn);
+    pages_free_all(k);
     memset(k->hash, 0, sizeof k->hash);
+    memset(k->used, 0, sizeof k->used);
     block_jumps_forget(c);
-    k->used = 0;
+    k->region = 0;
+    k->young_size = 0;
     k->generation++;
     jit_flush(c);
 }
@@ -308,9 +559,7 @@ void block_cache_free(Cpu *c)
         return;
     c->block = NULL;
     block_flush(c);
-    low_free(k->arena, k->size);
-    free(k->scratch);
-    low_free(k, sizeof *k);
+    cache_free(k);
     cpu_priv(c)->cache = NULL;
 }
 
@@ -468,7 +717,6 @@ static void block_key(Cpu *c, Block *b, uint64_t gpa)
     b->mode = c->mode & BLOCK_MODES;
     b->page_key = code_page_key(block_linear(b, b->rip), gpa);
     b->valid = 1;
-    b->page_next = b->page_next2 = b->hash_next = NULL;
     b->links = NULL;
     b->code_mem = b->code_host = NULL;
 }
@@ -480,6 +728,7 @@ static Block *build_scratch(Cpu *c, Fetch *f)
 
     count(c, COUNT_BLOCKS_ONCE);
     block_key(c, b, f->gpa);
+    b->hash_at = NULL;
     if (!decode_block(c, b, f, 1)) {
         fetch_second(c, f);
         if (!decode_block(c, b, f, 1))
@@ -491,14 +740,6 @@ static Block *build_scratch(Cpu *c, Fetch *f)
     return b;
 }
 
-static unsigned block_hash(uint64_t gpa, uint64_t rip, uint32_t mode, uint64_t cs_base, uint32_t cs_limit)
-{
-    uint64_t h = gpa ^ (rip >> 12 << 7) ^ (uint64_t)mode << 11 ^ (cs_base >> 4) * 0x9e3779b1u ^
-                 ~cs_limit * 0x85ebca6bu;
-
-    return (h ^ h >> 15) & (HASH_SIZE - 1);
-}
-
 static void mark_granules(Engine *e, uint64_t gpa, unsigned len)
 {
     unsigned first = gpa & 0xfff;
@@ -507,68 +748,62 @@ static void mark_granules(Engine *e, uint64_t gpa, unsigned len)
                       __ATOMIC_SEQ_CST);
 }
 
-static void block_insert(Cpu *c, Block *b, PageCode *p1, PageCode *p2)
+/* Decoded, and all its bytes are known; false when it can't be kept. */
+static bool decode(Cpu *c, Block *b, Fetch *f, unsigned max)
 {
-    BlockCache *k = cpu_priv(c)->cache;
-    unsigned h = block_hash(b->gpa, b->rip, b->mode, b->cs_base, b->cs_limit);
+    block_key(c, b, f->gpa);
+    fetch_first(c, f);
+    if (decode_block(c, b, f, max))
+        return true;
+    fetch_second(c, f);
+    if (!f->host2)
+        return false;
+    if (!decode_block(c, b, f, 1))
+        raise_gp0(c, NULL);
+    b->gpa2 = b->len > f->in_page ? f->gpa2 : ~0ull;
+    return true;
+}
 
-    b->hash_next = k->hash[h];
-    k->hash[h] = b;
-    b->page_next = p1->blocks;
-    p1->blocks = b;
-    if (p2 && p2 != p1) {
-        b->page_next2 = p2->blocks;
-        p2->blocks = b;
-    }
-    k->used += (sizeof(Block) + (b->count + 1) * sizeof(Insn) + 15) & ~15ull;
+/* Its pages are held: from here on every change of its bytes is seen.  False: there was one. */
+static bool bytes_hold(Cpu *c, const Block *b, const Fetch *f)
+{
+    unsigned in_first = b->len < f->in_page ? b->len : f->in_page;
+
+    mark_granules(c->engine, b->gpa, in_first);
+    if (b->gpa2 != ~0ull)
+        mark_granules(c->engine, b->gpa2, b->len - in_first);
+    return !memcmp(f->bytes, f->host, in_first) &&
+           (b->gpa2 == ~0ull || !memcmp(f->bytes + in_first, f->host2, b->len - in_first));
 }
 
 static Block *build(Cpu *c, Fetch *f, unsigned max)
 {
     BlockCache *k = cpu_priv(c)->cache;
-    PageCode *p1, *p2;
-    unsigned in_first;
-    Block *b;
 
     for (;;) {
-        if (k->used + BLOCK_MAX_BYTES + 4 * sizeof(PageCode) > k->size)
-            block_flush(c);
-        p2 = NULL;
-        if (!page_hold(c, f->gpa >> 12, &p1))
+        PageCode *p1, *p2 = NULL;
+        Block *b = young_room(c);
+        bool good;
+
+        b->valid = 0;
+        if (!decode(c, b, f, max))
+            return build_scratch(c, f);
+        if (!page_hold(c, b->gpa >> 12, &p1))
             continue;
-        fetch_first(c, f);
-        b = (Block *)(void *)(k->arena + k->used);
-        block_key(c, b, f->gpa);
-        if (!decode_block(c, b, f, max)) {
-            fetch_second(c, f);
-            if (!f->host2)
-                return build_scratch(c, f);
-            if (!page_hold(c, f->gpa2 >> 12, &p2))
-                continue;
-            b = (Block *)(void *)(k->arena + k->used);
-            block_key(c, b, f->gpa);
-            fetch_first(c, f);
-            fetch_second(c, f);
-            if (!decode_block(c, b, f, 1))
-                raise_gp0(c, NULL);
-            b->gpa2 = f->gpa2;
+        if (b->gpa2 != ~0ull && !page_hold(c, b->gpa2 >> 12, &p2))
+            continue;
+        good = bytes_hold(c, b, f);
+        if (good) {
+            count(c, COUNT_BLOCKS_BUILT);
+            b->valid = 1;
+            block_insert(c, b);
+            k->used[k->region] += block_bytes(b);
+            jit_block_new(c, b);
         }
-        in_first = b->len < f->in_page ? b->len : f->in_page;
-        mark_granules(c->engine, f->gpa, in_first);
-        if (b->len > in_first)
-            mark_granules(c->engine, f->gpa2, b->len - in_first);
-        else
-            b->gpa2 = ~0ull;
-        /* Holding the second page, or an accessed bit set on the way, may have released one. */
-        if (!p1->held || (p2 && !p2->held))
-            continue;
-        if (memcmp(f->bytes, f->host, in_first) ||
-            (b->len > in_first && memcmp(f->bytes + in_first, f->host2, b->len - in_first)))
-            continue;
-        count(c, COUNT_BLOCKS_BUILT);
-        block_insert(c, b, p1, b->len > in_first ? p2 : NULL);
-        jit_block_new(c, b);
-        return b;
+        page_unpin(c, p1);
+        page_unpin(c, p2);
+        if (good)
+            return b;
     }
 }
 
@@ -617,8 +852,8 @@ Block *block_find(Cpu *c)
     uint32_t limit = in_64 ? ~0u : c->seg[SEG_CS].limit;
     unsigned forgotten = cpu_priv(c)->code_pages_forgotten;
     bool global;
-    Block *b, **at;
     JumpEntry *j;
+    Block *b;
     PhysRef p;
     Fetch f;                    /* large: not cleared */
 
@@ -638,16 +873,11 @@ Block *block_find(Cpu *c)
         fetch_first(c, &f);
         return build_scratch(c, &f);
     }
-    for (at = &k->hash[block_hash(f.gpa, c->rip, mode, base, limit)]; (b = *at) != NULL;) {
-        if (!b->valid) {
-            *at = b->hash_next;
-            continue;
-        }
-        if (b->gpa == f.gpa && b->rip == c->rip && b->mode == mode && b->cs_base == base &&
-            b->cs_limit == limit && second_page_same(c, b, f.linear))
-            break;
-        at = &b->hash_next;
-    }
+    b = k->hash[block_hash(f.gpa, c->rip, mode, base, limit) & (HASH_SIZE - 1)];
+    /* An accessed bit may be set in the very block. */
+    while (b && !(b->gpa == f.gpa && b->rip == c->rip && b->mode == mode && b->cs_base == base &&
+                  b->cs_limit == limit && second_page_same(c, b, f.linear) && b->valid))
+        b = b->hash_next;
     if (!b)
         b = build(c, &f, mode & MODE_TF ? 1 : BLOCK_INSNS);
     /* Requests taken while a block was built may have flushed the TLB. */

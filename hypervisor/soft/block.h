@@ -3,9 +3,11 @@
  * block.h - decoded blocks, the jump cache, and how near branches go from block to block.
  *
  * A block's key is its physical address, RIP, CS base and limit, and the parts of Cpu.mode in BLOCK_MODES.
- * Blocks belong to one vCPU, so nothing here is locked.  Memory of a block is reused only when the
- * whole cache is dropped, between blocks; until then an invalid block keeps valid == 0, which is
- * all that a link to it looks at.
+ * Blocks belong to one vCPU, so nothing here is locked.  A block is young, in a region of the vCPU's ring,
+ * until it is translated; then it moves to a piece of code memory (jit/pieces.c), beside its code.  Regions and
+ * pieces are emptied as a whole, and only between blocks, outside of translated code; until then an invalid
+ * block keeps valid == 0, which is all that a link to it looks at.  So the interpreter's links stay within
+ * a region.
  */
 #ifndef GH_SOFT_BLOCK_H
 #define GH_SOFT_BLOCK_H
@@ -28,7 +30,9 @@ struct Block {
     uint64_t gpa2;              /* with an instruction (then it has one) that goes on in the next page:
                                    that page; else ~0 */
     uint32_t cs_limit;          /* ~0 in 64-bit mode */
+    /* Lists, and what points to the block there; hash_next and page_next stay when it has left them. */
     Block *hash_next, *page_next, *page_next2;
+    Block **hash_at, **page_at, **page_at2;
     uint32_t mode;
     uint16_t len, count;
     uint8_t valid;
@@ -63,6 +67,11 @@ static inline uint64_t code_page_key(uint64_t linear, uint64_t gpa)
 static inline uint64_t *code_page_slot(const Cpu *c, unsigned user, uint64_t linear)
 {
     return &c->code_pages[user][linear >> 12 & (CODE_PAGES - 1)];
+}
+
+static inline size_t block_bytes(const Block *b)
+{
+    return (sizeof(Block) + (b->count + 1u) * sizeof(Insn) + 15) & ~(size_t)15;
 }
 
 static inline uint64_t block_linear(const Block *b, uint64_t rip)

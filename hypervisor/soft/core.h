@@ -39,7 +39,7 @@ enum { POLL_KICK = 1, POLL_STOP = 2, POLL_REQUEST = 4, POLL_STEP = 8, POLL_DEBUG
        POLL_POINT = 64 };       /* a breakpoint of the guest's */
 
 /* CpuPriv.requests */
-enum { REQ_TLB = 1, REQ_RANGES = 2, REQ_ALL_CODE = 4, REQ_WRITE_TAGS = 8 };
+enum { REQ_TLB = 1, REQ_RANGES = 2, REQ_ALL_CODE = 4, REQ_WRITE_TAGS = 8, REQ_PIECE = 16 };
 
 /* TlbInfo.gpa's low bits */
 enum { TLBF_GLOBAL = 1, TLBF_WRITE = 2, TLBF_ROM = 4, TLBF_LARGE = 8, TLBF_HUGE = 0x10,
@@ -135,6 +135,7 @@ typedef struct CpuPriv {
 
     /* shared */
     volatile uint32_t in_guest;
+    volatile uint32_t rests, frozen;    /* cpu_rest(); cpu_freeze() */
     volatile uint32_t requests;
     CodeRange ranges[RANGE_ROOM];   /* under Engine.lock */
     unsigned range_count;
@@ -158,9 +159,8 @@ struct Engine {
     unsigned debug_count, debug_generation;
     bool debug_exec, debug_watch;   /* there are some of that kind */
     bool interpret;             /* no translation */
-    size_t code_memory;         /* for translated code of all vCPUs */
-    size_t code_lent;           /* of the half of it that vCPUs borrow from as they need; atomic */
-    uint64_t code_clock;        /* counts translations; atomic */
+    size_t code_memory;         /* for blocks and translated code of all vCPUs */
+    struct CodePool *code_pool; /* jit/pieces.c; NULL: nothing is translated */
     unsigned warm;              /* a block is translated at this run of it */
     unsigned waiters;           /* threads in a wait for changed that guest_leave() must wake */
 };
@@ -229,9 +229,14 @@ void code_post_others(Cpu *c, uint64_t gpa, uint64_t len);
 /* Other vCPUs' write tags are gone when this returns. */
 void write_tags_drop_others(Cpu *c);
 void code_post(Engine *e, Cpu *c, uint64_t gpa, uint64_t len);
-/* Nothing is left to borrow: who has translated nothing for long shall give back what he borrowed, when he
- * runs next. */
-void code_reclaim(Cpu *c);
+/* A vCPU's blocks and code are its thread's between these two; in between another vCPU may take some of its
+ * memory.  Both may come twice. */
+void cpu_take(Cpu *c);
+void cpu_rest(Cpu *c);
+/* o shall give back a piece of code memory: if it rests it is stopped from running until thaw(), and
+ * true is returned; else it does so soon. */
+bool cpu_freeze(Cpu *o);
+void cpu_thaw(Cpu *o);
 
 /* hosts.c: the host's functions with the vCPU counted out of guest code meanwhile */
 extern const EngineHost soft_wrapped_host;
@@ -328,6 +333,12 @@ void block_flush(Cpu *c);
 /* Blocks, in any address space, that have this linear address in them or end before it. */
 void block_kill_linear(Cpu *c, uint64_t linear);
 void block_stop(Cpu *c);        /* the block being run, if any, ends with this instruction */
+/* A valid block goes, to make room for others; what it was is remembered.  Its bytes stay. */
+void block_evict(Cpu *c, Block *b);
+/* Was it translated when it had to go?  Once. */
+bool block_was_hot(Cpu *c, const Block *b);
+/* To where room() says, which may evict b; NULL if it says NULL, and b stays. */
+Block *block_move(Cpu *c, Block *b, Block *(*room)(Cpu *c, const Block *b));
 BlockCache *block_cache_new(const Engine *e, unsigned id);
 void block_cache_attach(Cpu *c);     /* sets Cpu.jumps */
 /* No jump cache entry counts any more. */

@@ -16,7 +16,9 @@
     X(BLOCKS_ONCE, "blocks decoded and not kept") \
     X(BLOCKS_TRANSLATED, "blocks translated") \
     X(BLOCKS_KILLED, "blocks whose code changed") \
+    X(BLOCKS_EVICTED, "blocks that made room for others") \
     X(POINTS_NEW, "breakpoints of the guest at new addresses") \
+    X(CODE_PIECES, "pieces of code memory emptied") \
     X(CODE_FLUSHES, "code caches emptied") \
     X(CODE_ENTERED, "translated code entered") \
     X(BODIES, "instructions of translated code done in C") \

@@ -9,6 +9,7 @@
  */
 #include "hypervisor/soft/assist.h"
 #include "hypervisor/soft/core.h"
+#include "hypervisor/soft/jit/jit.h"
 #include "hypervisor/soft/mmu.h"
 #include "hypervisor/soft/ops.h"
 
@@ -155,6 +156,7 @@ static enum Look look(Cpu *c, enum VcpuStop *stop)
     if (poll & POLL_REQUEST) {
         guest_leave(c);
         guest_enter(c);
+        jit_give_back(c);
     }
     if (*c->code_ring_prod != *c->code_ring_seen)
         c->host->drain_code_ring(c->vcpu);
@@ -311,6 +313,7 @@ enum VcpuStop soft_step(EngineVcpu *c, unsigned count)
     volatile unsigned left = count;
     volatile bool kept = false; /* with TF set, blocks go into the cache */
 
+    cpu_take(c);
     cpu_priv(c)->debug_hit = (DebugHit){ 0 };
     guest_enter(c);
     if (sigsetjmp(c->unwind, 0) && cpu_priv(c)->exclusive)
@@ -344,8 +347,8 @@ enum VcpuStop soft_step(EngineVcpu *c, unsigned count)
     }
     if (kept)
         block_flush(c);
-    c->block = NULL;
     guest_leave(c);
+    cpu_rest(c);
     return result;
 }
 
@@ -397,6 +400,7 @@ SoftWatch soft_watch(EngineVcpu *c, unsigned count, uint32_t msr, uint16_t port)
     volatile unsigned left = count;
     volatile SoftWatch result = SOFT_WATCH_MORE;
 
+    cpu_take(c);
     debug_begin(c);
     p->watching = true;
     p->spotted = 0;
@@ -426,14 +430,16 @@ SoftWatch soft_watch(EngineVcpu *c, unsigned count, uint32_t msr, uint16_t port)
         }
     }
     p->watching = false;
-    c->block = NULL;
     guest_leave(c);
+    cpu_rest(c);
     return result;
 }
 
 void soft_watch_end(EngineVcpu *c)
 {
+    cpu_take(c);
     block_flush(c);
+    cpu_rest(c);
 }
 
 /* A halted vCPU under debug_step: wakes up if there is an interrupt for it, which stays pending. */
@@ -485,8 +491,12 @@ enum VcpuStop soft_run(EngineVcpu *c)
     volatile enum VcpuStop result = VCPU_STOP_KICKED;
     enum VcpuStop stop = VCPU_STOP_KICKED;
 
-    if (unlikely(cpu_priv(c)->debug_step))
-        return debug_one(c);
+    cpu_take(c);
+    if (unlikely(cpu_priv(c)->debug_step)) {
+        stop = debug_one(c);
+        cpu_rest(c);
+        return stop;
+    }
     debug_begin(c);
     guest_enter(c);
     soft_request_look(c);
@@ -536,5 +546,6 @@ enum VcpuStop soft_run(EngineVcpu *c)
         run_blocks(c);
     }
     guest_leave(c);
+    cpu_rest(c);
     return result;
 }

@@ -52,10 +52,13 @@ void requests_take(Cpu *c)
         tlb_flush_all(c);
     else if (r & REQ_WRITE_TAGS)
         tlb_drop_write_tags(c);
-    if (r & REQ_ALL_CODE) {
+    if (r & REQ_PIECE) {
+        jit_asked(c);
+        __atomic_fetch_or(&c->poll, POLL_REQUEST, __ATOMIC_SEQ_CST);    /* the run loop gives */
+    }
+    if (r & REQ_ALL_CODE)
         block_flush(c);
-        jit_give_back(c);
-    } else
+    else
         for (unsigned n = 0; n < count; n++)
             block_invalidate(c, ranges[n].gpa, ranges[n].len);
     tell_waiters(c->engine);
@@ -151,26 +154,46 @@ void code_post_others(Cpu *c, uint64_t gpa, uint64_t len)
         code_post(c->engine, c, gpa, len);
 }
 
-void code_reclaim(Cpu *c)
+/* --- whose blocks and code --- */
+void cpu_take(Cpu *c)
 {
+    CpuPriv *p = cpu_priv(c);
     Engine *e = c->engine;
-    uint64_t most = JIT_IDLE;
-    Cpu *idlest = NULL;
 
-    pthread_mutex_lock(&e->lock);
-    for (unsigned n = 0; n < e->cpu_count; n++) {
-        Cpu *o = e->cpus[n];
-        bool asked = o && (__atomic_load_n(&cpu_priv(o)->requests, __ATOMIC_SEQ_CST) & REQ_ALL_CODE);
-        uint64_t idle = o && o != c && !asked ? jit_idle(o) : 0;
-
-        if (idle > most) {
-            most = idle;
-            idlest = o;
-        }
+    __atomic_exchange_n(&p->rests, 0, __ATOMIC_SEQ_CST);
+    if (unlikely(p->frozen)) {
+        pthread_mutex_lock(&e->lock);
+        while (p->frozen)
+            pthread_cond_wait(&e->changed, &e->lock);
+        pthread_mutex_unlock(&e->lock);
     }
-    if (idlest)
-        request(idlest, REQ_ALL_CODE);
-    pthread_mutex_unlock(&e->lock);
+    jit_resume(c);
+}
+
+void cpu_rest(Cpu *c)
+{
+    c->block = NULL;
+    __atomic_store_n(&cpu_priv(c)->rests, 1, __ATOMIC_RELEASE);
+}
+
+bool cpu_freeze(Cpu *o)
+{
+    CpuPriv *p = cpu_priv(o);
+
+    if (p->frozen)
+        return false;
+    __atomic_exchange_n(&p->frozen, 1, __ATOMIC_SEQ_CST);
+    if (p->rests)
+        return true;
+    cpu_thaw(o);
+    request(o, REQ_PIECE);
+    return false;
+}
+
+void cpu_thaw(Cpu *o)
+{
+    __atomic_exchange_n(&cpu_priv(o)->frozen, 0, __ATOMIC_SEQ_CST);
+    pthread_cond_broadcast(&o->engine->changed);
 }
 
 /* --- the exclusive section --- */
@@ -240,6 +263,7 @@ static void soft_destroy(Engine *e)
         munmap(e->logged, n);
     if (e->dirty)
         munmap(e->dirty, n);
+    code_pool_free(e);
     pthread_mutex_destroy(&e->lock);
     pthread_cond_destroy(&e->changed);
     free(e);
@@ -333,6 +357,7 @@ static void soft_vcpu_destroy(EngineVcpu *c)
 {
     Engine *e = c->engine;
 
+    cpu_take(c);
     pthread_mutex_lock(&e->lock);
     for (unsigned n = 0; n < e->cpu_count; n++)
         if (e->cpus[n] == c)
@@ -479,6 +504,9 @@ static void set_tables(Cpu *c, const VcpuState *s)
 
 static void soft_set_state(EngineVcpu *c, const VcpuState *s)
 {
+    bool rested = cpu_priv(c)->rests;
+
+    cpu_take(c);
     soft_cpuid_forget(c);
     memcpy(c->gpr, s->gpr, sizeof s->gpr);
     c->rip = s->rip;
@@ -512,6 +540,8 @@ static void soft_set_state(EngineVcpu *c, const VcpuState *s)
     cpu_priv(c)->watch_hit = cpu_priv(c)->watch_held = 0;
     cpu_update_mode(c);
     block_stop(c);
+    if (rested)
+        cpu_rest(c);
     soft_kick(c, false);
 }
 

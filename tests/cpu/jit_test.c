@@ -269,6 +269,24 @@ Test(jit, a_domains_128_vcpus_all_have_a_translator)
     guest_free(g);
 }
 
+static unsigned pieces_of(const EngineVcpu *c)
+{
+    unsigned n = 0;
+
+    for (const Piece *p = c->jit->oldest; p; p = p->next)
+        n++;
+    return n;
+}
+
+static size_t code_bytes(const EngineVcpu *c)
+{
+    size_t bytes = 0;
+
+    for (const Piece *p = c->jit->oldest; p; p = p->next)
+        bytes += p->code;
+    return bytes;
+}
+
 /* A megabyte of additions from memory, three times; then how much code there is at the end. */
 static size_t code_of_a_megabyte(Guest *g)
 {
@@ -298,7 +316,7 @@ static size_t code_of_a_megabyte(Guest *g)
     g->s.gpr[1] = TIMES;
     run_to(g, AT + COUNT * 6 + 8);
     eq_hex((uint32_t)g->s.gpr[0], TIMES * expect);
-    return (size_t)(g->cpu->jit->p - g->cpu->jit->rw);
+    return code_bytes(g->cpu);
 }
 
 static Guest *guest_of_64(void)
@@ -317,77 +335,42 @@ static void free_guest_of_64(Guest *g)
     guest_free(g);
 }
 
-static void expect_resident_at_most(const Jit *j, size_t bytes)
+enum { PIECE = 64 << 10, SHARE = (64 << 20) / 64 / 2 / PIECE };     /* of each of 64 vCPUs: half of all */
+
+/* So many pieces that some vCPU owns, as if it had filled them. */
+static void own_pieces(EngineVcpu *c, unsigned count)
 {
-    unsigned char resident[(32 << 20) / 4096] = { 0 };
+    uint8_t code[] = { 0xf4, 0 };
+    Block *b = calloc(1, sizeof *b + 2 * sizeof(Insn));
 
-    cr_assert_leq(j->size, sizeof resident * 4096);
-    cr_assert_eq(mincore(j->rw, j->size, resident), 0);
-    for (size_t n = bytes / 4096; n < j->size / 4096; n++)
-        cr_assert_not(resident[n] & 1, "page %zu", n);
+    (void)code;
+    for (unsigned n = 0; n < count; n++) {
+        cr_assert(code_room_again(c, b));
+        c->jit->newest->data = (uint32_t)block_bytes(b);
+        c->jit->newest->code = 1;
+    }
+    free(b);
 }
-
-enum { HALF_SHARE = (64 << 20) / 64 / 2 };      /* of each of 64 vCPUs; the other halves are lent */
 
 Test(jit, code_stays_within_the_vcpus_share_when_nothing_is_left_to_lend)
 {
     Guest *g = guest_of_64();
+    EngineVcpu *other = g->engine->cpus[1];
 
-    g->engine->code_lent = g->engine->code_memory / 2;
-    cr_expect(code_of_a_megabyte(g) <= HALF_SHARE);
-    expect_resident_at_most(g->cpu->jit, HALF_SHARE);
+    own_pieces(other, 10000);           /* all that the others aren't sure to get */
+    cr_expect_eq(pieces_of(other), 512 + SHARE);
+    cr_expect_leq(code_of_a_megabyte(g), SHARE * PIECE);
+    cr_expect_eq(pieces_of(g->cpu), SHARE);
     free_guest_of_64(g);
 }
 
-Test(jit, a_vcpu_among_idle_ones_borrows_and_gives_back)
+Test(jit, a_vcpu_among_idle_ones_gets_what_it_needs)
 {
     Guest *g = guest_of_64();
-    const Jit *j = g->cpu->jit;
-    size_t used = code_of_a_megabyte(g);
-    uint8_t one[] = { 0x40, 0x49, 0x75, 0xfc, 0xf4 };   /* inc eax; dec ecx; jnz; hlt */
 
-    cr_expect_gt(used, 8 * HALF_SHARE, "it was never flushed");
-    cr_expect_leq(used, HALF_SHARE + j->lent);
-    cr_expect_eq(g->engine->code_lent, j->lent);
-    block_flush(g->cpu);        /* and one small block after it */
-    guest_code(g, CODE, one, sizeof one);
-    g->s.rip = CODE;
-    g->s.halted = 0;
-    g->s.gpr[1] = 100;
-    run_to(g, CODE + 4);
-    cr_expect_eq(j->lent, 0);
-    cr_expect_eq(g->engine->code_lent, 0);
-    expect_resident_at_most(j, HALF_SHARE);
+    cr_expect_gt(code_of_a_megabyte(g), 2 * SHARE * PIECE);
+    cr_expect_gt(pieces_of(g->cpu), 2 * SHARE);
+    for (unsigned id = 1; id < 64; id++)
+        own_pieces(g->engine->cpus[id], SHARE);         /* they are sure of these */
     free_guest_of_64(g);
-}
-
-/* The second vCPU's; the third has just translated something. */
-Test(jit, what_an_idle_vcpu_borrowed_is_asked_back_when_nothing_is_left)
-{
-    Guest *g = guest_of_64();
-    Engine *e = g->engine;
-
-    e->code_lent = e->code_memory / 2;
-    e->cpus[1]->jit->lent = e->cpus[2]->jit->lent = e->code_lent / 2;
-    e->code_clock = JIT_IDLE * 2;
-    e->cpus[2]->jit->translated_at = 1ull << 40;
-    code_of_a_megabyte(g);
-    cr_expect(cpu_priv(e->cpus[1])->requests & REQ_ALL_CODE);
-    cr_expect_not(cpu_priv(e->cpus[2])->requests & REQ_ALL_CODE);
-    requests_take(e->cpus[1]);
-    cr_expect_eq(e->cpus[1]->jit->lent, 0);
-    cr_expect_eq(e->code_lent, e->code_memory / 4);
-    code_of_a_megabyte(g);
-    cr_expect_gt(g->cpu->jit->lent, 0);
-    free_guest_of_64(g);
-}
-
-/* So little that everything is flushed again and again. */
-Test(jit, little_code_memory_is_enough)
-{
-    Guest *g = guest_new_with(1 << 20);
-
-    guest_prot(g);
-    cr_expect(code_of_a_megabyte(g) <= 512 << 10);
-    guest_free(g);
 }

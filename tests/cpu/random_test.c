@@ -18,7 +18,7 @@
 #include "tests/cpu/random.h"
 
 enum { DATA = 0x40000, DATA_SIZE = 0x2000, TURNS = 12, LENGTH = 28, PROGRAMS = 1500, R14 = 14,
-       R15 = 15, RSP = 4, NEVER = UINT16_MAX, LITTLE = 512 << 10,
+       R15 = 15, RSP = 4, NEVER = UINT16_MAX, LITTLE = 128 << 10,
        INSNS = 250000 };
 
 typedef struct Program {
@@ -598,7 +598,7 @@ Test(random, programs_come_out_the_same_with_little_code_memory, .timeout = 0)
 
     compare_programs(g, PROGRAMS / 4 * asked("GH_RANDOM_ROUNDS", 1), 0);
     engine_soft.counters(g->cpu, counters);
-    cr_expect_str_eq(counters[COUNT_CODE_FLUSHES].name, "code caches emptied");
-    cr_expect_gt(counters[COUNT_CODE_FLUSHES].value, 10);
+    cr_expect_gt(counters[COUNT_CODE_PIECES].value, 10);
+    cr_expect_gt(counters[COUNT_BLOCKS_EVICTED].value, 500);
     guest_free(g);
 }

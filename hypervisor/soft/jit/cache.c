@@ -1,32 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cache.c - a vCPU's code memory: its two mappings, the thunks at its start, links between blocks,
- * and the moment when a block becomes warm.
+ * cache.c - translated code of a vCPU: its thunks, links between blocks, and the moment when a block
+ * becomes warm.  Its memory is pieces.c's.
  *
- * Code memory is filled from the front; when it is full, all blocks of the vCPU go (block_flush()).
- * A killed block's links are taken back at once, so no code ever jumps to it.
+ * A block that goes has its links taken back at once, so no code ever jumps to it.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 #include "hypervisor/soft/jit/x87_trap.h"
 #include "hypervisor/soft/jit/xlat.h"
 #include "hypervisor/soft/mmu.h"
 #include "hypervisor/soft/ops.h"
 #include "hypervisor/soft/simd.h"
 
-/* Half of the code memory is shared out to the vCPUs, the other half lent to those that need more. */
-#define CODE_PIECE (256u << 10) /* bytes lent at a time */
-#define CODE_LEAST (256u << 10) /* of a vCPU, however many there are */
-#define CODE_MORE (8u << 20)    /* what a vCPU after the first two maps at most: low addresses are few */
 #define LOOP_TURNS 128          /* a loop that goes on for so many turns is a long one */
 #define LOW_TOP 0x40000000u
 #define LOW_STEP (256u << 10)
-#define TRANSLATIONS 3          /* of a block at most: xlat.c */
-#define CODE_BLOCK_ROOM (TRANSLATIONS * (BLOCK_INSNS * 400 + 1024))
+#define WARM_AGAIN 4            /* a block that was translated before is so again in this part of the runs */
 
 /* MAP_32BIT looks between 1 and 2 GiB only, which is full at thirty vCPUs; below is as good. */
-static void *low_map(size_t size, int protection, int flags, int fd)
+void *low_map(size_t size, int protection, int flags, int fd)
 {
     void *p = mmap(NULL, size, protection, flags | MAP_32BIT, fd, 0);
 
@@ -217,9 +210,9 @@ static void light_thunk(Emit *e, Cpu *c, const void *function)
     e8(e, 0xc3);
 }
 
-static void make_thunks(Cpu *c, Jit *j)
+static bool make_thunks(Cpu *c, Jit *j)
 {
-    Emit e = { j->rw, j->rx - j->rw };
+    Emit e = { j->thunks, j->run };
     uint8_t *at;
 
     j->leave = e.p;
@@ -282,10 +275,9 @@ static void make_thunks(Cpu *c, Jit *j)
     registers_in(&e, c);
     e8(&e, 0xc3);
     windows_thunks(&e, c, j);
-    j->run = j->rx - j->rw;
     c->jit_leave = j->leave + j->run;
     c->jit_left = j->left + j->run;
-    j->start = j->p = (uint8_t *)(((uintptr_t)e.p + 63) & ~63ull);
+    return e.p <= j->thunks + THUNK_BYTES;
 }
 
 /* --- bodies called by translated code --- */
@@ -391,145 +383,50 @@ static uintptr_t x87_in(Cpu *c, const Insn *i, Block *b)
 
 /* --- memory --- */
 
-static size_t at_least(size_t a, size_t b) { return a > b ? a : b; }
-static size_t at_most(size_t a, size_t b) { return a < b ? a : b; }
-
-/* What vCPU id can use at most. */
-static size_t code_size(const Engine *e, unsigned id)
-{
-    size_t most = id < 2 ? e->code_memory / 2 : at_most(e->code_memory / (id + 1), CODE_MORE);
-
-    return at_least(most, CODE_LEAST) & ~4095ull;
-}
-
-static size_t code_share(const Cpu *c)
-{
-    size_t share = at_least(c->engine->code_memory / 2 / c->engine->cpu_count, CODE_LEAST) & ~4095ull;
-
-    return at_most(share, c->jit->size);
-}
-
-/* Its pages go, too: another vCPU will want as many. */
-void jit_give_back(Cpu *c)
-{
-    Jit *j = c->jit;
-    size_t own;
-
-    if (!j || !j->flushed)
-        return;
-    own = code_share(c);
-    if (j->lent && own < j->size)
-        madvise(j->rw + own, j->size - own, MADV_REMOVE);
-    __atomic_fetch_sub(&c->engine->code_lent, j->lent, __ATOMIC_RELAXED);
-    __atomic_store_n(&j->lent, 0, __ATOMIC_RELAXED);
-    j->flushed = false;
-}
-
-uint64_t jit_idle(const Cpu *c)
-{
-    const Jit *j = c->jit;
-
-    uint64_t now = __atomic_load_n(&c->engine->code_clock, __ATOMIC_RELAXED), then;
-
-    if (!j || !__atomic_load_n(&j->lent, __ATOMIC_RELAXED))
-        return 0;
-    then = __atomic_load_n(&j->translated_at, __ATOMIC_RELAXED);
-    return then < now ? now - then : 0;         /* it may translate meanwhile */
-}
-
-/* Room for a block; borrows if need be. */
-static bool code_room(Cpu *c)
-{
-    Engine *e = c->engine;
-    Jit *j = c->jit;
-    size_t own = code_share(c), wanted;
-
-    jit_give_back(c);
-    wanted = (size_t)(j->p - j->rw) + CODE_BLOCK_ROOM;
-    if (wanted > j->size)
-        return false;
-    while (wanted > own + j->lent) {
-        if (__atomic_add_fetch(&e->code_lent, CODE_PIECE, __ATOMIC_RELAXED) > e->code_memory / 2) {
-            __atomic_fetch_sub(&e->code_lent, CODE_PIECE, __ATOMIC_RELAXED);
-            code_reclaim(c);
-            return false;
-        }
-        __atomic_store_n(&j->lent, j->lent + CODE_PIECE, __ATOMIC_RELAXED);
-    }
-    return true;
-}
-
 bool jit_attach(Cpu *c)
 {
-    size_t size = code_size(c->engine, c->id);
     Jit *j = calloc(1, sizeof *j);
-    int fd;
 
     if (!j)
         return false;
-    fd = memfd_create("code", MFD_CLOEXEC);
-    j->size = size;
-    j->rw = j->rx = MAP_FAILED;
-    if (fd >= 0 && ftruncate(fd, (off_t)size) == 0) {
-        j->rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        j->rx = low_map(size, PROT_READ | PROT_EXEC, MAP_SHARED, fd);
-    }
-    if (fd >= 0)
-        close(fd);
-    j->link_max = size / LINK_CODE < LINK_MAX ? (unsigned)(size / LINK_CODE) : LINK_MAX;
-    j->links = low_alloc(j->link_max * sizeof *j->links);
     j->bmi2 = __builtin_cpu_supports("bmi2");
     j->avx = __builtin_cpu_supports("avx");
     c->jit = j;
-    if (j->rw == MAP_FAILED || j->rx == MAP_FAILED || !j->links || !is_low(c) || !is_low(j->rx) ||
-        !is_low(j->links) || !is_low(c->jumps) || !x87_catch_traps()) {
-        jit_free(c);
-        return false;
-    }
     c->jit_call = call_body;
     c->jit_vector = vector_in;
     c->jit_x87 = x87_in;
     c->jit_x87_again = x87_live_again;
     c->jit_device_read = light_device_read;
     c->jit_device_write = light_device_write;
-    make_thunks(c, j);
-    return true;
+    if (is_low(c) && is_low(c->jumps) && code_pool_attach(c, j) && x87_catch_traps() && make_thunks(c, j))
+        return true;
+    jit_free(c);
+    return false;
 }
 
 void jit_free(Cpu *c)
 {
-    Jit *j = c->jit;
-
-    if (!j)
+    if (!c->jit)
         return;
-    __atomic_fetch_sub(&c->engine->code_lent, j->lent, __ATOMIC_RELAXED);
-    if (j->rw != MAP_FAILED)
-        munmap(j->rw, j->size);
-    if (j->rx != MAP_FAILED)
-        munmap(j->rx, j->size);
-    low_free(j->links, j->link_max * sizeof *j->links);
-    free(j);
+    code_pool_detach(c);
+    free(c->jit);
     c->jit = NULL;
 }
 
 void jit_flush(Cpu *c)
 {
-    Jit *j = c->jit;
-
-    if (!j)
+    if (!c->jit)
         return;
-    j->p = j->start;
-    j->flushed = true;
-    j->link_count = 0;
+    code_pieces_forget(c);
     c->jit_link = NULL;
 }
 
-void jit_epochs_end(Cpu *c)
+void jit_resume(Cpu *c)
 {
-    Jit *j = c->jit;
-
-    for (unsigned n = 0; j && n < j->link_count; n++)
-        j->links[n].seen = 0;
+    if (c->jit && c->jit->patched) {
+        c->jit->patched = false;
+        code_sync();
+    }
 }
 
 /* --- links --- */
@@ -546,21 +443,29 @@ void code_sync(void)
 
 JitLink *link_new(Xlat *x, uint64_t rip)
 {
-    JitLink *l = &x->j->links[x->j->link_count++];
+    JitLink *l = code_link(x->j, x->c->engine->code_pool);
 
     *l = (JitLink){ .page = CODE_PAGE_NEVER, .rip = rip, .flags = x->flags & (FLAGS_HOST | FLAGS_MEM) };
     x->edges[x->edge_count++] = (Edge){ l, (uint8_t)x->flags, x->again };
     return l;
 }
 
-static void unlink_from(JitLink *l, Block *b)
+/* It goes to its stub again. */
+static void link_back(JitLink *l)
 {
-    JitLink **at = &b->links;
+    l->target = NULL;
+    l->page = CODE_PAGE_NEVER;
+    e_patch(l->site, l->stub);
+}
 
-    while (*at && *at != l)
-        at = &(*at)->next;
-    if (*at)
-        *at = l->next;
+void link_cut(JitLink *l)
+{
+    if (!l->target)
+        return;
+    *l->at = l->next;
+    if (l->next)
+        l->next->at = l->at;
+    l->target = NULL;
 }
 
 static void link_to(JitLink *l, Block *b)
@@ -573,10 +478,12 @@ static void link_to(JitLink *l, Block *b)
     l->seen = l->tag;           /* of no epoch yet */
     if (l->target == b)
         return;
-    if (l->target)
-        unlink_from(l, l->target);
+    link_cut(l);
     l->target = b;
     l->next = b->links;
+    l->at = &b->links;
+    if (b->links)
+        b->links->at = &l->next;
     b->links = l;
     e_patch(l->site, code);
     code_sync();
@@ -586,11 +493,8 @@ void jit_block_killed(Cpu *c, Block *b)
 {
     unsigned place = jump_hash(b->rip);
 
-    for (JitLink *l = b->links; l; l = l->next) {
-        l->target = NULL;
-        l->page = CODE_PAGE_NEVER;
-        e_patch(l->site, l->stub);
-    }
+    for (JitLink *l = b->links; l; l = l->next)
+        link_back(l);
     b->links = NULL;
     for (unsigned n = 0; n < 2; n++)
         if (jump_block(&c->jumps[place ^ n]) == b)
@@ -634,11 +538,52 @@ static void note_entry(Cpu *c, Block *b)
     j->warming_entered = entered;
 }
 
+/* b with its code; NULL: there is no memory for it. */
+static Block *translated(Cpu *c, Block *b)
+{
+    const JumpEntry *e = jump_entry(c, b->rip);
+    bool jumps = jump_block(e) == b && e->tag != JUMP_TAG_NONE;
+    JumpEntry entry = *e;
+    Block *to = block_move(c, b, code_room);
+
+    if (to && !jit_translate(c, to)) {
+        to = block_move(c, to, code_room_again);
+        if (!to || !jit_translate(c, to))
+            return NULL;        /* never: any block fits in an empty piece */
+    }
+    if (!to)
+        return NULL;
+    to->insn[0].fn = op_translated;
+    if (jumps) {
+        entry.block = (uint32_t)(uintptr_t)to;
+        entry.code = (uint32_t)(uintptr_t)jit_code(c, to);
+        *(JumpEntry *)(uintptr_t)e = entry;
+    }
+    return to;
+}
+
+static Block *block_of_first(const Insn *i)
+{
+    return (Block *)(void *)((char *)(uintptr_t)i - offsetof(Block, insn));
+}
+
+/* The body of a block that is to be translated now. */
+static void op_hot(Cpu *c, const Insn *i)
+{
+    Block *b = block_of_first(i), *to = translated(c, b);
+
+    if (!to) {
+        b->heat = c->engine->warm;
+        return b->first(c, i);
+    }
+    count(c, COUNT_BLOCKS_TRANSLATED);
+    c->block = to;
+    return op_translated(c, to->insn);
+}
+
 static void op_warming(Cpu *c, const Insn *i)
 {
-    Block *b = (Block *)(void *)((char *)(uintptr_t)i - offsetof(Block, insn));
-    Jit *j = c->jit;
-    JumpEntry *e;
+    Block *b = block_of_first(i);
 
     note_entry(c, b);
     if (likely(--b->heat))
@@ -649,22 +594,7 @@ static void op_warming(Cpu *c, const Insn *i)
         b->heat = LOOP_TURNS;
         return b->first(c, i);
     }
-    if (!code_room(c) || j->link_count + TRANSLATIONS * EDGES_MAX > j->link_max) {
-        block_flush(c);
-        return;
-    }
-    if (!jit_translate(c, b)) {
-        ((Insn *)(uintptr_t)i)->fn = b->first;
-        return b->first(c, i);
-    }
-    count(c, COUNT_BLOCKS_TRANSLATED);
-    __atomic_store_n(&j->translated_at, __atomic_add_fetch(&c->engine->code_clock, 1, __ATOMIC_RELAXED),
-                     __ATOMIC_RELAXED);
-    ((Insn *)(uintptr_t)i)->fn = op_translated;
-    e = jump_entry(c, b->rip);
-    if (jump_block(e) == b)
-        e->code = (uint32_t)(uintptr_t)jit_code(c, b);
-    return op_translated(c, i);
+    return op_hot(c, i);
 }
 
 const uint8_t *jit_code(const Cpu *c, const Block *b)
@@ -680,6 +610,8 @@ void jit_set_warm(Engine *e, unsigned runs)
 void jit_block_new(Cpu *c, Block *b)
 {
     b->heat = (uint16_t)c->engine->warm;
+    if (b->heat > WARM_AGAIN && block_was_hot(c, b))
+        b->heat /= WARM_AGAIN;
     b->entries = 0;
     b->waited = b->long_loop = b->x87_checks = false;
     b->first = b->insn[0].fn;

@@ -16,8 +16,10 @@
 
 #include "hypervisor/soft/core.h"
 
-#define CODE_MEMORY (64u << 20) /* bytes for translated code of a guest, if nobody says another figure */
+#define CODE_MEMORY (64u << 20) /* bytes for blocks and code of a guest, if nobody says another figure */
 
+typedef struct CodePool CodePool;
+typedef struct Piece Piece;
 typedef struct Jit Jit;
 typedef struct JitLink JitLink;
 
@@ -38,11 +40,13 @@ void jit_block_killed(Cpu *c, Block *b);
 const uint8_t *jit_code(const Cpu *c, const Block *b);
 /* All blocks are gone. */
 void jit_flush(Cpu *c);
-/* After a flush, where translated code is not gone back to: memory that was borrowed for it is free. */
+/* Another vCPU needs code memory more than this one; between blocks it gets some. */
+void jit_asked(Cpu *c);
 void jit_give_back(Cpu *c);
-/* How many blocks all vCPUs have translated since this one, which borrows memory, did; 0: it doesn't. */
-uint64_t jit_idle(const Cpu *c);
-#define JIT_IDLE 2000           /* more is long */
+/* The thread goes on with c: another one may have had c's code meanwhile. */
+void jit_resume(Cpu *c);
+void code_pool_free(Engine *e);
+#define JIT_IDLE 2000           /* who has translated nothing for so many translations of all is idle */
 /* Numbers of epochs begin again (code_pages.c). */
 void jit_epochs_end(Cpu *c);
 

@@ -24,7 +24,7 @@ void frames_enter(Emit *e, Cpu *c, const Jit *j)
     e_op(e, 8, 0, 0, 0xc7, 0, opd_mem(RSP, 8));
     e32(e, 0);
     e_op(e, 8, 0, 0, 0xc7, 0, opd_mem(RSP, 0));
-    e32(e, (uint32_t)(uintptr_t)(j->leave_to + (j->rx - j->rw)));
+    e32(e, (uint32_t)(uintptr_t)(j->leave_to + j->run));
 }
 
 void frames_leave(Emit *e, Cpu *c)

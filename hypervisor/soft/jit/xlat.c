@@ -254,7 +254,7 @@ void jumps_thunks(Emit *e, Cpu *c, Jit *j)
     e_op(e, 8, 0, 0, 0x3b, RAX, opd_mem(SCRATCH_A, 0));
     moved = e_jcc(e, CC_NE);
     e_load32(e, RAX, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->code));
-    e_alu_imm(e, 4, 5, opd_reg(RAX), (int32_t)(uintptr_t)(j->leave + (j->rx - j->rw)));
+    e_alu_imm(e, 4, 5, opd_reg(RAX), (int32_t)(uintptr_t)(j->leave + j->run));
     none = e_jcc(e, CC_E);
     seen_now(e, c, RAX);
     e_store(e, opd_mem(SCRATCH_B, (int32_t)(uintptr_t)&jumps->tag), RAX);
@@ -531,13 +531,21 @@ static void start_over(Xlat *x)
     x->ended = false;
 }
 
-static void translate_turns(Xlat *x)
+/* For one more translation.  Jumps to one that is not made lead nowhere: all is thrown away then. */
+static bool room(const Xlat *x)
+{
+    return x->j->end - x->e.p >= (ptrdiff_t)(x->b->count * INSN_CODE + BLOCK_CODE);
+}
+
+static bool translate_turns(Xlat *x)
 {
     Loop *l = &x->loop;
     JitLink *again;
 
     if (!l->known)
-        return;
+        return true;
+    if (!room(x))
+        return false;
     start_over(x);
     x->flags = l->flags;
     x->again = l->again;
@@ -553,10 +561,11 @@ static void translate_turns(Xlat *x)
     for (x->n = 0; x->n < x->b->count && !x->ended; x->n++)
         translate_insn(x);
     finish(x);
+    return true;
 }
 
 /* From the first instruction on to which the translations before may go; without groups. */
-static void translate_again(Xlat *x)
+static bool translate_again(Xlat *x)
 {
     bool entry[BLOCK_INSNS] = { false };
     unsigned first = BLOCK_INSNS;
@@ -567,7 +576,9 @@ static void translate_again(Xlat *x)
             first = x->second[k].insn;
     }
     if (!x->second_count)
-        return;
+        return true;
+    if (!room(x))
+        return false;
     start_over(x);
     memset(x->plan, 0, sizeof x->plan);
     x->loop.allowed = false;
@@ -583,6 +594,7 @@ static void translate_again(Xlat *x)
         translate_insn(x);
     }
     finish(x);
+    return true;
 }
 
 /* Links from the first page are taken without a look at the mapping, so the block looks itself. */
@@ -604,9 +616,11 @@ bool jit_translate(Cpu *c, Block *b)
     Jit *j = c->jit;
     Xlat x = { .e = { j->p, j->run }, .c = c, .j = j, .b = b,
                .in_64 = (b->mode & MODE_SIZE_MASK) == MODE_64 };
+    unsigned need, links = j->newest->links;
     uint8_t *host, *mem;
-    unsigned need;
 
+    if (!room(&x))
+        return false;
     x.held[0] = x.held[1] = NO_REG;
     x.x87_pending = X87_NOTHING_PENDING;
     x.loop.allowed = true;
@@ -634,9 +648,11 @@ bool jit_translate(Cpu *c, Block *b)
     for (x.n = 0; x.n < b->count && !x.ended; x.n++)
         translate_insn(&x);
     finish(&x);
-    translate_turns(&x);
-    translate_again(&x);
-    j->p = x.e.p;
+    if (!translate_turns(&x) || !translate_again(&x)) {
+        j->newest->links = links;
+        return false;
+    }
+    code_taken(c, b, x.e.p);
     b->wants_host = need == FLAGS_HOST;
     b->code_mem = mem;
     b->code_host = host;

@@ -38,7 +38,7 @@ struct JitLink {
     uint32_t slot;              /* landings: address of that slot */
     uint8_t *site;              /* of the 32-bit distance */
     uint8_t *stub;              /* where it goes while unlinked */
-    JitLink *next;              /* of those linked to the same block */
+    JitLink *next, **at;        /* of those linked to the same block; what points to this one there */
     uint64_t rip;               /* target */
     Block *target;              /* NULL while unlinked */
     uint32_t tag;               /* Cpu.jump_tag with which a landing may be taken; JUMP_TAG_NONE: no landing */
@@ -46,17 +46,14 @@ struct JitLink {
 };
 
 struct Jit {
-    uint8_t *rw, *rx;           /* the two mappings */
-    size_t size;
-    size_t lent;                /* bytes beyond the vCPU's share; others look: atomic, as the next */
-    uint64_t translated_at;     /* Engine.code_clock at the last translation */
-    bool flushed;               /* and nothing given back since */
-    intptr_t run;               /* from rw to rx */
+    intptr_t run;               /* from where code is written to where it runs */
+    uint8_t *thunks;
+    Piece *oldest, *newest;     /* its code memory; the newest one is being filled */
+    uint8_t *p, *end;           /* in that one: room for code, NULL where there is none */
+    uint64_t translated_at;     /* CodePool.clock at the last translation; others look: atomic */
+    bool patched;               /* another thread has changed its code */
+    bool asked;                 /* somebody else needs a piece */
     bool bmi2, avx;             /* the host has it */
-    uint8_t *start;             /* behind the thunks */
-    uint8_t *p;                 /* free from here */
-    JitLink *links;
-    unsigned link_count, link_max;
     const Block *warming;       /* the last one that ran and isn't translated yet, */
     uint64_t warming_entered;   /* and how often translated code had been entered then */
     /* thunks, as rw addresses */
@@ -79,8 +76,18 @@ struct Jit {
     uint8_t *landing_again;     /* called: R11d JitLink; as jump_again */
 };
 
-#define LINK_MAX (1u << 17)
-#define LINK_CODE 64          /* bytes of code to a link, at least */
+/* Part of the code memory (pieces.c). */
+struct Piece {
+    uint16_t owner;             /* id of a vCPU, or NOBODY */
+    uint32_t code, data, links; /* bytes of code and of blocks; how many links */
+    Piece *next;                /* that its vCPU filled after it; of those that are nobody's */
+};
+
+#define THUNK_BYTES (16u << 10) /* of a vCPU's thunks at most */
+#define TRANSLATIONS 3          /* of a block at most: xlat.c */
+/* Bytes of code at most: of an instruction in one of them, and of all else. */
+#define INSN_CODE 400
+#define BLOCK_CODE 1024
 #define EDGES_MAX (BLOCK_INSNS * 3 / 2 + 3)
 
 typedef struct SlowJump { uint8_t *site; uint8_t insn; } SlowJump;
@@ -358,7 +365,7 @@ bool atomic_emit_fence(Xlat *x, const Insn *i);
 
 /* xlat.c */
 void jumps_thunks(Emit *e, Cpu *c, Jit *j);     /* after leave_to */
-bool jit_translate(Cpu *c, Block *b);
+bool jit_translate(Cpu *c, Block *b);   /* false: there isn't room in the piece */
 void poll_compare(Xlat *x);     /* Cpu.poll with 0 */
 void edge_jcc(Xlat *x, unsigned cond, const Insn *i);
 void edge_jmp(Xlat *x, uint64_t rip);
@@ -380,7 +387,21 @@ void frame_land(Xlat *x);
 /* To the guest's return address in scratch A if the topmost frame is for it; else goes on here. */
 void frame_return(Xlat *x);
 
+/* pieces.c */
+bool code_pool_attach(Cpu *c, Jit *j);  /* the first vCPU makes it */
+void code_pool_detach(Cpu *c);          /* the pieces are free */
+void code_pieces_forget(Cpu *c);        /* all blocks are gone */
+/* Room for b with its links, and maybe for its code, at Jit.p; the second one: in an empty piece.  Blocks may
+ * have to go, even b.  NULL: there is none. */
+Block *code_room(Cpu *c, const Block *b);
+Block *code_room_again(Cpu *c, const Block *b);
+/* b is there, and its code ends here. */
+void code_taken(Cpu *c, const Block *b, uint8_t *end);
+JitLink *code_link(Jit *j, const struct CodePool *l);
+
 /* cache.c */
+void link_cut(JitLink *l);      /* its code goes: it is in no list any more */
+void *low_map(size_t size, int protection, int flags, int fd);  /* below 2 GiB, or MAP_FAILED */
 bool ring_is_low(const Cpu *c);
 /* Serializes the host after code was written. */
 void code_sync(void);
