@@ -120,7 +120,7 @@ OP(invpcid)
 
     need_ring0(c, i);
     mem_read_buf(c, i, i->seg, effective_address(c, i), d, sizeof(d), 0);
-    if (type > 3 || (d[0] >> 12 && type < 2))
+    if (type > 3 || d[0] >> 12)
         raise_gp0(c, i);
     if (type < 2 && d[0] && !(c->cr4 & CR4_PCIDE))
         raise_gp0(c, i);

@@ -839,7 +839,8 @@ Test(core, invpcid_makes_a_changed_entry_count)
 Test(core, invpcid_checks_its_operands)
 {
     static const struct { unsigned type; uint64_t pcid, linear; } BAD[] = {
-        { 4, 0, 0 }, { 0, 1, 0 }, { 1, 1, 0 }, { 0, 0x1000, 0 }, { 0, 0, 0x8000000000000000ull },
+        { 4, 0, 0 }, { 0, 1, 0 }, { 1, 1, 0 }, { 0, 0x1000, 0 }, { 2, 0x1000, 0 },
+        { 3, 1ull << 63, 0 }, { 0, 0, 0x8000000000000000ull },
     };
 
     for (unsigned n = 0; n < sizeof BAD / sizeof BAD[0]; n++) {

@@ -299,18 +299,18 @@ static void build_paging(Guest *g)
         ram_put(g, PT_AT + n * 8, 8, n << 12 | 7);
 }
 
-Guest *guest_new(void) { return guest_new_with(0); }
-
-Guest *guest_new_with(size_t code_memory)
+static Guest *make_guest(uint64_t ram, size_t code_memory)
 {
     Guest *g = calloc(1, sizeof *g);
     char *why = NULL;
 
-    g->ram = mmap(NULL, GUEST_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    g->types = malloc(GUEST_RAM >> 12);
-    memset(g->types, MEM_RAM, GUEST_RAM >> 12);
-    g->code_pages = calloc(1, GUEST_RAM >> 12);
-    g->mem = (GuestMemory){ .base = g->ram, .size = GUEST_RAM, .types = g->types,
+    g->ram_size = ram;
+    g->ram = mmap(NULL, ram, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    cr_assert_neq(g->ram, MAP_FAILED);
+    g->types = malloc(ram >> 12);
+    memset(g->types, MEM_RAM, ram >> 12);
+    g->code_pages = calloc(1, ram >> 12);
+    g->mem = (GuestMemory){ .base = g->ram, .size = ram, .types = g->types,
                             .code_pages = g->code_pages };
     g->host = (EngineHost){ .io_read = host_io_read, .io_write = host_io_write,
         .io_string = host_io_string, .mmio_read = host_mmio_read, .mmio_write = host_mmio_write,
@@ -334,11 +334,15 @@ Guest *guest_new_with(size_t code_memory)
     return g;
 }
 
+Guest *guest_new(void) { return make_guest(GUEST_RAM, 0); }
+Guest *guest_new_with(size_t code_memory) { return make_guest(GUEST_RAM, code_memory); }
+Guest *guest_new_large(uint64_t ram) { return make_guest(ram, 0); }
+
 void guest_free(Guest *g)
 {
     engine_soft.vcpu_destroy(g->cpu);
     engine_soft.destroy(g->engine);
-    munmap(g->ram, GUEST_RAM);
+    munmap(g->ram, g->ram_size);
     free(g->types);
     free(g->code_pages);
     free(g);

@@ -34,6 +34,7 @@ enum { F_CF = 1, F_ZF = 0x40, F_TF = 0x100, F_IF = 0x200, F_NT = 0x4000, F_RF = 
 typedef struct Guest Guest;
 struct Guest {
     uint8_t *ram, *types, *code_pages;
+    uint64_t ram_size;
     GuestMemory mem;
     EngineHost host;
     Engine *engine;
@@ -55,6 +56,7 @@ struct Guest {
 
 Guest *guest_new(void);
 Guest *guest_new_with(size_t code_memory);      /* as EngineOps.set_code_memory; 0: the usual */
+Guest *guest_new_large(uint64_t ram);           /* with so much RAM, of which little may be touched */
 void guest_free(Guest *g);
 
 /* Put the CPU in a mode; RIP is CODE (CS:IP CODE >> 4:0 in real mode), stack STACK0. */
