@@ -49,12 +49,29 @@ static void await_nobody(const DeviceDoor *door)
     }
 }
 
+/*
+ * Every processor that runs this process has passed a barrier.  A kernel may be short of memory for the quick
+ * kind; the slow one needs none.  Nothing else would do, so it is asked for until it is had.
+ */
+static void barrier_everywhere(DeviceLock *l)
+{
+    struct timespec ts = { 0, SLEEP_NS };
+
+    while (!barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) {
+        l->doors = false;               /* the slow kind costs milliseconds */
+        if (barrier(MEMBARRIER_CMD_GLOBAL)) {
+            break;
+        }
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+    }
+}
+
 /* Nobody comes in any more; somebody may be inside still. */
-static void shut(DeviceDoor *door)
+static void shut(DeviceLock *l, DeviceDoor *door)
 {
     if (door->open) {
         __atomic_store_n(&door->open, 0, __ATOMIC_SEQ_CST);
-        barrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        barrier_everywhere(l);
         door->turns = 0;
     }
 }
@@ -63,14 +80,20 @@ void device_lock_close(DeviceLock *l)
 {
     DeviceDoor *door = l->door;
 
-    shut(door);
+    shut(l, door);
     await_nobody(door);
     l->door = NULL;
 }
 
-void device_lock_forget(DeviceLock *l, const DeviceDoor *door)
+void device_door_take(DeviceDoor *door)
+{
+    __atomic_store_n(&door->thread, pthread_self(), __ATOMIC_RELAXED);
+}
+
+void device_lock_forget(DeviceLock *l, DeviceDoor *door)
 {
     pthread_mutex_lock(&l->mutex);
+    __atomic_store_n(&door->thread, 0, __ATOMIC_RELAXED);      /* its number may be another's soon */
     if (l->door == door) {
         l->door = NULL;
     }
@@ -89,7 +112,7 @@ bool device_lock_try_mutex(DeviceLock *l, DeviceDoor *door)
         return true;
     }
     if (l->door) {
-        shut(l->door);
+        shut(l, l->door);
         if (__atomic_load_n(&l->door->inside, __ATOMIC_ACQUIRE)) {      /* l->door tells the next one */
             pthread_mutex_unlock(&l->mutex);
             return false;

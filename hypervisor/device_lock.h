@@ -21,28 +21,36 @@ typedef struct DeviceDoor {     /* one a vCPU */
     uint32_t inside;            /* its thread writes */
     uint32_t open;              /* its thread opens; who holds the mutex closes */
     unsigned turns;             /* mutex */
-    pthread_t thread;
+    pthread_t thread;           /* whose it is; 0: nobody's.  Atomic: others compare it with themselves */
 } DeviceDoor;
 
 typedef struct DeviceLock {
     pthread_mutex_t mutex;
     DeviceDoor *door;           /* of whoever took the mutex last, open or not, or is inside still; NULL: some
                                    other thread did; mutex */
-    bool doors;                 /* the host's kernel has membarrier() */
+    bool doors;                 /* the host's kernel has membarrier(), which has not failed yet; mutex */
 } DeviceLock;
 
 void device_lock_init(DeviceLock *l);
 void device_lock_destroy(DeviceLock *l);
 /* Mutex held, by another thread than the door's: it is closed and nobody is inside. */
 void device_lock_close(DeviceLock *l);
+/* By the thread that will go through this door, before it does. */
+void device_door_take(DeviceDoor *door);
 /* The door's thread has ended, or never was. */
-void device_lock_forget(DeviceLock *l, const DeviceDoor *door);
+void device_lock_forget(DeviceLock *l, DeviceDoor *door);
 bool device_lock_try_mutex(DeviceLock *l, DeviceDoor *door);
+
+/* Is it the calling thread's?  Any thread, at any time: who is neither has one of its own nor none. */
+static inline bool device_door_mine(const DeviceDoor *door)
+{
+    return __atomic_load_n(&door->thread, __ATOMIC_RELAXED) == pthread_self();
+}
 
 static inline void device_lock(DeviceLock *l)
 {
     pthread_mutex_lock(&l->mutex);
-    if (l->door && !pthread_equal(l->door->thread, pthread_self())) {
+    if (l->door && !device_door_mine(l->door)) {
         device_lock_close(l);
     }
 }

@@ -233,39 +233,50 @@ static void *service_main(void *opaque)
 
 uint64_t domain_tsc(const Domain *d)
 {
-    if (d->tsc_emulated) {
+    if (d->tsc_emulated || (d->tsc_steered && d->opt.tsc_mode != 2)) {
         return (unsigned __int128)monotonic_ns() * d->tsc_per_ns >> 32;
     }
     return pvtime_host_tsc();
 }
 
-/* Invariant by its own word, or good enough for the host's kernel to tell the time by. */
+/*
+ * What the host's kernel can tell the time by, even where it prefers another clock (a hypervisor's): one that
+ * it has found to stop, drift or differ between processors is not in this list.
+ */
 static bool host_tsc_safe(void)
 {
-    g_autofree char *clock = NULL;
+    g_autofree char *clocks = NULL;
     uint32_t a, b, c, d = 0;
 
-    if (__get_cpuid(0x80000007, &a, &b, &c, &d) && d & 1u << 8) {
-        return true;
+    if (g_file_get_contents("/sys/devices/system/clocksource/clocksource0/available_clocksource", &clocks,
+                            NULL, NULL)) {
+        g_auto(GStrv) name = g_strsplit_set(clocks, " \n", -1);
+
+        return g_strv_contains((const char *const *)name, "tsc");
     }
-    return g_file_get_contents("/sys/devices/system/clocksource/clocksource0/current_clocksource",
-                               &clock, NULL, NULL) && g_str_has_prefix(clock, "tsc");
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) && d & 1u << 8;      /* invariant by its own word */
 }
 
-/* Xen's tsc_mode (docs/misc/tscmode.txt): 1 always made of the system's time, 2 never, 0 and 3 where
- * the host's counter is no good; 3 besides shows the incarnation in TSC_AUX. */
+/*
+ * Xen's tsc_mode (docs/misc/tscmode.txt): 1 always made of the system's time, 2 never, 0 and 3 where
+ * the host's counter is no good; 3 besides shows the incarnation in TSC_AUX.  An engine whose guests read the
+ * processor's counter without being asked can but set it right now and then, if it is no good; if it is,
+ * there is nothing to be seen of the difference.
+ */
 static void choose_tsc(Domain *d)
 {
-    bool wanted;
+    bool wanted = d->opt.tsc_mode == 1 || (d->opt.tsc_mode != 2 && !d->tsc_safe);
 
-    d->tsc_safe = host_tsc_safe();
     quick_clock_init(&d->clock, d->tsc_safe);
-    wanted = d->opt.tsc_mode == 1 || (d->opt.tsc_mode != 2 && !d->tsc_safe);
     d->tsc_emulated = wanted && d->caps.emulates_tsc;
+    d->tsc_steered = !d->caps.emulates_tsc && !d->tsc_safe && d->ops->steer_tsc && d->ops->steer_tsc(d->engine);
     d->tsc_per_ns = ((unsigned __int128)d->tsc_khz << 32) / 1000000;
-    if (wanted && !d->tsc_emulated) {
-        g_warning("tsc_mode=%u: the %s engine shows the host's TSC all the same", d->opt.tsc_mode,
-                  d->ops->name);
+    if (d->tsc_steered && wanted) {
+        g_info("tsc_mode=%u: the host's TSC is not reliable; the guest's is set right whenever it comes out of %s",
+               d->opt.tsc_mode, d->ops->name);
+    } else if (wanted && !d->tsc_emulated && !d->tsc_safe) {
+        g_warning("tsc_mode=%u: the %s engine shows the host's TSC all the same, which is not reliable",
+                  d->opt.tsc_mode, d->ops->name);
     }
     d->tsc_offset = -(int64_t)domain_tsc(d);
     d->incarnation = 1;
@@ -287,6 +298,7 @@ static bool create_parts(Domain *d, GError **error)
         return false;
     }
     d->tsc_khz = pvtime_measure_tsc_khz();
+    d->tsc_safe = host_tsc_safe();
     if (!mem_create(&d->mem, o->memory_mb, o->max_memory_mb, error) || !ioreq_create(d, error) ||
         !dm_channel_create(d, o->dm_fd, error) || !engines_create(d, error)) {
         return false;

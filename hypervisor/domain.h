@@ -64,6 +64,7 @@ typedef struct Domain {
     uint64_t tsc_khz;
     bool tsc_safe;                  /* the host's TSC ticks evenly, on all processors alike */
     bool tsc_emulated;              /* the guest's is made of CLOCK_MONOTONIC */
+    bool tsc_steered;               /* the engine keeps the guest's near domain_tsc(), as it can */
     uint64_t tsc_per_ns;            /* ticks * 2^32, for that */
     uint32_t incarnation;           /* counts restores, from 1 */
     uint32_t tsc_aux;               /* of every vCPU at its start */

@@ -230,6 +230,12 @@ typedef struct EngineOps {
      * created.  NULL: it makes nothing. */
     void (*set_code_memory)(Engine *e, size_t bytes);
     void (*caps)(Engine *e, EngineCaps *caps);
+    /*
+     * Before vCPUs are created: the host's counter, which guests read, is not reliable, and is to be set to
+     * EngineHost.tsc, with the vCPU's offset, as often as the engine can without being asked.  False, or NULL:
+     * it can't.
+     */
+    bool (*steer_tsc)(Engine *e);
     /* ring words: see drain_code_ring; both may be NULL. */
     EngineVcpu *(*vcpu_create)(Engine *e, Vcpu *v, unsigned id, unsigned apic_id,
                                const uint32_t *code_ring_prod, const uint32_t *code_ring_seen);
@@ -244,6 +250,9 @@ typedef struct EngineOps {
     /* The same without the x87 and SSE state, which is left as it is in s; NULL when get_state is as
      * quick. */
     void (*get_system)(EngineVcpu *ev, VcpuState *s);
+    /* General registers, RIP, RFLAGS, segments, descriptor tables, CR0 to CR4 and EFER alone: what
+     * addresses mean.  The rest is left as it is in s; NULL when get_system is as quick. */
+    void (*get_mode)(EngineVcpu *ev, VcpuState *s);
     /* VcpuState.tsc_offset alone, under the same rules; NULL when get_state is as quick. */
     int64_t (*tsc_offset)(EngineVcpu *ev);
     /* Page types of [gpa, gpa+len) changed, or the mapping behind base did.  Any thread; returns

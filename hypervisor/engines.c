@@ -105,6 +105,9 @@ static char *against_kvm(const Domain *d)
 {
     double ns = probe_ns(&engine_kvm);
 
+    if (d->opt.tsc_mode == 1 && !d->tsc_safe) {
+        return g_strdup("tsc_mode=1, and this host's TSC, which guests of KVM read, is not reliable");
+    }
     if (ns > SLOW_NS) {
         return g_strdup_printf("this host's KVM needs %.0f ns for an instruction", ns);
     }

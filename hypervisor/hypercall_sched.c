@@ -202,7 +202,7 @@ static int64_t initialise(Hypercall *h, Vcpu *v)
     }
     s = g_new0(VcpuState, 1);
     vcpu_reset_state(s, 0);
-    s->tsc_offset = vcpu_state(h->v)->tsc_offset;
+    s->tsc_offset = vcpu_tsc_offset(h->v);
     s->tsc_aux = h->d->tsc_aux;
     if (mode == VCPU_HVM_MODE_32B) {
         context32(c + 8, s);

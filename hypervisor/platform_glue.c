@@ -27,7 +27,7 @@ static void on_kick(void *opaque, unsigned n)
 {
     Vcpu *v = vcpu_of(opaque, n);
 
-    if (v && pthread_equal(v->door.thread, pthread_self())) {
+    if (v && device_door_mine(&v->door)) {
         v->dom->ops->kick(v->ev, false);        /* it is awake */
     } else if (v) {
         vcpu_kick(v);
@@ -53,14 +53,7 @@ static uint64_t on_guest_tsc(void *opaque, unsigned n)
 {
     Vcpu *v = vcpu_of(opaque, n);
 
-    if (!v) {
-        return 0;
-    }
-    if (v->dom->ops->tsc_offset) {
-        return domain_tsc(v->dom) + v->dom->ops->tsc_offset(v->ev);
-    }
-    v->state_valid = false;     /* the guest may have moved it since */
-    return domain_tsc(v->dom) + vcpu_state(v)->tsc_offset;
+    return !v ? 0 : domain_tsc(v->dom) + vcpu_tsc_offset(v);
 }
 
 static int on_upcall_vector(void *opaque, unsigned n)
@@ -245,10 +238,12 @@ void glue_cpuid(Vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
     bool dynamic = leaf == 1 || leaf == 0xd;
 
     if (v->ev && dynamic) {
+        const EngineOps *ops = v->dom->ops;
+
         v->state_valid = false;
-        cr4 = vcpu_state(v)->cr4;
-        xcr0 = vcpu_state(v)->xcr0;
-        v->state_valid = false;
+        (ops->get_system ? ops->get_system : ops->get_state)(v->ev, v->state);
+        cr4 = v->state->cr4;
+        xcr0 = v->state->xcr0;
     }
     platform_cpuid(v->dom->platform, v->id, leaf, subleaf, cr4, xcr0, out);
 }

@@ -81,7 +81,7 @@ static void write_time_area(Vcpu *v, uint32_t version, const uint8_t *record)
 void pvtime_update(Vcpu *v)
 {
     Domain *d = v->dom;
-    int64_t offset = vcpu_state(v)->tsc_offset;
+    int64_t offset = vcpu_tsc_offset(v);
     uint8_t record[TIME_SIZE] = { 0 };
     uint32_t mul, version = (field32(v->info + TIME_OFFSET) | 1) + 1;
     int8_t shift;
@@ -91,7 +91,7 @@ void pvtime_update(Vcpu *v)
     put64(record + 16, domain_now(d));
     put32(record + 24, mul);
     record[28] = shift;
-    record[29] = FLAG_STABLE;
+    record[29] = d->tsc_steered ? 0 : FLAG_STABLE;
     write_time(v->info + TIME_OFFSET, version, record);
     write_time_area(v, version, record);
     v->pvclock_at = monotonic_ns();

@@ -79,10 +79,21 @@ const VcpuState *vcpu_state(Vcpu *v)
     if (!v->state_valid) {
         const EngineOps *ops = v->dom->ops;
 
-        (ops->get_system ? ops->get_system : ops->get_state)(v->ev, v->state);
+        (ops->get_mode ? ops->get_mode : ops->get_system ? ops->get_system : ops->get_state)(v->ev, v->state);
         v->state_valid = true;
     }
     return v->state;
+}
+
+int64_t vcpu_tsc_offset(Vcpu *v)
+{
+    const EngineOps *ops = v->dom->ops;
+
+    if (ops->tsc_offset) {
+        return ops->tsc_offset(v->ev);
+    }
+    v->state_valid = false;     /* the guest may have moved it since */
+    return vcpu_state(v)->tsc_offset;
 }
 
 /* --- wake-ups --- */
@@ -444,7 +455,7 @@ static void *vcpu_main(void *opaque)
     Domain *d = v->dom;
 
     v->tid = syscall(SYS_gettid);
-    v->door.thread = pthread_self();
+    device_door_take(&v->door);
     while (await_turn(v)) {
         enum VcpuStop stop;
 
@@ -527,6 +538,7 @@ void vcpu_join(Vcpu *v)
     if (v->thread_running) {
         pthread_join(v->thread, NULL);
         v->thread_running = false;
+        device_lock_forget(&v->dom->lock, &v->door);
     }
 }
 

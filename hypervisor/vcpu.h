@@ -110,7 +110,8 @@ void vcpu_set_phase(Vcpu *v, enum VcpuPhase phase);
 extern const EngineHost vcpu_engine_host;
 unsigned vcpu_irq_pending(Vcpu *v);
 
-/* Own thread, in a host callback: the registers that decide about address translation. */
+/* Own thread, in a host callback: what EngineOps.get_mode() tells, at least. */
 const VcpuState *vcpu_state(Vcpu *v);
+int64_t vcpu_tsc_offset(Vcpu *v);
 
 #endif

@@ -150,6 +150,7 @@ static Engine *kvm_create(const GuestMemory *mem, const EngineHost *host, char *
         return NULL;
     }
     try_xen_hypercalls(e);
+    kvm_regs_init(e);
     kvm_read_caps(e);
     kvm_assist_init(e);
     e->caps.bare_hypercalls = e->xen_hcalls || e->assist;
@@ -367,8 +368,8 @@ static void log_stop(EngineVcpu *ev, const char *what, uint64_t detail)
     char bytes[3 * INSN_MAX + 1];
     g_autofree char *text = NULL;
 
-    ioctl(ev->fd, KVM_GET_REGS, &r);
-    ioctl(ev->fd, KVM_GET_SREGS, &sr);
+    kvm_get_regs(ev, &r);
+    kvm_get_sregs(ev, &sr);
     kvm_insn_text(ev, bytes);
     text = g_strdup_printf("kvm: %s (0x%" PRIx64 ") at %04x:%" PRIx64 ", instruction%s, cr0 %"
                            PRIx64 ", efer %" PRIx64 "; cpu=\"soft\" runs the guest without KVM",
@@ -385,9 +386,7 @@ static enum Outcome handle_exit(EngineVcpu *ev)
     case KVM_EXIT_IO:
         ev->unfinished = true;
         if (kvm_is_call_port(ev, run)) {
-            kvm_count(ev, KVM_COUNT_HYPERCALLS);
-            kvm_finish_exit(ev);
-            kvm_hypercall(ev);
+            kvm_call_port(ev);
             return GO_ON;
         }
         kvm_exit_io(ev);
@@ -451,17 +450,27 @@ static enum Outcome handle_exit(EngineVcpu *ev)
     }
 }
 
-void kvm_finish_exit(EngineVcpu *ev)
+static void finish_exit(EngineVcpu *ev, int (*run)(EngineVcpu *ev))
 {
     /* A piece of a split access may exit again: a few rounds at most, one for each 8 bytes. */
     for (unsigned i = 0; ev->unfinished && i < IO_LEN; i++) {
         __atomic_store_n(&ev->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
         ev->unfinished = false;
-        if (ioctl(ev->fd, KVM_RUN, 0) == 0) {
+        if (run(ev) == 0) {
             kvm_collect_deliver(ev);
             handle_exit(ev);
         }
     }
+}
+
+void kvm_finish_exit(EngineVcpu *ev)
+{
+    finish_exit(ev, kvm_run_plain);
+}
+
+void kvm_finish_exit_for_regs(EngineVcpu *ev)
+{
+    finish_exit(ev, kvm_run_for_regs);
 }
 
 /* --- the loop --- */
@@ -473,7 +482,7 @@ static bool if_set(EngineVcpu *ev)
     if (!ev->flags_stale) {
         return ev->run->if_flag;
     }
-    return ioctl(ev->fd, KVM_GET_REGS, &r) == 0 && (r.rflags >> 9 & 1);
+    return kvm_get_regs(ev, &r) && (r.rflags >> 9 & 1);
 }
 
 /* Gives the vCPU what is pending.  False: it is halted and nothing wakes it. */
@@ -536,9 +545,10 @@ enum Outcome kvm_enter(EngineVcpu *ev)
 
     run->cr8 = cr8;
     kvm_count(ev, KVM_COUNT_ENTERED);
+    kvm_tsc_before_entry(ev);
     enter_guest(ev);
     ev->unfinished = false;
-    rc = ioctl(ev->fd, KVM_RUN, 0);
+    rc = kvm_run_plain(ev);
     error = errno;
     leave_guest(ev);
     ev->flags_stale = false;
@@ -614,6 +624,7 @@ const EngineOps engine_kvm = {
     .create = kvm_create,
     .destroy = kvm_destroy,
     .caps = kvm_caps,
+    .steer_tsc = kvm_steer_tsc,
     .vcpu_create = kvm_vcpu_create,
     .vcpu_destroy = kvm_vcpu_destroy,
     .run = kvm_run_vcpu,
@@ -621,6 +632,7 @@ const EngineOps engine_kvm = {
     .get_state = kvm_get_state,
     .set_state = kvm_set_state,
     .get_system = kvm_get_system,
+    .get_mode = kvm_get_mode,
     .tsc_offset = kvm_tsc_offset,
     .memory_changed = kvm_memory_changed,
     .dirty_log = kvm_dirty_log,

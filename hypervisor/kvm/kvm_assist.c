@@ -69,8 +69,8 @@ void kvm_insn_text(EngineVcpu *ev, char text[3 * INSN_MAX + 1])
     uint8_t bytes[INSN_MAX];
     unsigned n;
 
-    ioctl(ev->fd, KVM_GET_REGS, &r);
-    ioctl(ev->fd, KVM_GET_SREGS, &sr);
+    kvm_get_regs(ev, &r);
+    kvm_get_sregs(ev, &sr);
     n = kvm_read_insn(ev, &r, &sr, bytes);
     for (unsigned i = 0; i < n; i++) {
         g_snprintf(text + 3 * i, 4, " %02x", bytes[i]);

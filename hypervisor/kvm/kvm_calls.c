@@ -59,11 +59,26 @@ void kvm_patch_hypercall_page(Engine *e, uint64_t gpa)
 
 bool kvm_is_call_port(const EngineVcpu *ev, const struct kvm_run *run)
 {
+    return run->io.port == KVM_HYPERCALL_PORT && run->io.size > 1 && run->io.count == 1 &&
+           run->io.direction == KVM_EXIT_IO_OUT && ev->e->host->hypercall;
+}
+
+void kvm_call_port(EngineVcpu *ev)
+{
+    struct kvm_run *run = ev->run;
+    unsigned size = MIN(run->io.size, 4);
+    uint32_t value = 0;
     struct kvm_sregs sr;
 
-    return run->io.port == KVM_HYPERCALL_PORT && run->io.size > 1 && run->io.count == 1 &&
-           run->io.direction == KVM_EXIT_IO_OUT && ev->e->host->hypercall &&
-           ioctl(ev->fd, KVM_GET_SREGS, &sr) == 0 && sr.ss.dpl == 0;
+    memcpy(&value, (uint8_t *)run + run->io.data_offset, size);
+    kvm_finish_exit_for_regs(ev);
+    if (kvm_get_sregs(ev, &sr) && sr.ss.dpl == 0) {
+        kvm_count(ev, KVM_COUNT_HYPERCALLS);
+        kvm_hypercall(ev);
+    } else {
+        kvm_count(ev, KVM_COUNT_PORT_OTHER);
+        ev->e->host->io_write(ev->v, KVM_HYPERCALL_PORT, size, value);
+    }
 }
 
 bool kvm_at_trap(EngineVcpu *ev)
@@ -72,8 +87,8 @@ bool kvm_at_trap(EngineVcpu *ev)
     struct kvm_regs r;
     struct kvm_sregs sr;
 
-    return ioctl(ev->fd, KVM_GET_REGS, &r) == 0 &&
-           ioctl(ev->fd, KVM_GET_SREGS, &sr) == 0 && kvm_read_insn(ev, &r, &sr, bytes) >= 3 &&
+    return kvm_get_regs(ev, &r) &&
+           kvm_get_sregs(ev, &sr) && kvm_read_insn(ev, &r, &sr, bytes) >= 3 &&
            !memcmp(bytes, trap, 3);
 }
 
@@ -83,14 +98,14 @@ uint64_t kvm_hypercall(EngineVcpu *ev)
     struct kvm_sregs sr;
     uint64_t gpr[16];
 
-    if (ioctl(ev->fd, KVM_GET_REGS, &r) < 0 || ioctl(ev->fd, KVM_GET_SREGS, &sr) < 0) {
+    if (!kvm_get_regs(ev, &r) || !kvm_get_sregs(ev, &sr)) {
         return -ENOSYS;
     }
     kvm_regs_to_gpr(&r, gpr);
     ev->e->host->hypercall(ev->v, gpr, (sr.efer & EFER_LMA) && sr.cs.l, sr.ss.dpl);
-    ioctl(ev->fd, KVM_GET_REGS, &r);
+    kvm_get_regs(ev, &r);
     kvm_gpr_to_regs(gpr, &r);
-    ioctl(ev->fd, KVM_SET_REGS, &r);
+    kvm_set_regs(ev, &r);
     return gpr[0];
 }
 
@@ -126,7 +141,7 @@ static void change_call(EngineVcpu *ev)
     struct kvm_sregs sr;
     uint64_t gpa, last;
 
-    if (ioctl(ev->fd, KVM_GET_REGS, &r) < 0 || ioctl(ev->fd, KVM_GET_SREGS, &sr) < 0 ||
+    if (!kvm_get_regs(ev, &r) || !kvm_get_sregs(ev, &sr) ||
         kvm_read_insn(ev, &r, &sr, bytes) < 3 || !is_call(bytes) ||
         !kvm_insn_place(ev, &r, &sr, 0, &gpa) || !kvm_insn_place(ev, &r, &sr, 2, &last) ||
         last != gpa + 2 || e->mem->types[gpa >> 12] != MEM_RAM) {

@@ -244,7 +244,7 @@ static bool guest_traces(EngineVcpu *ev)
 {
     struct kvm_regs r = { 0 };
 
-    return ioctl(ev->fd, KVM_GET_REGS, &r) == 0 && (r.rflags & RFLAGS_TF);
+    return kvm_get_regs(ev, &r) && (r.rflags & RFLAGS_TF);
 }
 
 static void exit_db(EngineVcpu *ev, uint64_t dr6)
@@ -344,7 +344,7 @@ static bool soft_can(EngineVcpu *ev, bool *meant)
     uint8_t b[INSN_MAX];
     unsigned n;
 
-    if (ioctl(ev->fd, KVM_GET_REGS, &r) < 0 || ioctl(ev->fd, KVM_GET_SREGS, &sr) < 0) {
+    if (!kvm_get_regs(ev, &r) || !kvm_get_sregs(ev, &sr)) {
         return false;
     }
     n = kvm_read_insn(ev, &r, &sr, b);
@@ -391,8 +391,8 @@ static KvmPatch *patch_here(EngineVcpu *ev)
     if (!ev->e->debug.patches) {
         return NULL;
     }
-    ioctl(ev->fd, KVM_GET_REGS, &r);
-    ioctl(ev->fd, KVM_GET_SREGS, &sr);
+    kvm_get_regs(ev, &r);
+    kvm_get_sregs(ev, &sr);
     return patch_at(ev->e, (sr.efer & EFER_LMA) && sr.cs.l ? r.rip
                                                            : (uint32_t)(sr.cs.base + r.rip));
 }

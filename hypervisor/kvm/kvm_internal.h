@@ -48,6 +48,8 @@ struct Engine {
     const EngineHost *host;
     int dev_fd, vm_fd;
     bool own_dev_fd;
+    bool steer_tsc;                 /* guests' counters are set at each entry */
+    bool sync_regs;                 /* registers can come by the shared page: kvm_regs.c */
     bool xen_hcalls;                /* KVM gives us VMCALL and VMMCALL */
     EngineCaps caps;
     size_t run_size;
@@ -89,9 +91,11 @@ struct EngineVcpu {
     bool halted;
     bool unfinished;                /* an exit's instruction completes at the next KVM_RUN */
     bool flags_stale;               /* run->if_flag does not tell about the present state */
+    bool regs_in_page;              /* run->s.regs has the present registers */
     bool cpuid_set;
     bool apic_on, amd;              /* CPUID shows an APIC; a processor of AMD's */
     uint64_t misc_enable, debugctl; /* as the guest sees them */
+    int64_t tsc_offset;             /* with Engine.steer_tsc: of the guest's counter from EngineHost.tsc */
     const uint32_t *ring_prod, *ring_seen;
     EngineVcpu *assist;             /* of Engine.assist; made at its first use */
     VcpuState *before, *after;      /* room for kvm_assist() */
@@ -124,10 +128,14 @@ void kvm_memory_refresh(Engine *e);
 /* kvm_state.c */
 void kvm_get_state(EngineVcpu *ev, VcpuState *s);
 void kvm_get_system(EngineVcpu *ev, VcpuState *s);
+void kvm_get_mode(EngineVcpu *ev, VcpuState *s);
 void kvm_set_state(EngineVcpu *ev, const VcpuState *s);
 /* The same as set_state where only what differs from old has to be told to KVM. */
 void kvm_put_changes(EngineVcpu *ev, const VcpuState *s, const VcpuState *old);
 int64_t kvm_tsc_offset(EngineVcpu *ev);
+bool kvm_steer_tsc(Engine *e);
+void kvm_write_tsc(EngineVcpu *ev, uint64_t value);     /* WRMSR */
+void kvm_tsc_before_entry(EngineVcpu *ev);
 void kvm_read_caps(Engine *e);
 void kvm_set_cpuid(EngineVcpu *ev);
 uint64_t kvm_get_msr(EngineVcpu *ev, uint32_t index);
@@ -136,6 +144,19 @@ void kvm_regs_to_gpr(const struct kvm_regs *r, uint64_t gpr[16]);
 void kvm_gpr_to_regs(const uint64_t gpr[16], struct kvm_regs *r);
 
 uint64_t kvm_apic_base(const EngineVcpu *ev);   /* what KVM is to take for it */
+
+/* kvm_regs.c */
+void kvm_regs_init(Engine *e);
+/* KVM_RUN: its result, with errno.  The second leaves the registers in the shared page, if it can. */
+int kvm_run_plain(EngineVcpu *ev);
+int kvm_run_for_regs(EngineVcpu *ev);
+/* What is in the shared page goes to KVM; before state is changed in another way than the functions here. */
+void kvm_regs_settle(EngineVcpu *ev);
+/* The present registers, wherever they are.  False: KVM does not tell, or refuses them. */
+bool kvm_get_regs(EngineVcpu *ev, struct kvm_regs *r);
+bool kvm_get_sregs(EngineVcpu *ev, struct kvm_sregs *sr);
+bool kvm_set_regs(EngineVcpu *ev, const struct kvm_regs *r);
+bool kvm_set_sregs(EngineVcpu *ev, const struct kvm_sregs *sr);
 
 /* kvm_msr.c */
 bool kvm_filter_msrs(Engine *e);
@@ -148,6 +169,8 @@ void kvm_follow_apic_base(EngineVcpu *ev);
 #define KVM_MSR_HYPERCALL_PAGE 0x40000000u
 void kvm_patch_hypercall_page(Engine *e, uint64_t gpa);     /* one that was just filled */
 bool kvm_is_call_port(const EngineVcpu *ev, const struct kvm_run *run);
+/* The exit is an OUT that kvm_is_call_port() said true of: a hypercall, or ring 3's own OUT. */
+void kvm_call_port(EngineVcpu *ev);
 bool kvm_at_trap(EngineVcpu *ev);       /* the next instruction stands for a hypercall */
 /* Calls the hypervisor with the vCPU's registers; returns what it left in rax. */
 uint64_t kvm_hypercall(EngineVcpu *ev);
@@ -214,7 +237,8 @@ void kvm_kick(EngineVcpu *ev, bool stop);
 void kvm_mmio(EngineVcpu *ev, uint64_t gpa, uint8_t *data, unsigned len, bool write);
 void kvm_vcpus_out(Engine *e);      /* returns when no vCPU runs guest code, and keeps it so */
 void kvm_vcpus_go(Engine *e);
-/* Lets the instruction of the last exit complete. */
+/* Lets the instruction of the last exit complete; registers will be asked for, where that matters. */
 void kvm_finish_exit(EngineVcpu *ev);
+void kvm_finish_exit_for_regs(EngineVcpu *ev);
 
 #endif

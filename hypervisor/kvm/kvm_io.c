@@ -137,8 +137,8 @@ static bool string_in(EngineVcpu *ev, uint8_t *data)
     uint64_t mask, to;
     bool in_64;
 
-    if (!ev->e->host->io_string || ioctl(ev->fd, KVM_GET_REGS, &r) < 0 ||
-        ioctl(ev->fd, KVM_GET_SREGS, &sr) < 0 || (r.rflags & RFLAGS_DF)) {
+    if (!ev->e->host->io_string || !kvm_get_regs(ev, &r) ||
+        !kvm_get_sregs(ev, &sr) || (r.rflags & RFLAGS_DF)) {
         return false;
     }
     mask = ins_address_mask(ev, &r, &sr);

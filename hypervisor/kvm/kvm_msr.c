@@ -2,8 +2,8 @@
 /*
  * kvm_msr.c - RDMSR and WRMSR under KVM.  KVM would answer hundreds of registers by rules of its own,
  * so a filter makes all of them exits, answered by the same policy as the software CPU's: state of the
- * CPU by cpu_msrs.h's rules, the others by the hypervisor.  Only what is read and written all the time
- * and needs no more rule than KVM has - the counter, the segment bases - stays in KVM.  The x2APIC's
+ * CPU by cpu_msrs.h's rules, the others by the hypervisor.  Only what is used all the time and needs no
+ * more rule than KVM has - reading the counter, the segment bases - stays in KVM.  The x2APIC's
  * registers can't be filtered; without an APIC of KVM's they are unknown to it, which exits too.
  */
 #include "hypervisor/kvm/kvm_internal.h"
@@ -21,8 +21,7 @@ bool kvm_filter_msrs(Engine *e)
     struct kvm_msr_filter f = {
         .flags = KVM_MSR_FILTER_DEFAULT_DENY,
         .ranges = {
-            { .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, .base = MSR_TSC, .nmsrs = 1,
-              .bitmap = &tsc },
+            { .flags = KVM_MSR_FILTER_READ, .base = MSR_TSC, .nmsrs = 1, .bitmap = &tsc },
             { .flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, .base = MSR_FS_BASE, .nmsrs = 3,
               .bitmap = &bases },
         },
@@ -42,7 +41,7 @@ bool kvm_filter_msrs(Engine *e)
 static bool is_state(uint32_t index)
 {
     switch (index) {
-    case MSR_SYSENTER_CS: case MSR_SYSENTER_ESP: case MSR_SYSENTER_EIP: case MSR_MISC_ENABLE:
+    case MSR_TSC: case MSR_SYSENTER_CS: case MSR_SYSENTER_ESP: case MSR_SYSENTER_EIP: case MSR_MISC_ENABLE:
     case MSR_DEBUGCTL: case MSR_PAT: case MSR_EFER: case MSR_STAR: case MSR_LSTAR: case MSR_CSTAR:
     case MSR_SFMASK: case MSR_FS_BASE: case MSR_GS_BASE: case MSR_KERNEL_GS_BASE: case MSR_TSC_AUX:
         return true;
@@ -66,7 +65,7 @@ static bool efer_write(EngineVcpu *ev, uint64_t value)
     if (ev->e->host->cpuid) {
         ev->e->host->cpuid(ev->v, 0x80000001, 0, ext);
     }
-    if (ioctl(ev->fd, KVM_GET_SREGS, &sr) < 0 ||
+    if (!kvm_get_sregs(ev, &sr) ||
         !cpu_msr_efer_ok(ext[3], sr.cr0 >> 31, sr.efer, value)) {
         return false;
     }
@@ -81,6 +80,10 @@ static bool state_write(EngineVcpu *ev, uint32_t index, uint64_t value)
 {
     if (index == MSR_EFER) {
         return efer_write(ev, value);
+    }
+    if (index == MSR_TSC) {
+        kvm_write_tsc(ev, value);
+        return true;
     }
     if (!cpu_msr_write_ok(index, ev->amd, &value)) {
         return false;
@@ -111,10 +114,10 @@ void kvm_follow_apic_base(EngineVcpu *ev)
     }
     ev->e->host->cpuid(ev->v, 1, 0, one);
     on = one[3] & APIC_1D;
-    if (on != ev->apic_on && ioctl(ev->fd, KVM_GET_SREGS, &sr) == 0) {
+    if (on != ev->apic_on && kvm_get_sregs(ev, &sr)) {
         ev->apic_on = on;
         sr.apic_base = kvm_apic_base(ev);
-        ioctl(ev->fd, KVM_SET_SREGS, &sr);
+        kvm_set_sregs(ev, &sr);
     }
 }
 

@@ -71,6 +71,7 @@ void kvm_set_msr(EngineVcpu *ev, uint32_t index, uint64_t value)
 {
     struct kvm_msr_entry entry = { .index = index, .data = value };
 
+    kvm_regs_settle(ev);            /* some are in both */
     msr_list(ev, KVM_SET_MSRS, &entry, 1);
 }
 
@@ -187,6 +188,9 @@ int64_t kvm_tsc_offset(EngineVcpu *ev)
 {
     int64_t offset;
 
+    if (ev->e->steer_tsc) {
+        return ev->tsc_offset;
+    }
     if (tsc_attr(ev, KVM_GET_DEVICE_ATTR, &offset)) {
         return offset;
     }
@@ -197,13 +201,39 @@ static void set_tsc_offset(EngineVcpu *ev, int64_t offset)
 {
     int64_t now = kvm_tsc_offset(ev), away = now - offset;
 
-    if (away > -100000 && away < 100000) {
+    ev->tsc_offset = offset;
+    if (ev->e->steer_tsc || (away > -100000 && away < 100000)) {
         return;                     /* as it is; the rest is the time between two readings */
     }
     if (!tsc_attr(ev, KVM_SET_DEVICE_ATTR, &offset)) {
         /* KVM takes a value within a second of the old for an attempt to keep vCPUs in step. */
         kvm_set_msr(ev, MSR_TSC, ev->e->host->tsc(ev->v) + offset + TSC_FAR);
         kvm_set_msr(ev, MSR_TSC, ev->e->host->tsc(ev->v) + offset);
+    }
+}
+
+void kvm_write_tsc(EngineVcpu *ev, uint64_t value)
+{
+    set_tsc_offset(ev, value - ev->e->host->tsc(ev->v));
+}
+
+bool kvm_steer_tsc(Engine *e)
+{
+    e->steer_tsc = ioctl(e->vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_VCPU_ATTRIBUTES) > 0;
+    return e->steer_tsc;
+}
+
+/*
+ * Where the host's counter is not reliable, KVM has a guest's stand still while its vCPU is out of the
+ * guest's code: it goes on from where it was at the last exit, or where it is set.
+ */
+void kvm_tsc_before_entry(EngineVcpu *ev)
+{
+    int64_t offset;
+
+    if (ev->e->steer_tsc) {
+        offset = ev->e->host->tsc(ev->v) + ev->tsc_offset - __builtin_ia32_rdtsc();
+        tsc_attr(ev, KVM_SET_DEVICE_ATTR, &offset);
     }
 }
 
@@ -297,24 +327,18 @@ static void set_fpu(EngineVcpu *ev, const VcpuState *s)
     ioctl(ev->fd, KVM_SET_XCRS, &xcrs);
 }
 
-void kvm_get_system(EngineVcpu *ev, VcpuState *s)
+void kvm_get_mode(EngineVcpu *ev, VcpuState *s)
 {
     struct kvm_regs r = { 0 };
     struct kvm_sregs sr = { 0 };
-    struct kvm_debugregs dr = { .flags = 0 };
     struct kvm_segment *seg[SEG_COUNT] = { &sr.es, &sr.cs, &sr.ss, &sr.ds, &sr.fs, &sr.gs };
 
     if (ev->assisting) {
         engine_soft.get_system(ev->assist, s);
         return;
     }
-    /* In the middle of a WRMSR: what is put back later must not do it again. */
-    if (ev->unfinished && ev->run->exit_reason == KVM_EXIT_X86_WRMSR) {
-        kvm_finish_exit(ev);
-    }
-    ioctl(ev->fd, KVM_GET_REGS, &r);
-    ioctl(ev->fd, KVM_GET_SREGS, &sr);
-    ioctl(ev->fd, KVM_GET_DEBUGREGS, &dr);
+    kvm_get_regs(ev, &r);
+    kvm_get_sregs(ev, &sr);
     kvm_regs_to_gpr(&r, s->gpr);
     s->rip = r.rip;
     s->rflags = r.rflags;
@@ -332,6 +356,22 @@ void kvm_get_system(EngineVcpu *ev, VcpuState *s)
     s->cr3 = sr.cr3;
     s->cr4 = sr.cr4;
     s->efer = sr.efer;
+}
+
+void kvm_get_system(EngineVcpu *ev, VcpuState *s)
+{
+    struct kvm_debugregs dr = { .flags = 0 };
+
+    if (ev->assisting) {
+        engine_soft.get_system(ev->assist, s);
+        return;
+    }
+    /* In the middle of a WRMSR: what is put back later must not do it again. */
+    if (ev->unfinished && ev->run->exit_reason == KVM_EXIT_X86_WRMSR) {
+        kvm_finish_exit(ev);
+    }
+    kvm_get_mode(ev, s);
+    ioctl(ev->fd, KVM_GET_DEBUGREGS, &dr);
     memcpy(s->dr, dr.db, sizeof dr.db);
     s->dr[6] = dr.dr6;
     s->dr[7] = dr.dr7;
@@ -363,7 +403,7 @@ static void set_sregs(EngineVcpu *ev, const VcpuState *s)
     struct kvm_sregs sr = { 0 };
     struct kvm_segment *seg[SEG_COUNT] = { &sr.es, &sr.cs, &sr.ss, &sr.ds, &sr.fs, &sr.gs };
 
-    ioctl(ev->fd, KVM_GET_SREGS, &sr);
+    kvm_get_sregs(ev, &sr);
     for (unsigned i = 0; i < SEG_COUNT; i++) {
         *seg[i] = seg_out(&s->seg[i]);
     }
@@ -380,7 +420,7 @@ static void set_sregs(EngineVcpu *ev, const VcpuState *s)
     sr.efer = s->efer;
     sr.apic_base = kvm_apic_base(ev);
     memset(sr.interrupt_bitmap, 0, sizeof sr.interrupt_bitmap);
-    if (ioctl(ev->fd, KVM_SET_SREGS, &sr) < 0) {
+    if (!kvm_set_sregs(ev, &sr)) {
         g_warning("kvm: vCPU %u: system registers refused: %s", ev->id, g_strerror(errno));
     }
 }
@@ -397,6 +437,7 @@ void kvm_put_changes(EngineVcpu *ev, const VcpuState *s, const VcpuState *old)
 {
     struct kvm_regs r = { .rip = s->rip, .rflags = s->rflags | 2 };
 
+    kvm_regs_settle(ev);
     /* seg to efer lie side by side */
     if (!old || memcmp(s->seg, old->seg, offsetof(VcpuState, xcr0) - offsetof(VcpuState, seg))) {
         set_sregs(ev, s);
@@ -412,7 +453,7 @@ void kvm_put_changes(EngineVcpu *ev, const VcpuState *s, const VcpuState *old)
         set_debug(ev, s);
     }
     kvm_gpr_to_regs(s->gpr, &r);
-    ioctl(ev->fd, KVM_SET_REGS, &r);
+    kvm_set_regs(ev, &r);
     set_events(ev, s);
     ev->halted = s->halted;
     ev->flags_stale = true;

@@ -44,6 +44,7 @@ typedef struct Guest {
     unsigned stop_from_nmi_ack; /* and taking this NMI, counted down */
     uint16_t raise;             /* OUT there raises an NMI and raise_irq; 0: none does */
     int raise_irq;              /* 0: none */
+    uint64_t tsc_jump;          /* what the host's function says besides the processor's counter */
     char raise_again;           /* this to port 10h raises an NMI once; 0: none does */
     volatile unsigned spins;
 } Guest;
@@ -187,8 +188,7 @@ static void nmi_ack(Vcpu *v)
 
 static uint64_t tsc(Vcpu *v)
 {
-    (void)v;
-    return __builtin_ia32_rdtsc();
+    return __builtin_ia32_rdtsc() + guest(v)->tsc_jump;
 }
 
 static void log_line(Vcpu *v, const char *text)
@@ -1058,5 +1058,69 @@ Test(kvm, nmi_that_comes_in_an_nmis_handler_waits_for_its_end_in_another_engine_
     cr_assert_str_eq(g->out, "(");
     finish_in_soft(g);
     cr_expect_str_eq(g->out, "(n)(n)");
+    free_guest(g);
+}
+
+/* --- the time stamp counter --- */
+
+#define TSC_SECOND 3000000000LL     /* about */
+
+static int64_t off_by(uint64_t a, uint64_t b)
+{
+    return llabs((int64_t)(a - b));
+}
+
+/* What the last RDTSC of the guest said. */
+static uint64_t guest_tsc(Guest *g)
+{
+    engine_kvm.get_state(g->v, &g->s);
+    return (uint32_t)g->s.gpr[0] | g->s.gpr[2] << 32;
+}
+
+/* Some hosts' KVM takes an offset and never applies it. */
+static void need_offsets(Guest *g)
+{
+    real_mode(g);
+    g->s.tsc_offset = -100 * TSC_SECOND;
+    engine_kvm.set_state(g->v, &g->s);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    if (off_by(guest_tsc(g), __builtin_ia32_rdtsc() - 100 * TSC_SECOND) > 2 * TSC_SECOND) {
+        cr_skip("this host's KVM can't move a guest's counter");
+    }
+    real_mode(g);
+    g->s.halted = 0;
+}
+
+Test(kvm, guest_sets_its_counter_by_wrmsr)
+{
+    /* mov ecx,10h; mov eax,12345678h; mov edx,5; wrmsr; rdtsc; hlt */
+    GUEST(0x66, 0xb9, 0x10, 0, 0, 0, 0x66, 0xb8, 0x78, 0x56, 0x34, 0x12, 0x66, 0xba, 5, 0, 0, 0,
+          0x0f, 0x30, 0x0f, 0x31, 0xf4);
+    int64_t offset;
+
+    need_offsets(g);
+    engine_kvm.set_state(g->v, &g->s);
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_expect_lt(off_by(guest_tsc(g), 0x512345678), 2 * TSC_SECOND);
+    offset = 0x512345678 - __builtin_ia32_rdtsc();
+    cr_expect_lt(off_by(g->s.tsc_offset, offset), 2 * TSC_SECOND, "the state tells");
+    free_guest(g);
+}
+
+Test(kvm, counter_of_a_host_without_a_reliable_one_is_set_right_at_each_entry)
+{
+    /* rdtsc; out 10h,al; rdtsc; hlt */
+    GUEST(0x0f, 0x31, 0xe6, 0x10, 0x0f, 0x31, 0xf4);
+
+    need_offsets(g);
+    if (!engine_kvm.steer_tsc(g->e)) {
+        cr_skip("this host's KVM can't be told a counter's offset");
+    }
+    g->s.tsc_offset = 7 * TSC_SECOND;
+    engine_kvm.set_state(g->v, &g->s);
+    g->tsc_jump = 1000 * TSC_SECOND;
+    cr_assert_eq(engine_kvm.run(g->v), VCPU_STOP_HALTED);
+    cr_expect_lt(off_by(guest_tsc(g), __builtin_ia32_rdtsc() + 1007 * TSC_SECOND), 2 * TSC_SECOND);
+    cr_expect_eq(g->s.tsc_offset, 7 * TSC_SECOND, "the state has the guest's part alone");
     free_guest(g);
 }

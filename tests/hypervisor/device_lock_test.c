@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* device_lock_test.c - one at a time is inside, by whatever way; the door opens and closes. */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/membarrier.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "hypervisor/device_lock.h"
@@ -34,7 +41,7 @@ static void *vcpu(void *opaque)
     Shared *s = w->s;
     DeviceDoor *door = &s->door[w->n];
 
-    door->thread = pthread_self();
+    device_door_take(door);
     while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
         if (device_try(&s->lock, door)) {
             s->by_door[w->n] += door->inside;
@@ -163,5 +170,53 @@ Test(device_lock, a_door_opens_after_many_turns_and_is_closed_by_others)
     device_leave(&l, &b);
     device_lock_forget(&l, &b);
     cr_expect_null(l.door);
+    device_lock_destroy(&l);
+}
+
+/* From here on membarrier() fails for this command with this error. */
+static bool barrier_fails(int command, int error)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)command, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { sizeof code / sizeof *code, code };
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+Test(device_lock, door_is_closed_by_the_slow_barrier_when_the_quick_one_fails_and_stays_closed)
+{
+    DeviceLock l;
+    DeviceDoor a = { 0 };
+
+    device_lock_init(&l);
+    if (!l.doors) {
+        cr_skip_test("no membarrier()");
+    }
+    device_door_take(&a);
+    for (unsigned n = 0; n <= DOOR_TURNS; n++) {
+        cr_assert(device_try(&l, &a));
+        device_leave(&l, &a);
+    }
+    cr_assert(a.open);
+    if (!barrier_fails(MEMBARRIER_CMD_PRIVATE_EXPEDITED, ENOMEM)) {
+        cr_skip_test("no seccomp");
+    }
+    memset(&a.thread, 0, sizeof a.thread);
+    device_lock(&l);                    /* as another thread */
+    cr_expect_not(a.open);
+    cr_expect_not(l.doors, "that is too slow to be done again");
+    device_unlock(&l);
+    for (unsigned n = 0; n <= DOOR_TURNS; n++) {
+        cr_assert(device_try(&l, &a));
+        device_leave(&l, &a);
+    }
+    cr_expect_not(a.open);
     device_lock_destroy(&l);
 }
