@@ -25,6 +25,9 @@ typedef uint8_t u8a;
 
 #define KEEP_FLAGS "lahf\n\tseto %%al"
 #define LOAD_FLAGS "addb $0x7f, %%al\n\tsahf\n\t"       /* what that kept */
+/* Before MUL and IMUL, of which AMD's leave undefined flags alone, and after DIV and IDIV: so all flags are
+ * the same here and in translated code (clear_flags() in jit/ops.c). */
+#define CLEAR_FLAGS "cmpl %%esp, %%esp\n\t"
 
 /* Loads and stores of the r/m memory operand. */
 #define LD(bits) ld##bits(c, i, i->seg, insn_ea(c, i))

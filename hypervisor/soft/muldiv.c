@@ -17,7 +17,7 @@ static void name##_8(Cpu *c, const Insn *i) \
     uint8_t b = OPERAND(8); \
     unsigned f; \
     uint16_t ax = R8(c, 0); \
-    __asm__(insn "b %2\n\tmovw %%ax, %w1\n\t" KEEP_FLAGS \
+    __asm__(CLEAR_FLAGS insn "b %2\n\tmovw %%ax, %w1\n\t" KEEP_FLAGS \
             : "=&a"(f), "=&r"(ax) : "q"(b), "0"((unsigned)ax) : "cc"); \
     R16(c, 0) = ax; \
     c->aflags = (uint16_t)f; \
@@ -29,7 +29,7 @@ static void name##_##bits(Cpu *c, const Insn *i) \
 { \
     T b = OPERAND(bits), lo = GET_##bits(c, 0), hi; \
     uint64_t ax; \
-    __asm__(insn sfx " %3\n\tmov %%rax, %2\n\t" KEEP_FLAGS \
+    __asm__(CLEAR_FLAGS insn sfx " %3\n\tmov %%rax, %2\n\t" KEEP_FLAGS \
             : "+&a"(lo), "=&d"(hi), "=&r"(ax) : "r"(b) : "cc"); \
     c->aflags = (uint16_t)lo; \
     SET_##bits(c, 0, (T)ax); \
@@ -50,7 +50,7 @@ const OpFn ops_imul1[2][4] = {SIZES(imul1), SIZES(imul1)};
 static inline T imul_op_##bits(T a, T b, uint16_t *flags) \
 { \
     unsigned f; \
-    __asm__("imul" sfx " %2, %1\n\t" KEEP_FLAGS : "=&a"(f), "+r"(a) : "r"(b) : "cc"); \
+    __asm__(CLEAR_FLAGS "imul" sfx " %2, %1\n\t" KEEP_FLAGS : "=&a"(f), "+r"(a) : "r"(b) : "cc"); \
     *flags = (uint16_t)f; \
     return a; \
 } \
@@ -75,7 +75,9 @@ IMUL(64, uint64_t, "q")
 const OpFn ops_imul2[2][4] = {SIZES_NO8(imul2), SIZES_NO8(imul2)};
 const OpFn ops_imul3[2][4] = {SIZES_NO8(imul3), SIZES_NO8(imul3)};
 
-/* --- division.  Flags are undefined: left as they are, as on this host's family. --- */
+/* --- division.  All flags are undefined: made the same here and in translated code. --- */
+#define DIVIDED(c) ((c)->aflags = FLAG_ZF | FLAG_PF)     /* CLEAR_FLAGS */
+
 static void div_8(Cpu *c, const Insn *i)
 {
     unsigned b = OPERAND(8), a = R16(c, 0);
@@ -83,6 +85,7 @@ static void div_8(Cpu *c, const Insn *i)
     if (!b || a / b > 0xff)
         raise_exc(c, i, EXC_DE);
     R16(c, 0) = (uint16_t)((a % b) << 8 | a / b);
+    DIVIDED(c);
     NEXT(c, i);
 }
 
@@ -93,6 +96,7 @@ static void idiv_8(Cpu *c, const Insn *i)
     if (!b || a / b > 127 || a / b < -128)
         raise_exc(c, i, EXC_DE);
     R16(c, 0) = (uint16_t)((a % b & 0xff) << 8 | (a / b & 0xff));
+    DIVIDED(c);
     NEXT(c, i);
 }
 
@@ -104,6 +108,7 @@ static void div_16(Cpu *c, const Insn *i)
         raise_exc(c, i, EXC_DE);
     R16(c, 0) = (uint16_t)(a / b);
     R16(c, 2) = (uint16_t)(a % b);
+    DIVIDED(c);
     NEXT(c, i);
 }
 
@@ -116,6 +121,7 @@ static void idiv_16(Cpu *c, const Insn *i)
         raise_exc(c, i, EXC_DE);
     R16(c, 0) = (uint16_t)(a / b);
     R16(c, 2) = (uint16_t)(a % b);
+    DIVIDED(c);
     NEXT(c, i);
 }
 
@@ -127,6 +133,7 @@ static void div_32(Cpu *c, const Insn *i)
         raise_exc(c, i, EXC_DE);
     c->gpr[0] = a / b;
     c->gpr[2] = a % b;
+    DIVIDED(c);
     NEXT(c, i);
 }
 
@@ -139,6 +146,7 @@ static void idiv_32(Cpu *c, const Insn *i)
         raise_exc(c, i, EXC_DE);
     c->gpr[0] = (uint32_t)(a / b);
     c->gpr[2] = (uint32_t)(a % b);
+    DIVIDED(c);
     NEXT(c, i);
 }
 
@@ -157,6 +165,7 @@ static void div_64(Cpu *c, const Insn *i)
     div_host(c->gpr[2], c->gpr[0], b, &q, &r);
     c->gpr[0] = q;
     c->gpr[2] = r;
+    DIVIDED(c);
     NEXT(c, i);
 }
 
@@ -178,6 +187,7 @@ static void idiv_64(Cpu *c, const Insn *i)
         raise_exc(c, i, EXC_DE);
     c->gpr[0] = neg_a != neg_b ? -q : q;
     c->gpr[2] = neg_a ? -r : r;
+    DIVIDED(c);
     NEXT(c, i);
 }
 

@@ -292,14 +292,6 @@ unsigned gen_register_of(Gen *g, unsigned size)
     return size == 1 ? gen_byte_register(g) : gen_register(g);
 }
 
-void gen_define_flags(Gen *g)
-{
-    Operand o;
-
-    gen_operand_register(g, &o, false);
-    gen_encode(g, &o, code_size(g), 0, 0, 0x85, gen_register(g), 0);
-}
-
 /* --- control --- */
 static uint64_t slot_offset(const Gen *g, unsigned slot) { return g->s->start + SLOT * slot; }
 static unsigned slot_now(const Gen *g) { return g->p->len / SLOT; }

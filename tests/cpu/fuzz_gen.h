@@ -73,7 +73,6 @@ void gen_encode(Gen *g, const Operand *o, unsigned size, unsigned mandatory, uns
 unsigned gen_size(Gen *g);
 unsigned gen_word_size(Gen *g);
 unsigned gen_register_of(Gen *g, unsigned size);
-void gen_define_flags(Gen *g);
 
 /* --- fuzz_insn.c: one instruction, or what belongs together --- */
 void gen_integer(Gen *g);

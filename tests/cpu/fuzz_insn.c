@@ -81,7 +81,6 @@ static void unary(Gen *g)
         if (one_in(g, 2))
             gen_set_register(g, DX, below(g, 3), code_size(g));
         gen_encode(g, &o, size, 0, 0, 0xf6 | (size > 1), 4 + below(g, 4), 0);
-        gen_define_flags(g);
     }
 }
 
@@ -177,7 +176,6 @@ static void two_byte(Gen *g)
             gen_encode(g, &o, size, 0, 0, imm == 1 ? 0x6b : 0x69, gen_register(g), imm);
             put_n(g, gen_edge(g), imm);
         }
-        gen_define_flags(g);
         break;
     case 6:
         size = gen_size(g);
@@ -189,8 +187,6 @@ static void two_byte(Gen *g)
         gen_operand(g, &o, false, 2);
         op = one_in(g, 4) ? 0x1b8 : 0x1bc | below(g, 2);
         gen_encode(g, &o, size, one_in(g, 3) ? 0xf3 : 0, 0, op, gen_register(g), 0);
-        if (op != 0x1b8)
-            gen_define_flags(g);
         break;
     case 8:                     /* CMPXCHG8B, 16B */
         gen_operand_memory(g, &o);
@@ -264,7 +260,6 @@ static void decimal(Gen *g)
     }
     put(g, 0xd4 | below(g, 2));
     put(g, one_in(g, 16) ? 0 : below(g, 256));
-    gen_define_flags(g);
 }
 
 /* --- stack --- */

@@ -134,6 +134,8 @@ FAULTS = [
      'changed & (CR0_PG | CR0_WP | CR0_PE)', 'changed & (CR0_PG | CR0_PE)', 'address_space/*'),
     ('a fetch is told from SMEP by the page alone', 'mmu.c',
      '|| (c->cr4 & CR4_SMEP)))\n            *err |= PF_I;', '|| 0))\n            *err |= PF_I;', 'address_space/*'),
+    ('undefined flags of a product are what the host had', 'muldiv.c',
+     '__asm__(CLEAR_FLAGS "imul" sfx', '__asm__("imul" sfx', '@(random|fuzz)/*'),
     ('a window outlives its TLB entry', 'mmu.c',
      '    windows_drop(c);\n    e->rtag = e->wtag', '    e->rtag = e->wtag', '@(core|jit|fuzz|sys_long)/*'),
     ('a window outlives its right to write', 'mmu.c',

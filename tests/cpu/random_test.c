@@ -109,19 +109,12 @@ static void shift(Program *p, bool memory)
     }
 }
 
-/* After a multiplication, which leaves SF, ZF, AF and PF undefined. */
-static void define_flags(Program *p)
-{
-    encode(p, 0, 8, 0, 0x85, any_register(), false);
-}
-
 static void unary(Program *p, bool memory)
 {
     unsigned size = any_size();
 
     if (below(8) == 0) {
         encode(p, 0, size, 0, 0xf6 | (size > 1), 4 + below(2), memory);
-        define_flags(p);
         return;
     }
 
@@ -200,7 +193,6 @@ static void two_byte(Program *p, bool memory)
     switch (below(8)) {
     case 5:
         encode(p, 0, size, 1, 0xaf, any_register(), memory);
-        define_flags(p);
         break;
     case 0: encode(p, 0, size, 1, 0x40 | below(16), any_register(), memory); break;
     case 6: atomic(p); break;
@@ -596,9 +588,9 @@ Test(random, programs_come_out_the_same_with_little_code_memory, .timeout = 0)
     EngineCounter counters[ENGINE_COUNTERS];
     Guest *g = guest_new_with(LITTLE);
 
-    compare_programs(g, PROGRAMS / 4 * asked("GH_RANDOM_ROUNDS", 1), 0);
+    compare_programs(g, PROGRAMS / 3 * asked("GH_RANDOM_ROUNDS", 1), 0);
     engine_soft.counters(g->cpu, counters);
     cr_expect_gt(counters[COUNT_CODE_PIECES].value, 10);
-    cr_expect_gt(counters[COUNT_BLOCKS_EVICTED].value, 500);
+    cr_expect_gt(counters[COUNT_BLOCKS_EVICTED].value, 500, "%lu", counters[COUNT_BLOCKS_EVICTED].value);
     guest_free(g);
 }

@@ -299,10 +299,25 @@ static bool encodable(const Insn *i, const Form *f)
            (f->rm_size == 1 && !is_high(i->rm, 1) ? 4u : 8u);
 }
 
+/* CLEAR_FLAGS in body.h says why. */
+static void clear_flags(Xlat *x)
+{
+    e_op(&x->e, 4, 0, 0, 0x39, RSP, opd_reg(RSP));      /* cmp esp, esp */
+}
+
+static bool is_multiply(const Form *f)
+{
+    if (f->map)
+        return f->map == 1 && f->op == 0xaf;
+    return f->op == 0x69 || f->op == 0x6b || ((f->op | 1) == 0xf7 && (f->digit & ~1u) == 4);
+}
+
 static void flags_before(Xlat *x, const Form *f)
 {
     if (f->reads || f->flags == FL_PART)
         flags_to_host(x);
+    if (is_multiply(f))
+        clear_flags(x);
 }
 
 static void again_note(Xlat *x, const Insn *i, const Form *f);
@@ -694,6 +709,7 @@ static bool emit_divide(Xlat *x, const Insn *i)
         slow_if(x, CC_BE);
     }
     e_op(e, size, 0, 0, 0xf7, is_signed ? 7 : 6, opd_reg(SCRATCH_A));
+    clear_flags(x);
     flags_written(x);
     return true;
 }
