@@ -591,6 +591,6 @@ Test(random, programs_come_out_the_same_with_little_code_memory, .timeout = 0)
     compare_programs(g, PROGRAMS / 3 * asked("GH_RANDOM_ROUNDS", 1), 0);
     engine_soft.counters(g->cpu, counters);
     cr_expect_gt(counters[COUNT_CODE_PIECES].value, 10);
-    cr_expect_gt(counters[COUNT_BLOCKS_EVICTED].value, 500, "%lu", counters[COUNT_BLOCKS_EVICTED].value);
+    cr_expect_gt(counters[COUNT_BLOCKS_EVICTED].value, 200);
     guest_free(g);
 }
