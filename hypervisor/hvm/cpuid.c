@@ -34,6 +34,7 @@
 /* leaf 7: SGX PQM MPX PQE PT; WAITPKG TME LA57 MAWAU BUSLOCK ENQCMD SGX_LC; speculation and such */
 #define NOT_7B (1u << 2 | 1u << 12 | 1u << 14 | 1u << 15 | 1u << 25)
 #define TSC_ADJUST_7B (1u << 1)
+#define RDPID_7C (1u << 22)
 #define NOT_7C (1u << 5 | 1u << 13 | 1u << 16 | 31u << 17 | 1u << 24 | 1u << 29 | 1u << 30)
 #define NOT_7D (1u << 5 | 1u << 18 | 1u << 19 | 0xfc000000u)
 /* 0x80000001 ecx: CMP-LEGACY SVM EXTAPIC OSVW IBS SKINIT WDT LWP NODEID TOPOEXT PERFCTRs MWAITX */
@@ -155,6 +156,9 @@ CpuidPolicy *cpuid_policy_new(const PlatformConfig *config)
     p->c = *config;
     o = host(p, 0, 0);
     p->all.caps = config->caps;
+    if (config->tsc_mode == 3) {
+        p->all.caps.leaf7_ecx &= ~RDPID_7C;     /* TSC_AUX tells the incarnation, not which processor it is */
+    }
     p->all.intel = o[1] == GENU;
     p->all.amd = o[1] == 0x68747541 || o[1] == 0x6f677948;  /* "Auth", "Hygo" */
     p->shown = p->all;

@@ -230,6 +230,21 @@ Test(cpuid, tsc_aux_is_the_guests_but_in_mode_3)
     cr_expect(platform_msr_write(r->p, 0, 0xc0000103, 5), "forgotten");
 }
 
+/* Linux' getcpu() takes RDPID where there is one. */
+Test(cpuid, rdpid_is_not_shown_where_it_does_not_tell_the_processor)
+{
+    PlatformConfig c = rig_config(1);
+
+    c.caps.leaf7_ecx |= 1u << 22;
+    start(&c, "host");
+    cr_expect(cpuid(0, 7, 0)[2] & 1u << 22);
+    rig_free(r);
+    c.tsc_mode = 3;
+    rule("7,0:ecx=xxxxxxxxx1xxxxxxxxxxxxxxxxxxxxxx");
+    start(&c, "host");
+    cr_expect_not(cpuid(0, 7, 0)[2] & 1u << 22);
+}
+
 Test(cpuid, a_model_without_x2apic_refuses_its_bit)
 {
     PlatformConfig c = rig_config(1);
