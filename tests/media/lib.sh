@@ -26,6 +26,15 @@ package() {
     dpkg-deb -x "$deb" "$work/$1"
 }
 
+# apt_i386 TOOL...: for the other architecture, with a state of its own in $out/debs, or $debs if that is set.
+apt_i386() {
+    local s=${debs:-$out/debs}/apt-i386 tool=$1; shift
+    mkdir -p "$s/state/lists/partial" "$s/cache/archives/partial"; touch "$s/state/status"
+    "$tool" -qq -o APT::Architecture=i386 -o APT::Architectures::=i386 -o Dir::State="$s/state" \
+        -o Dir::State::status="$s/state/status" -o Dir::Cache="$s/cache" \
+        -o APT::Sandbox::User=root -o Acquire::Languages=none "$@"
+}
+
 # kernel DEB: unpacked into $work/kernel, once; sets version.
 kernel() {
     if [ ! -d "$work/kernel" ]; then

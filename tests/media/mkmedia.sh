@@ -13,6 +13,8 @@
 #   fb.iso                Debian's kernel in a VESA mode, with DRM drivers in /drm, mouse and key events
 #   ide.iso               Debian's kernel and eject, hdparm, smartctl, blkdiscard for IDE drives
 #   usb.iso               Debian's USB drivers and a shell (mkusb.sh)
+#   cpus64.iso, cpus32.iso  Debian's kernels with cpus.c as init, which tells of processors and their counters
+#   memtest32.iso         memtest86+ for 32-bit processors
 #   points.iso            Debian's kernel with points.c as init, a debugger and what it debugs
 # Packages are fetched once, into OUTDIR/debs.  What is there already is not made again.
 set -euo pipefail
@@ -127,14 +129,7 @@ debuggee() {
         nm "$work/debuggee.elf" >"$out/debuggee.sym"
 }
 
-# Debian's i386 kernel alone has the ISA sound cards' drivers; apt needs a state of its own for it.
-apt_i386() {
-    local s=$out/debs/apt-i386 tool=$1; shift
-    mkdir -p "$s/state/lists/partial" "$s/cache/archives/partial"; touch "$s/state/status"
-    "$tool" -qq -o APT::Architecture=i386 -o APT::Architectures::=i386 -o Dir::State="$s/state" \
-        -o Dir::State::status="$s/state/status" -o Dir::Cache="$s/cache" \
-        -o APT::Sandbox::User=root -o Acquire::Languages=none "$@"
-}
+# Debian's i386 kernel alone has the ISA sound cards' drivers.
 i386_kernel() {
     local name
     ls "$out"/debs/linux-image-*-686_*_i386.deb >/dev/null 2>&1 && return
@@ -189,6 +184,29 @@ points() ( # a program that another one puts breakpoints of the processor's into
         write_iso "$out/points.iso" POINTS "$cd"
 )
 
+# Says what it finds of its processors, and has all of them work.
+cpus() ( # BITS KERNEL_DEB FLAGS...
+    work=$work/cpus$1 name=cpus$1.iso tree=$work/cpus$1/tree cd=$work/cpus$1/cd
+    [ "$out/$name" -nt "$here/cpus.c" ] && return
+    echo "  $name"
+    mkdir -p "$tree"/{dev,proc,sys} "$cd"
+    kernel "$2" && gcc "-m$1" "${@:3}" -O2 -static -pthread -s -o "$tree/init" "$here/cpus.c" || return 1
+    mknod "$tree/dev/console" c 5 1 2>/dev/null || true
+    pack "$tree" >"$cd/initrd.img"
+    cp "$work/kernel/boot/vmlinuz-$version" "$cd/vmlinuz" &&
+        isolinux "$cd" 'quiet mitigations=off xen_emul_unplug=never panic=5' &&
+        write_iso "$out/$name" CPUS "$cd"
+)
+# memtest86+ for 32-bit processors; GRUB, by which the package's own CD boots, needs a Pentium.
+memtest32() {
+    local cd=$work/memtest32
+    [ -e "$out/memtest32.iso" ] && return
+    echo "  memtest32.iso"
+    package memtest86+ && mkdir -p "$cd" && cp "$work/memtest86+/boot/memtest86+ia32.bin" "$cd/vmlinuz" || return 1
+    printf 'default m\nlabel m\n  linux /vmlinuz\n  append console=ttyS0,115200\n' >"$cd/isolinux.cfg"
+    write_iso "$out/memtest32.iso" MEMTEST "$cd"
+}
+
 "$here/../../demo/mkiso.sh" "$demo"
 take memtest.iso memtest86+ usr/lib/memtest86+/memtest86+x64.iso
 take grub.iso grub-rescue-pc usr/lib/grub-rescue/grub-rescue-cdrom.iso
@@ -205,5 +223,8 @@ debuggee || failed=1
 marks 64 "$(ls "$demo"/debs/linux-image-[0-9]*.deb 2>/dev/null | tail -n 1)" || failed=1
 i386_kernel && marks 32 "$(ls "$out"/debs/linux-image-*-686_*_i386.deb | tail -n 1)" || failed=1
 points || failed=1
+cpus 64 "$(ls "$demo"/debs/linux-image-[0-9]*.deb 2>/dev/null | tail -n 1)" || failed=1
+i386_kernel && cpus 32 "$(ls "$out"/debs/linux-image-*-686_*_i386.deb | tail -n 1)" -march=i686 || failed=1
+memtest32 || failed=1
 "$here/mknic.sh" "$out" "$demo" || failed=1      # nic64.iso, nic32.iso, nic64/
 exit $failed
