@@ -57,9 +57,15 @@ check-planted: $(B)/tests/cpu
 # The KVM engine on Debian's kvm_amd, inside QEMU's TCG; minutes.
 check-kvm-nested: all $(B)/tests/hvm $(B)/tests/hypervisor
 	@tests/nested/run.sh
+# The kernel's own selftests and stress-ng in guests; a quarter of an hour, and a download of 140 MB.
+check-selftests: all
+	@tools/setup.sh selftests
+	@tests/selftests/mkselftests.sh $(B)/selftests $(B)/demo $(B)/media
+	@tests/selftests/run.py
 
 # What check.sh builds: all programs, and the Criterion programs of directories that hold tests.
 check-build: all $(TESTS)
 list-tests:
 	@echo $(TESTS)
-.PHONY: check-cpu check-kvm-nested check check-planted check-unit check-system lint asan cover check-build list-tests
+.PHONY: check-cpu check-kvm-nested check-selftests
+.PHONY: check check-planted check-unit check-system lint asan cover check-build list-tests

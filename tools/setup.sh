@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# setup.sh [check] - installs the Debian packages that the build (and with "check": the tests) need,
-# by name, only those that are missing.  Asks for nothing; needs root only if something is missing.
+# setup.sh [check|selftests] - installs the Debian packages that the build (and with "check": the tests, with
+# "selftests": make check-selftests) need, by name, only those that are missing.  Asks for nothing; needs root only
+# if something is missing.
 set -eu
 build="gcc make pkg-config libc6-dev libglib2.0-dev libpixman-1-dev libvncserver-dev libsdl2-dev
  libaio-dev libslirp-dev libusb-1.0-0-dev libseccomp-dev libcap-ng-dev libxkbcommon-dev xkb-data libpng-dev zlib1g-dev
@@ -10,8 +11,10 @@ demo="xorriso isolinux syslinux-common extlinux e2fsprogs fdisk cpio kmod busybo
  python3 tigervnc-viewer xz-utils"
 check="xen-utils-4.17 xenstore-utils qemu-utils xvfb xdotool imagemagick picocom
  procps nftables iproute2 dnsmasq-base"
+selftests="linux-source-6.1 stress-ng"
 want="$build $demo"
 [ "${1-}" = check ] && want="$want $check"
+[ "${1-}" = selftests ] && want="$want $selftests"
 missing=
 for p in $want; do
     dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
