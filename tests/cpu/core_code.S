@@ -548,6 +548,55 @@ snippet k_fields, 64            /* fields by RBX, until there is no page any mor
     hlt
 end k_fields
 
+snippet k_indexed, 64           /* fields by RBX and RDX, vectors among them, until there is no page any more */
+1:  mov rax, [rbx + rdx * 8 + 8]
+    movaps xmm0, [rbx + rdx * 8]
+    paddd xmm1, [rbx + rdx * 8 + 16]
+    movups xmm2, [rbx + rdx * 8 + 4]
+    movaps [rbx + rdx * 8 + 32], xmm1
+    add [rbx + rdx * 4 + 8], rax
+    movq [rbx + rdx * 8 + 24], xmm2
+    cmp rax, [rbx + rsi * 8]
+    adc rdi, rax
+    add rdx, 2
+    add rsi, 2
+    loop 1b
+    hlt
+end k_indexed
+
+snippet k_misaligned, 64        /* a vector that is at a multiple of 16 for a while */
+1:  movups xmm0, [rbx]
+    mov [rbx + 16], rcx
+    movaps xmm1, [rbx + 8]
+    paddd xmm0, xmm1
+    movq rax, xmm0
+    add rbx, 16
+    dec ecx
+    jnz 1b
+    add rbx, 8
+    mov ecx, 2
+    jmp 1b
+end k_misaligned
+
+snippet k_far_vectors, 64       /* aligned ones whose distance is no multiple of 16 */
+    mov [rbx + 64], rcx
+    jmp 1f
+1:  movaps xmm0, [rbx]
+    movaps [rbx + rax + 24], xmm0
+    movaps xmm1, [rbx + 40]
+    hlt
+end k_far_vectors
+
+snippet k_first_vector, 64      /* the first vector instruction is behind a group's first access */
+    mov [rbx + 64], rcx
+    jmp 1f
+1:  mov rax, [rbx]
+    movups xmm0, [rbx + 16]
+    movups [rbx + 32], xmm0
+    add rax, [rbx + 40]
+    hlt
+end k_first_vector
+
 snippet k_field_moves, 64       /* the page of a group goes between two accesses to it */
     mov rax, [rbx]
     mov [rsi], rdi

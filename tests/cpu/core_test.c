@@ -231,43 +231,21 @@ Test(core, fault_in_rep_stosq_leaves_what_is_left_to_do)
 
 /* --- translated code's short cuts: the interpreter is the oracle --- */
 extern const uint8_t k_odd_stack[], k_odd_stack_end[];
-extern const uint8_t k_frames[], k_frames_end[], k_fields[], k_fields_end[], k_field_moves[],
-    k_field_moves_end[], k_returns[], k_returns_end[], k_turns[], k_turns_end[], k_turns_dec[],
-    k_turns_dec_end[];
+extern const uint8_t k_frames[], k_frames_end[], k_returns[], k_returns_end[];
+
+static Guest *long_guest(void)
+{
+    Guest *made = guest_new();
+
+    guest_long(made);
+    return made;
+}
 
 static void both_ways(const uint8_t *code, size_t len, void (*prepare)(void), int vector)
 {
-    VcpuState first = { 0 };
-    uint8_t *memory = malloc(4 * 4096), frame[48] = { 0 };
+    const Code it = { CODE, code, len };
 
-    for (unsigned way = 0; way < 2; way++) {
-        guest_free(g);
-        setup();
-        jit_set_warm(g->engine, way ? 1 : UINT16_MAX);
-        guest_code(g, CODE, code, len);
-        prepare();
-        if (vector < 0) {
-            run_done(g);
-        } else {
-            run_to_vector(g, vector);
-        }
-        if (!way) {
-            first = g->s;
-            memcpy(memory, g->ram + DATA, 4 * 4096);
-            memcpy(frame, g->ram + R(RSP), sizeof frame);
-            continue;
-        }
-        for (unsigned r = 0; r < 16; r++) {
-            cr_expect_eq(R(r), first.gpr[r], "register %u: %llx, not %llx", r,
-                         (unsigned long long)R(r), (unsigned long long)first.gpr[r]);
-        }
-        eq_hex(g->s.rip, first.rip);
-        eq_hex(g->s.rflags, first.rflags);
-        eq_hex(g->s.cr2, first.cr2);
-        cr_expect(!memcmp(memory, g->ram + DATA, 4 * 4096));
-        cr_expect(vector < 0 || !memcmp(frame, g->ram + R(RSP), sizeof frame), "the frame");
-    }
-    free(memory);
+    guest_both_ways(&g, long_guest, &it, prepare, vector);
 }
 
 static void prepare_frames(void)
@@ -317,78 +295,6 @@ Test(core, a_stack_that_moves_is_where_its_page_is_now)
     R(RDI) = (DATA + 0x1000) | PTE;
     run_done(g);
     eq_hex(R(RAX), 2);
-}
-
-static void prepare_fields(void)
-{
-    ram_put(g, PT_AT + ((DATA >> 12) + 2) * 8, 8, 0);
-    for (unsigned n = 0; n < 4096; n++) {
-        ram_put(g, DATA + n * 4, 4, n * 0x9e3779b1u);
-    }
-    R(RBX) = DATA + 0x1000 - 0x100;
-    R(RCX) = 100000;
-}
-
-Test(core, fields_at_the_end_of_memory_fault_one_by_one)
-{
-    both_ways(k_fields, k_fields_end - k_fields, prepare_fields, 14);
-    eq_hex(g->s.cr2, DATA + 0x2000);
-}
-
-static void prepare_fields_read_only(void)
-{
-    prepare_fields();
-    ram_put(g, PT_AT + ((DATA >> 12) + 1) * 8, 8, (DATA + 0x1000) | (PTE & ~2));
-    g->s.cr0 |= 1 << 16;
-}
-
-static void prepare_fields_known(void)
-{
-    prepare_fields_read_only();
-    R(RBX) = DATA + 0x1100;
-}
-
-Test(core, fields_of_a_page_that_was_read_fault_at_the_first_write)
-{
-    extern const uint8_t k_fields_known[], k_fields_known_end[];
-
-    both_ways(k_fields_known, k_fields_known_end - k_fields_known, prepare_fields_known, 14);
-    eq_hex(g->s.cr2, DATA + 0x1108);
-    eq_hex(R(RCX), 100000);
-}
-
-Test(core, fields_of_a_page_that_is_read_only_fault_at_the_first_write)
-{
-    both_ways(k_fields, k_fields_end - k_fields, prepare_fields_read_only, 14);
-    eq_hex(g->s.cr2 & ~7ull, DATA + 0x1000);
-}
-
-static void prepare_field_moves(void)
-{
-    ram_put(g, DATA + 8, 8, 0x1111);
-    ram_put(g, DATA + 0x1008, 8, 0x2222);
-    R(RBX) = DATA;
-    R(RSI) = PT_AT + (DATA >> 12) * 8;
-    R(RDI) = (DATA + 0x1000) | PTE;
-}
-
-Test(core, a_group_of_accesses_ends_where_its_page_may_change)
-{
-    both_ways(k_field_moves, k_field_moves_end - k_field_moves, prepare_field_moves, -1);
-    eq_hex(R(RDX), 0x2222);
-}
-
-static void prepare_turns(void)
-{
-    prepare_fields();
-    g->s.cr4 |= 0x600;
-}
-
-Test(core, flags_at_a_fault_in_a_loop_are_those_of_its_branch)
-{
-    both_ways(k_turns, k_turns_end - k_turns, prepare_fields, 14);
-    both_ways(k_turns_dec, k_turns_dec_end - k_turns_dec, prepare_turns, 14);
-    eq_hex(g->s.cr2 & ~0xffull, DATA + 0x2000);
 }
 
 static void prepare_returns(void)

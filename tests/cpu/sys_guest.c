@@ -481,3 +481,40 @@ void run_done(Guest *g)
     cr_assert(stop == VCPU_STOP_HALTED && at > CODE && at < STACK0 - 0x4000,
               "stop %d at %#llx", stop, (unsigned long long)at);
 }
+
+void guest_both_ways(Guest **guest, Guest *(*make)(void), const Code *code, void (*prepare)(void), int vector)
+{
+    VcpuState first = { 0 };
+    uint8_t *memory = malloc(4 * 4096), frame[48] = { 0 };
+
+    for (unsigned way = 0; way < 2; way++) {
+        Guest *g;
+
+        guest_free(*guest);
+        g = *guest = make();
+        jit_set_warm(g->engine, way ? 1 : UINT16_MAX);
+        guest_code(g, code->at, code->bytes, code->len);
+        prepare();
+        if (vector < 0) {
+            run_done(g);
+        } else {
+            run_to_vector(g, vector);
+        }
+        if (!way) {
+            first = g->s;
+            memcpy(memory, g->ram + BOTH_DATA, 4 * 4096);
+            memcpy(frame, g->ram + g->s.gpr[4], sizeof frame);
+            continue;
+        }
+        for (unsigned r = 0; r < 16; r++) {
+            cr_expect_eq(g->s.gpr[r], first.gpr[r], "register %u: %llx, not %llx", r,
+                         (unsigned long long)g->s.gpr[r], (unsigned long long)first.gpr[r]);
+        }
+        eq_hex(g->s.rip, first.rip);
+        eq_hex(g->s.rflags, first.rflags);
+        eq_hex(g->s.cr2, first.cr2);
+        cr_expect(!memcmp(memory, g->ram + BOTH_DATA, 4 * 4096));
+        cr_expect(vector < 0 || !memcmp(frame, g->ram + g->s.gpr[4], sizeof frame), "the frame");
+    }
+    free(memory);
+}

@@ -99,4 +99,12 @@ void run_to(Guest *g, uint64_t rip);
 #define eq_hex(a, b) cr_expect((uint64_t)(a) == (uint64_t)(b), #a " is %#llx, not %#llx", \
                                (unsigned long long)(a), (unsigned long long)(b))
 
+/*
+ * Runs code in a guest from make() that prepare() has made ready, interpreted and translated: registers, flags,
+ * the four pages at BOTH_DATA and, with a vector, the exception's frame are the same. *guest is replaced.
+ */
+#define BOTH_DATA 0x40000
+typedef struct Code { uint64_t at; const uint8_t *bytes; size_t len; } Code;
+void guest_both_ways(Guest **guest, Guest *(*make)(void), const Code *code, void (*prepare)(void), int vector);
+
 #endif

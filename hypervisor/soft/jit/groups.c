@@ -4,7 +4,8 @@
  * them.
  *
  * Accesses by one register, and by others that are known to be a constant away from it (pushes and
- * pops, a stack frame, a structure's fields), form a group.  Its first one looks up the page that
+ * pops, a stack frame, a structure's fields), form a group; so do those by a base and an index.
+ * Its first one looks up the page that
  * must hold the whole group, and keeps what makes host addresses of guest addresses; the others only
  * use that.  Where the group is not in one page, or not in one that may be accessed without a look,
  * the block goes on in a second translation of the same instructions that has no groups, and never
@@ -14,11 +15,13 @@
 #include "hypervisor/soft/jit/xlat.h"
 
 #define SPAN_MAX 512            /* bytes: further apart is often another page */
+#define DISP_MAX (1 << 30)
 
 _Static_assert(HOLD_SLOTS == sizeof ((Cpu *)0)->jit_hold / sizeof ((Cpu *)0)->jit_hold[0], "slots");
 
 typedef struct GroupAccess {
-    uint8_t reg, size;
+    uint8_t reg, index, scale;
+    uint8_t size, align;
     bool stack, write;
     int32_t off;
 } GroupAccess;
@@ -30,8 +33,11 @@ typedef struct Known {
 } Known;
 
 typedef struct Group {
-    uint16_t value;
+    uint16_t value, index;      /* index: 0 if there is none */
+    uint8_t scale;
     uint8_t first, last, count;
+    uint8_t align;              /* 0, or of some accesses, the first of which is at */
+    int32_t aligned;
     int32_t first_off, min, max;
     bool write, active;
 } Group;
@@ -56,8 +62,9 @@ static unsigned width(const Xlat *x) { return x->in_64 ? 8 : 4; }
 static bool access_of(const Xlat *x, const Insn *i, GroupAccess *a)
 {
     unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
+    MemoryForm m;
 
-    *a = (GroupAccess){ .reg = 4, .size = i->opsize, .stack = true };
+    *a = (GroupAccess){ .reg = 4, .index = REG_ZERO, .size = i->opsize, .stack = true };
     if ((op >= 0x50 && op <= 0x57) || op == 0x68 || op == 0x6a || op == 0xe8 ||
         (op == 0xff && (digit == 2 || digit == 6))) {
         a->off = -(int32_t)i->opsize;
@@ -70,13 +77,12 @@ static bool access_of(const Xlat *x, const Insn *i, GroupAccess *a)
         a->reg = 5;
         return true;
     }
-    if ((i->prefix & PFX_DEVICE) || !op_memory_form(i, &a->size, &a->write))
+    if ((i->prefix & PFX_DEVICE) || !op_memory_form(i, &m))
         return false;
-    a->stack = false;
-    a->reg = i->base;
-    a->off = i->disp;
-    return i->asize == width(x) && i->index == REG_ZERO && at_home(i->base) &&
-           !memory_has_base(x, i->seg);
+    *a = (GroupAccess){ .reg = i->base, .index = i->index, .scale = i->scale, .size = m.size,
+                        .align = m.align, .write = m.write, .off = i->disp };
+    return i->asize == width(x) && at_home(i->base) && (i->index == REG_ZERO || at_home(i->index)) &&
+           i->disp > -DISP_MAX && i->disp < DISP_MAX && !memory_has_base(x, i->seg);
 }
 
 static void forget(Plan *p, unsigned r)
@@ -129,22 +135,34 @@ static void follow(Plan *p, const Insn *i)
             forget(p, r);
 }
 
+static bool may_join(const Group *g, const Group *one)
+{
+    return g->active && g->value == one->value && g->index == one->index && g->scale == one->scale &&
+           (!g->align || !one->align ||
+            (g->align == one->align && !((g->aligned - one->aligned) & (g->align - 1))));
+}
+
 static void join(Plan *p, unsigned n, const GroupAccess *a)
 {
-    const Known *k = &p->reg[a->reg];
-    int32_t off = k->off + a->off, end = off + a->size;
-    Group *g;
+    static const Known none = { 0, 0 };
+    const Known *k = &p->reg[a->reg], *index = a->index == REG_ZERO ? &none : &p->reg[a->index];
+    int32_t off = k->off + index->off * (1 << a->scale) + a->off, end = off + a->size;
+    const Group one = { .value = k->value, .index = index->value, .scale = a->scale, .first = (uint8_t)n,
+                        .last = (uint8_t)n, .count = 1, .align = a->align, .aligned = off,
+                        .first_off = off, .min = off, .max = end, .write = a->write, .active = true };
 
     for (unsigned m = 0; m < p->count; m++) {
-        int32_t min, max;
+        Group *g = &p->group[m];
+        int32_t min = off < g->min ? off : g->min, max = end > g->max ? end : g->max;
 
-        g = &p->group[m];
-        min = off < g->min ? off : g->min;
-        max = end > g->max ? end : g->max;
-        if (!g->active || g->value != k->value || max - min > SPAN_MAX)
+        if (!may_join(g, &one) || max - min > SPAN_MAX)
             continue;
         g->min = min;
         g->max = max;
+        if (a->align && !g->align) {
+            g->align = a->align;
+            g->aligned = off;
+        }
         g->write |= a->write;
         g->last = (uint8_t)n;
         g->count++;
@@ -152,9 +170,7 @@ static void join(Plan *p, unsigned n, const GroupAccess *a)
         return;
     }
     p->of[n] = (uint8_t)p->count;
-    p->group[p->count++] = (Group){ .value = k->value, .first = (uint8_t)n, .last = (uint8_t)n,
-                                    .count = 1, .first_off = off, .min = off, .max = end,
-                                    .write = a->write, .active = true };
+    p->group[p->count++] = one;
 }
 
 static bool is_memory(const Insn *i)
@@ -172,13 +188,16 @@ static bool has_far_register(const Insn *i)
            (i->rm < 16 && !at_home(i->rm)) || i->opsize == 1;
 }
 
-/* Does scratch register B keep its value over i, which is no access but one of a group? */
-static bool keeps_scratch(const Insn *i)
+/* Does scratch register B keep its value over instruction n, which is no access but one of a group? */
+static bool keeps_scratch(const Xlat *x, unsigned n)
 {
+    const Insn *i = &x->b->insn[n];
     unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
 
     if (has_far_register(i) || (is_memory(i) && i->index < 16))
         return false;
+    if (i->row || sse_known(i))
+        return x->plan[n].vector && op_stays(x, i);
     return (op < 0x40 && (op & 7) < 6) || (op >= 0x50 && op <= 0x5f) || op == 0x68 || op == 0x6a ||
            (op >= 0x70 && op <= 0x7f) || (op >= 0x180 && op <= 0x18f) || op == 0x81 || op == 0x83 ||
            op == 0x85 || op == 0x89 || op == 0x8b || op == 0xc7 ||
@@ -209,7 +228,7 @@ static void assign(Plan *p)
         GroupAccess a;
 
         if (m == NO_REG || slot[m] == NO_REG) {
-            if ((is_memory(i) && i->opcode != 0x8d) || access_of(x, i, &a) || !keeps_scratch(i))
+            if ((is_memory(i) && i->opcode != 0x8d) || access_of(x, i, &a) || !keeps_scratch(x, n))
                 in_scratch = NO_REG;
             continue;
         }
@@ -221,19 +240,24 @@ static void assign(Plan *p)
         to->write = g->write;
         to->span = (uint16_t)(g->max - g->min);
         to->below = g->min - g->first_off;
+        to->align = g->align;
+        to->phase = (uint8_t)((g->aligned - g->min) & (g->align - 1));
+        if ((i->row || sse_known(i)) && !to->vector)
+            in_scratch = NO_REG;        /* vector_ensure() comes first */
         if (a.stack && i->opcode == 0xff && i->rm == REG_MEM)
             in_scratch = NO_REG;        /* its memory operand comes first */
         if (to->role == GROUP_MEMBER && in_scratch != m) {
             to->load = true;
             x->plan[g->first].store = true;
         }
-        in_scratch = keeps_scratch(i) ? m : NO_REG;
+        in_scratch = keeps_scratch(x, n) ? m : NO_REG;
     }
 }
 
 void groups_plan(Xlat *x)
 {
     Plan p = { .x = x };
+    bool sse = false, avx = false;
     GroupAccess a;
 
     if (!x->in_64 && ((x->b->mode & (MODE_LMA | MODE_FLAT | MODE_SS32)) != (MODE_FLAT | MODE_SS32) ||
@@ -245,7 +269,11 @@ void groups_plan(Xlat *x)
         const Insn *i = &x->b->insn[n];
 
         p.of[n] = NO_REG;
+        x->plan[n].vector = i->row ? avx : sse;
+        avx |= i->row && !vex_is_general(i);
+        sse |= sse_known(i);
         if (!op_stays(x, i)) {
+            sse = avx = false;
             for (unsigned m = 0; m < p.count; m++)
                 p.group[m].active = false;
         } else if (access_of(x, i, &a)) {

@@ -211,8 +211,35 @@ static Operand by_register(Xlat *x, Window *w, unsigned base, int32_t disp, unsi
     return opd_index(base, SCRATCH_B, 0, disp);
 }
 
+/* The operand at guest registers reg and, scaled, index, for which scratch B has the addend. */
+static Operand of_group(Xlat *x, unsigned reg, unsigned index, unsigned scale, int32_t disp,
+                        unsigned *spare)
+{
+    *spare = SCRATCH_A;
+    if (index == REG_ZERO)
+        return opd_index(host_reg[reg], SCRATCH_B, 0, disp);
+    e_lea(&x->e, 8, SCRATCH_A, opd_index(host_reg[reg], SCRATCH_B, 0, 0));
+    *spare = SCRATCH_B;
+    return opd_index(SCRATCH_A, host_reg[index], scale, disp);
+}
+
+/* Scratch A: where the group begins. */
+static void check_phase(Xlat *x, const GroupPlan *g)
+{
+    Emit *e = &x->e;
+
+    if (!g->align)
+        return;
+    if (g->phase)
+        e_lea(e, 4, SCRATCH_B, opd_mem(SCRATCH_A, g->phase));
+    e_op_byte(e, 1, 0, 0, 0xf6, 0, false, opd_reg(g->phase ? SCRATCH_B : SCRATCH_A), true);    /* test */
+    e8(e, g->align - 1u);
+    slow_if(x, CC_NE);
+}
+
 /* An access that belongs to a group: only the first one looks. */
-static Operand by_group(Xlat *x, unsigned reg, int32_t disp, unsigned *spare)
+static Operand by_group(Xlat *x, unsigned reg, unsigned index, unsigned scale, int32_t disp,
+                        unsigned *spare)
 {
     unsigned base = host_reg[reg];
     const GroupPlan *g = &x->plan[x->n];
@@ -221,20 +248,21 @@ static Operand by_group(Xlat *x, unsigned reg, int32_t disp, unsigned *spare)
     Emit *e = &x->e;
     Window *w;
 
-    *spare = SCRATCH_A;
     if (g->role == GROUP_MEMBER) {
         if (g->load)
             e_load(e, SCRATCH_B, opd_abs(hold));
-        return opd_index(base, SCRATCH_B, 0, disp);
+        return of_group(x, reg, index, scale, disp, spare);
     }
     flags_leave_host(x);
-    e_lea(e, 8, SCRATCH_A, opd_mem(base, disp + g->below));
-    w = window_for(x, reg, REG_ZERO, g->write);
+    e_lea(e, 8, SCRATCH_A, opd_index(base, index == REG_ZERO ? NO_REG : host_reg[index], scale,
+                                     disp + g->below));
+    check_phase(x, g);
+    w = window_for(x, reg, index, g->write);
     if (w) {
         window_check(x, w, g->span, g->write);
         window_use(x, false);
     } else {
-        entry_offset(x, disp + g->below ? SCRATCH_A : base);
+        entry_offset(x, index != REG_ZERO || disp + g->below ? SCRATCH_A : base);
         e_op(e, 8, 0, 0, 0x2b, SCRATCH_A, opd_mem(SCRATCH_B, at + (g->write ? TAG_WRITE : TAG_READ)));
         e_alu_imm(e, 8, 7, opd_reg(SCRATCH_A), (int32_t)(4096 - g->span));
         slow_if(x, CC_A);
@@ -242,7 +270,7 @@ static Operand by_group(Xlat *x, unsigned reg, int32_t disp, unsigned *spare)
     }
     if (g->store)
         e_store(e, opd_abs(hold), SCRATCH_B);
-    return opd_index(base, SCRATCH_B, 0, disp);
+    return of_group(x, reg, index, scale, disp, spare);
 }
 
 /* Outside long mode no page beyond 4 GiB is in the TLB, so registers need not be cut: where an upper half is left
@@ -264,7 +292,7 @@ Operand memory_operand(Xlat *x, const Insn *i, unsigned size, enum Access access
     Window *w;
 
     if (in_group(x, false))
-        return by_group(x, i->base, i->disp, spare);
+        return by_group(x, i->base, i->index, i->scale, i->disp, spare);
     flags_leave_host(x);
     if (i->asize > 2 && i->base == REG_ZERO && i->index == REG_ZERO && !memory_has_base(x, i->seg)) {
         uint64_t at = i->asize == 8 ? (uint64_t)(int64_t)i->disp : (uint32_t)i->disp;
@@ -338,7 +366,7 @@ Operand memory_stack(Xlat *x, const Insn *i, unsigned base, int32_t disp, unsign
 {
     (void)i;
     if (in_group(x, true))
-        return by_group(x, base, disp, spare);
+        return by_group(x, base, REG_ZERO, 0, disp, spare);
     flags_leave_host(x);
     if (x->in_64)
         return by_register(x, window_for(x, 4, REG_ZERO, access > FOR_READ_16), host_reg[base], disp,

@@ -794,14 +794,23 @@ static bool plain_form(const Xlat *x, const Insn *i, Form *f)
            encodable(i, f);
 }
 
-bool op_memory_form(const Insn *i, uint8_t *size, bool *write)
+bool op_memory_form(const Insn *i, MemoryForm *m)
 {
     Form f;
 
-    if (i->rm != REG_MEM || !form_of(i, &f) || f.lock)
+    if (i->rm != REG_MEM)
         return false;
-    *size = f.rm_size;
-    *write = f.rm_out;
+    if (i->row) {
+        *m = vex_memory(i);
+        return true;
+    }
+    if (sse_known(i)) {
+        *m = sse_memory(i);
+        return true;
+    }
+    if (!form_of(i, &f) || f.lock)
+        return false;
+    *m = (MemoryForm){ f.rm_size, 0, f.rm_out };
     return true;
 }
 
@@ -810,8 +819,12 @@ bool op_stays(const Xlat *x, const Insn *i)
     unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
     Form f;
 
-    if (i->row || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+    if (body_of(x, i) == op_ud || body_of(x, i) == op_gp)
         return false;
+    if (i->row)
+        return vex_known(x, i);
+    if (sse_known(i))
+        return true;
     switch (op) {
     case 0x50 ... 0x5f: case 0x68: case 0x6a: case 0xc2: case 0xc3: case 0xc9: case 0xe8:
         return stack_plain(x, i);
@@ -838,8 +851,17 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i)
     unsigned op = i->opcode;
     Form f;
 
-    if (i->row || i->opcode == POINT_OPCODE || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+    if (i->opcode == POINT_OPCODE || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
         return u;
+    if (i->row || sse_known(i)) {
+        bool ready = x->plan[i - x->b->insn].vector || (i->row && vex_is_general(i));
+
+        if (ready && (!i->row || vex_known(x, i)) && (i->rm != REG_MEM || member)) {
+            u.may_leave = false;
+            u.writes_all = !i->row && sse_flags(i);
+        }
+        return u;
+    }
     if ((op >= 0x70 && op <= 0x7f) || (op >= 0x180 && op <= 0x18f)) {
         u.may_leave = false;
         u.reads = true;
@@ -854,8 +876,6 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i)
             u.may_leave = true;
         return u;
     }
-    if (sse_known(i))
-        return u;
     if (member && ((op >= 0x50 && op <= 0x5f) || op == 0x68 || op == 0x6a)) {
         u.may_leave = false;
         return u;
@@ -888,8 +908,12 @@ uint16_t op_writes(const Xlat *x, const Insn *i)
     unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
     Form f;
 
-    if (i->row || sse_known(i) || body_of(x, i) == op_ud || body_of(x, i) == op_gp)
+    if (body_of(x, i) == op_ud || body_of(x, i) == op_gp)
         return 0xffff;
+    if (i->row)
+        return vex_known(x, i) ? vex_writes(i) : 0xffff;
+    if (sse_known(i))
+        return sse_writes(i);
     switch (op) {
     case 0x50 ... 0x57: case 0x68: case 0x6a: case 0xc2: case 0xc3: case 0xe8:
     case 0x06: case 0x0e: case 0x16: case 0x1e: case 0x1a0: case 0x1a8: case 0x9c: case 0x9d:

@@ -213,6 +213,24 @@ bool sse_known(const Insn *i)
     return !i->row && form_of(i).size != 0;
 }
 
+uint16_t sse_writes(const Insn *i)
+{
+    Sse s = form_of(i);
+
+    if (s.gpr_reg)
+        return (uint16_t)(1u << i->reg);
+    return s.gpr_rm && s.store && i->rm != REG_MEM ? (uint16_t)(1u << i->rm) : 0;
+}
+
+MemoryForm sse_memory(const Insn *i)
+{
+    Sse s = form_of(i);
+
+    return (MemoryForm){ s.size, s.aligned ? s.size : 0, s.store };
+}
+
+bool sse_flags(const Insn *i) { return form_of(i).flags; }
+
 static Operand gpr_operand(Xlat *x, unsigned g, bool in, unsigned scratch)
 {
     if (host_reg[g] != IN_MEMORY)

@@ -116,34 +116,63 @@ static void emit_zero(Xlat *x, const Insn *i)
     }
 }
 
-bool vex_emit(Xlat *x, const Insn *i)
+bool vex_known(const Xlat *x, const Insn *i)
 {
-    const VexRow *row = vex_row(i);
+    bool uses_vvvv = vex_row(i)->flags & VF_VVVV;
     Vex v = form_of(i);
-    unsigned size = row->flags & VF_GPR ? i->opsize : vex_size(i), reg = i->reg, vvvv = vex_vvvv(i), spare;
-    bool general = row->flags & VF_GPR, uses_vvvv = row->flags & VF_VVVV;
-    Emit *e = &x->e;
-    Operand rm;
 
     if (v.digit && ((i->modrm >> 3 & 7) < 1 || (i->modrm >> 3 & 7) > 3))
         return false;
     if (!v.known || (!x->in_64 && (i->vex & VEX_W)))
         return false;
-    if (v.operands && ((v.gpr_reg && !v.digit && !at_home(i->reg)) ||
-                       (v.gpr_rm && i->rm != REG_MEM && !at_home(i->rm)) ||
-                       (v.gpr_vvvv && uses_vvvv && !at_home(vvvv))))
+    return !v.operands || !((v.gpr_reg && !v.digit && !at_home(i->reg)) ||
+                            (v.gpr_rm && i->rm != REG_MEM && !at_home(i->rm)) ||
+                            (v.gpr_vvvv && uses_vvvv && !at_home(vex_vvvv(i))));
+}
+
+uint16_t vex_writes(const Insn *i)
+{
+    Vex v = form_of(i);
+
+    if (v.digit)
+        return (uint16_t)(1u << vex_vvvv(i));
+    if (v.gpr_reg)
+        return (uint16_t)(1u << i->reg);
+    return v.gpr_rm && v.store && i->rm != REG_MEM ? (uint16_t)(1u << i->rm) : 0;
+}
+
+MemoryForm vex_memory(const Insn *i)
+{
+    const VexRow *row = vex_row(i);
+    Vex v = form_of(i);
+    uint8_t size = row->flags & VF_GPR ? i->opsize : v.gpr_rm ? i->rex & 8 ? 8 : 4 : (uint8_t)vex_size(i);
+
+    return (MemoryForm){ size, row->flags & VF_ALIGN ? size : 0, v.store };
+}
+
+bool vex_is_general(const Insn *i) { return vex_row(i)->flags & VF_GPR; }
+
+bool vex_emit(Xlat *x, const Insn *i)
+{
+    const VexRow *row = vex_row(i);
+    Vex v = form_of(i);
+    unsigned reg = i->reg, vvvv = vex_vvvv(i), spare;
+    bool uses_vvvv = row->flags & VF_VVVV;
+    MemoryForm m = vex_memory(i);
+    Emit *e = &x->e;
+    Operand rm;
+
+    if (!vex_known(x, i))
         return false;
-    if (v.gpr_rm && !general)
-        size = i->rex & 8 ? 8 : 4;
-    if (!general)
+    if (!vex_is_general(i))
         vector_ensure(x, true);
     if (!v.operands) {
         emit_zero(x, i);
         return true;
     }
     if (i->rm == REG_MEM)
-        rm = memory_operand(x, i, size, v.store ? row->flags & VF_ALIGN ? FOR_WRITE_16 : FOR_WRITE
-                            : row->flags & VF_ALIGN ? FOR_READ_16 : FOR_READ, &spare);
+        rm = memory_operand(x, i, m.size, m.write ? m.align ? FOR_WRITE_16 : FOR_WRITE
+                            : m.align ? FOR_READ_16 : FOR_READ, &spare);
     else
         rm = opd_reg(v.gpr_rm ? host_reg[i->rm] : i->rm);
     if (v.digit)

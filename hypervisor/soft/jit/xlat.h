@@ -111,6 +111,9 @@ typedef struct GroupPlan {
     bool write;                 /* the group has a write */
     bool load, store;           /* what is kept comes from its slot; it goes there */
     uint8_t slot;               /* Cpu.jit_hold[] */
+    uint8_t align, phase;       /* some of it must be at a multiple of align, phase from the group's start
+                                   on; align 0: none */
+    bool vector;                /* the vector registers are live before it, if they are to be here at all */
     uint16_t span;              /* bytes of the group */
     int32_t below;              /* from the first one's address to the group's */
 } GroupPlan;
@@ -295,8 +298,9 @@ FlagUse op_flag_use(const Xlat *x, const Insn *i);
 uint16_t op_writes(const Xlat *x, const Insn *i);
 /* It is emitted, and calls C only by slow_if(). */
 bool op_stays(const Xlat *x, const Insn *i);
-/* Its memory operand is accessed once, as memory_operand() does, and need not be aligned. */
-bool op_memory_form(const Insn *i, uint8_t *size, bool *write);
+/* Its memory operand is accessed once, as memory_operand() does: size bytes, at a multiple of align if that isn't 0. */
+typedef struct MemoryForm { uint8_t size, align; bool write; } MemoryForm;
+bool op_memory_form(const Insn *i, MemoryForm *m);
 
 /* Behind a look-up that has failed, flags in memory: the access to a device's register by light.c, and on
  * at resume.  Falls through where that can't be. */
@@ -331,10 +335,18 @@ bool light_device_write(Cpu *c, uint64_t size, uint64_t linear);
 /* sse.c: as op_emit() */
 bool sse_emit(Xlat *x, const Insn *i);
 bool sse_known(const Insn *i);
+/* Of those known: guest registers written, the memory operand, whether arithmetic flags are written. */
+uint16_t sse_writes(const Insn *i);
+MemoryForm sse_memory(const Insn *i);
+bool sse_flags(const Insn *i);
 /* The XMM registers, and with avx the YMM registers, are the guest's and may be used. */
 void vector_ensure(Xlat *x, bool avx);
-/* vex.c: as op_emit() */
+/* vex.c: the same */
 bool vex_emit(Xlat *x, const Insn *i);
+bool vex_known(const Xlat *x, const Insn *i);
+uint16_t vex_writes(const Insn *i);
+MemoryForm vex_memory(const Insn *i);
+bool vex_is_general(const Insn *i);     /* it uses no vector register */
 
 /* mmx.c, x87.c: as op_emit(); only what the first says is known */
 bool mmx_known(const Insn *i);
