@@ -289,6 +289,25 @@ Test(format, device_lists_keep_their_trailing_blanks)
                                "BE-path\n768 0  00:16:3e:00:00:01    768"), "%s", net);
 }
 
+Test(format, device_lists_show_what_a_driver_has_set_up)
+{
+    g_autoptr(Value) list = value_list();
+    Value *d = value_new(VALUE_DICT);
+    g_autofree char *block = NULL, *net = NULL;
+
+    value_set_int(d, "id", 2);
+    value_set_int(d, "state", 4);
+    value_set_int(d, "evt-ch", 9);
+    value_set_int(d, "ring-ref", 8);
+    value_set_int(d, "tx-ring-ref", 768);
+    value_set_int(d, "rx-ring-ref", 769);
+    value_append(list, d);
+    block = format_block_list(list);
+    net = format_network_list(list);
+    cr_expect(strstr(block, "\n2      0    0     4      9      8     "), "%s", block);
+    cr_expect(strstr(net, "2     4      9     768  /769  "), "%s", net);
+}
+
 Test(commands, unambiguous_prefixes_and_aliases_are_found)
 {
     cr_expect_str_eq(xm_find_command("li")->name, "list");

@@ -119,6 +119,17 @@ void api_usb_list(Xend *x, Domain *d, RpcCall *call, const Value *params)
     rpc_reply(call, list);
 }
 
+/* What the guest's driver says of a device, in xenstore; 'absent' if it says nothing. */
+static int front_number(Domain *d, const char *class, unsigned id, const char *name, int absent)
+{
+    g_autofree char *path = g_strdup_printf("/local/domain/%u/device/%s/%u/%s", d->id, class, id, name);
+    g_autofree char *text = store_get(d->xend->store, path);
+    gint64 v;
+
+    return text && g_ascii_string_to_signed(text, 10, -1, INT_MAX, &v, NULL) ? (int)v : absent;
+}
+
+/* The state is XenbusState: 1 as long as the guest has no driver of Xen's for it, 4 connected, 6 closed. */
 void api_devices(Xend *x, Domain *d, RpcCall *call, const Value *params)
 {
     const char *class = api_text(params, 1);
@@ -135,12 +146,16 @@ void api_devices(Xend *x, Domain *d, RpcCall *call, const Value *params)
 
         value_set_int(v, "id", id);
         value_set_str(v, "backend", path);
-        value_set_int(v, "state", 4);
+        value_set_int(v, "state", front_number(d, class, id, "state", 1));
+        value_set_int(v, "evt-ch", front_number(d, class, id, "event-channel", -1));
         if (disks) {
+            value_set_int(v, "ring-ref", front_number(d, class, id, "ring-ref", -1));
             value_set_str(v, "uname", d->config->disk[i].uname);
             value_set_str(v, "dev", d->config->disk[i].dev);
             value_set_str(v, "mode", d->config->disk[i].writable ? "w" : "r");
         } else {
+            value_set_int(v, "tx-ring-ref", front_number(d, class, id, "tx-ring-ref", -1));
+            value_set_int(v, "rx-ring-ref", front_number(d, class, id, "rx-ring-ref", -1));
             value_set_str(v, "mac", d->config->vif[i].mac_text);
             vif_describe(&d->vif[i], v);
         }

@@ -443,7 +443,9 @@ void vif_describe(const Vif *v, Value *dict)
         { "script", v->file ? v->file : c->script }, { "vifname", v->ifname },
         { "segment", c->segment }, { "rate", rate } };
 
-    value_set_int(dict, "state", v->mode == VIF_NONE ? 6 : 4);
+    if (v->mode == VIF_NONE) {
+        value_set_int(dict, "state", 6);
+    }
     value_set_str(dict, "network", modes[v->mode]);
     for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
         if (texts[i].value && *texts[i].value) {

@@ -121,8 +121,8 @@ char *format_block_list(const Value *devices)
 
         g_string_append_printf(out, "%-5d  %-3d  %-3d   %-3d    %-3d    %-5d %-30s  \n",
                                (int)value_get_int(d, "id", 0), 0, 0,
-                               (int)value_get_int(d, "state", 0), -1, -1,
-                               value_get_str(d, "backend", ""));
+                               (int)value_get_int(d, "state", 0), (int)value_get_int(d, "evt-ch", -1),
+                               (int)value_get_int(d, "ring-ref", -1), value_get_str(d, "backend", ""));
     }
     return g_string_free(out, FALSE);
 }
@@ -138,8 +138,9 @@ char *format_network_list(const Value *devices)
 
         g_string_append_printf(out, "%-3d %-3d%-17s    %-3d   %-3d    %-3d   %-5d/%-5d   %-30s  \n",
                                id, 0, value_get_str(d, "mac", ""), id,
-                               (int)value_get_int(d, "state", 0), -1, -1, -1,
-                               value_get_str(d, "backend", ""));
+                               (int)value_get_int(d, "state", 0), (int)value_get_int(d, "evt-ch", -1),
+                               (int)value_get_int(d, "tx-ring-ref", -1),
+                               (int)value_get_int(d, "rx-ring-ref", -1), value_get_str(d, "backend", ""));
     }
     return g_string_free(out, FALSE);
 }
