@@ -20,10 +20,11 @@ typedef struct Trip {
     Engine *engine;
     EngineVcpu *cpu;
     unsigned mark, stop_at;
+    bool avx;                   /* CPUID shows XSAVE and AVX */
     VcpuState s;
 } Trip;
 
-enum { LACKS_RING3 = 1, LACKS_WATCH = 2 };
+enum { LACKS_RING3 = 1, LACKS_WATCH = 2, LACKS_AVX = 4 };
 
 /* What runs, and what its machine is like. */
 typedef struct Program {
@@ -32,10 +33,11 @@ typedef struct Program {
     void (*state)(VcpuState *s);
     uint8_t parts;              /* LACKS_*: what it has that a KVM may lack */
     uint64_t r12, r14, rsi;     /* at the end, with all parts; 0: not looked at */
+    bool open_end;              /* the last mark is the end; else HLT behind it */
 } Program;
 
 extern const uint8_t resume_code[], resume_code_end[], resume_code16[], resume_code16_end[],
-    resume_code32[], resume_code32_end[];
+    resume_code32[], resume_code32_end[], resume_live[], resume_live_end[];
 
 static Trip *trip(Vcpu *v) { return (Trip *)v; }
 
@@ -85,17 +87,27 @@ static void call(Vcpu *v, uint64_t *gpr, bool long_mode, unsigned cpl)
     (void)cpl;
 }
 
-/* What all engines have: no XSAVE. */
+/* What all engines have: no XSAVE, but where the program is about that. */
 static void cpuid(Vcpu *v, uint32_t leaf, uint32_t sub, uint32_t o[4])
 {
     EngineCaps c;
 
-    (void)sub;
     memset(o, 0, 16);
     trip(v)->ops->caps(trip(v)->engine, &c);
     switch (leaf) {
-    case 0: o[0] = 7; o[1] = 0x68747541; o[2] = 0x444d4163; o[3] = 0x69746e65; break;
-    case 1: o[0] = 0x600; o[2] = c.leaf1_ecx & ~(3u << 26); o[3] = c.leaf1_edx; break;
+    case 0: o[0] = 0xd; o[1] = 0x68747541; o[2] = 0x444d4163; o[3] = 0x69746e65; break;
+    case 1:
+        o[0] = 0x600;
+        o[2] = c.leaf1_ecx & ~(trip(v)->avx ? 0 : 3u << 26 | 1u << 28);
+        o[3] = c.leaf1_edx;
+        break;
+    case 0xd:
+        if (trip(v)->avx && sub != 1) {
+            o[0] = sub ? 256 : 7;
+            o[1] = sub ? 576 : 832;
+            o[2] = sub ? 0 : 832;
+        }
+        break;
     case 0x40000000: o[0] = 0x40000005; break;
     case 0x80000000: o[0] = 0x80000008; break;
     case 0x80000001: o[2] = c.ext1_ecx; o[3] = c.ext1_edx; break;
@@ -253,6 +265,12 @@ static Trip *depart(const Program *p, const EngineOps *ops, uint8_t lacks)
     p->memory(t);
     t->mem.base[LACKS] = lacks;
     p->state(&t->s);
+    t->avx = p->parts & LACKS_AVX && !(lacks & LACKS_AVX);
+    if (t->avx) {
+        t->s.cr4 |= 1 << 18;
+        t->s.xcr0 = 7;
+        t->s.xsave_size = 832;
+    }
     board(t, ops);
     t->ops->set_state(t->cpu, &t->s);
     return t;
@@ -298,9 +316,9 @@ static Trip *travel(const Program *p, const EngineOps *const by[3], unsigned at,
     Trip *t = depart(p, by[0], lacks);
     enum VcpuStop stop;
 
-    t->stop_at = at;
+    t->stop_at = p->open_end && !at ? MARKS : at;
     stop = t->ops->run(t->cpu);
-    for (unsigned n = 1; t->stop_at && n < 3 && by[n]; n++) {
+    for (unsigned n = 1; at && t->stop_at && n < 3 && by[n] && !(p->open_end && t->mark == MARKS); n++) {
         cr_assert_eq(stop, VCPU_STOP_KICKED, "%s: stopped by %d at mark %u, rip %#llx", t->ops->name,
                      stop, t->mark, (unsigned long long)t->s.rip);
         cr_assert_eq(t->mark, t->stop_at);
@@ -309,11 +327,12 @@ static Trip *travel(const Program *p, const EngineOps *const by[3], unsigned at,
         board(t, by[n]);
         through_the_table(t);
         t->ops->set_state(t->cpu, &t->s);
-        t->stop_at = t->stop_at < MARKS && n < 2 && by[n + 1] ? t->stop_at + 1 : 0;
+        t->stop_at = t->stop_at < MARKS && n < 2 && by[n + 1] ? t->stop_at + 1 : p->open_end ? MARKS : 0;
         stop = t->ops->run(t->cpu);
     }
     t->ops->get_state(t->cpu, &t->s);
-    cr_assert_eq(stop, VCPU_STOP_HALTED, "from %s at %u: %s stopped by %d at mark %u, rip %#llx",
+    cr_assert_eq(stop, p->open_end ? VCPU_STOP_KICKED : VCPU_STOP_HALTED,
+                 "from %s at %u: %s stopped by %d at mark %u, rip %#llx",
                  by[0]->name, at, t->ops->name, stop, t->mark, (unsigned long long)t->s.rip);
     cr_assert_eq(t->mark, MARKS);
     leave(t);
@@ -322,7 +341,7 @@ static Trip *travel(const Program *p, const EngineOps *const by[3], unsigned at,
 
 /* --- comparison --- */
 
-typedef struct FpuView { uint8_t x87[5], st[8][10], mxcsr[4], xmm[256]; } FpuView;
+typedef struct FpuView { uint8_t x87[5], st[8][10], mxcsr[4], xmm[256], upper[256]; } FpuView;
 
 static FpuView fpu_view(const VcpuState *s)
 {
@@ -340,6 +359,9 @@ static FpuView fpu_view(const VcpuState *s)
     memcpy(f.mxcsr, s->xsave + 24, 4);
     if (bv & 2) {
         memcpy(f.xmm, s->xsave + 160, 256);
+    }
+    if (bv & 4) {
+        memcpy(f.upper, s->xsave + 576, 256);
     }
     return f;
 }
@@ -365,7 +387,7 @@ static void same(const Trip *a, const Trip *b, const char *what)
     SAME(cr2); SAME(cr3); SAME(cr4); SAME(efer); SAME(dr[0]); SAME(dr[3]); SAME(dr[6]); SAME(dr[7]);
     SAME(star); SAME(lstar); SAME(sfmask); SAME(kernel_gs_base); SAME(sysenter_cs); SAME(pat);
     SAME(halted);
-    cr_expect(!memcmp(&fa, &fb, sizeof fa), "%s: x87 or SSE state differs", what);
+    cr_expect(!memcmp(&fa, &fb, sizeof fa), "%s: x87, SSE or AVX state differs", what);
     for (unsigned n = 0; n < SIZE; n += 64) {
         if (memcmp(a->mem.base + n, b->mem.base + n, 64)) {
             cr_assert_fail("%s: memory at %#x differs", what, n);
@@ -445,11 +467,12 @@ static void protected_state(VcpuState *s)
 /* --- all of it --- */
 
 static const Program long_mode = { resume_code, resume_code_end, build_memory, begin_state,
-                                   LACKS_RING3 | LACKS_WATCH, 0x101, 5 * 0x1234, 0 };
+                                   LACKS_RING3 | LACKS_WATCH, 0x101, 5 * 0x1234, 0, false };
 static const Program real_mode = { resume_code16, resume_code16_end, real_memory, real_state, 0, 0, 0,
-                                   0 };
+                                   0, false };
 static const Program protected_mode = { resume_code32, resume_code32_end, protected_memory,
-                                        protected_state, LACKS_RING3, 0, 0, 5 * 0x1234 };
+                                        protected_state, LACKS_RING3, 0, 0, 5 * 0x1234,
+                                        false };
 
 static bool is_kvm(const EngineOps *const by[3])
 {
@@ -511,13 +534,167 @@ static void at_every_mark(const Program *p, const EngineOps *const by[3])
     arrive(straight);
 }
 
+/* --- in ring 3, with all registers live --- */
+
+/* Port 80h is ring 3's by the bitmap, since a KVM without VT-x and SVM forgets IOPL, and leaves accessed and
+ * dirty bits to ring 0. */
+static void user_memory(Trip *t)
+{
+    build_memory(t);
+    t->mem.base[TSS + 0x66] = 0x68;
+    for (uint64_t at = PML4; at < PT + 8 * (HOLE >> 12); at += 8) {
+        uint64_t entry;
+
+        memcpy(&entry, t->mem.base + at, 8);
+        put64(t, at, entry & 1 ? entry | 0x60 : entry);
+    }
+}
+
+static void user_state(VcpuState *s)
+{
+    begin_state(s);
+    for (unsigned n = 0; n < SEG_COUNT; n++) {
+        s->seg[n].selector = 0x23;
+        s->seg[n].attr = 0xcf3;
+    }
+    s->seg[SEG_CS].selector = 0x2b;
+    s->seg[SEG_CS].attr = 0xafb;
+    s->tr.limit = 0x68 + 0x12;
+    s->rflags |= 1 << 9;        /* which that KVM shows ring 3 in any case */
+}
+
+static const Program live = { resume_live, resume_live_end, user_memory, user_state, LACKS_AVX, 0, 0, 0,
+                              true };
+
+static uint8_t lacks_avx(const EngineOps *const by[3])
+{
+    uint8_t lacks = 0;
+
+    for (unsigned n = 0; n < 3 && by[n]; n++) {
+        Trip *t;
+        EngineCaps caps;
+
+        if (by[n] == &engine_kvm && access("/dev/kvm", R_OK | W_OK)) {
+            cr_skip("no /dev/kvm here");
+        }
+        t = depart(&live, by[n], LACKS_AVX);
+        t->ops->caps(t->engine, &caps);
+        lacks |= (caps.xcr0 & 7) == 7 ? 0 : LACKS_AVX;
+        leave(t);
+        arrive(t);
+    }
+    g_message("%s AVX", lacks ? "without" : "with");
+    return lacks;
+}
+
+static void live_at_every_mark(const EngineOps *const by[3])
+{
+    const EngineOps *const alone[3] = { by[0] };
+    uint8_t lacks = lacks_avx(by);
+    Trip *straight = travel(&live, alone, 0, lacks);
+
+    for (unsigned at = 1; at < MARKS; at++) {
+        Trip *t = travel(&live, by, at, lacks);
+        g_autofree char *what = route(by, at);
+
+        same(t, straight, what);
+        arrive(t);
+    }
+    arrive(straight);
+}
+
+/* A kick that comes from another thread, after a time. */
+typedef struct Kick { Trip *t; int64_t us; } Kick;
+
+static void *kick_later(void *opaque)
+{
+    Kick *k = opaque;
+    int64_t end = g_get_monotonic_time() + k->us;
+
+    while (g_get_monotonic_time() < end) {
+    }
+    k->t->ops->kick(k->t->cpu, true);
+    return NULL;
+}
+
+static enum VcpuStop run_for(Trip *t, int64_t us)
+{
+    Kick k = { t, us };
+    GThread *thread = g_thread_new("kick", kick_later, &k);
+    enum VcpuStop stop = t->ops->run(t->cpu);
+
+    g_thread_join(thread);
+    return stop;
+}
+
+static int64_t time_of(const EngineOps *ops, uint8_t lacks)
+{
+    Trip *t = depart(&live, ops, lacks);
+    int64_t start = g_get_monotonic_time(), us;
+
+    t->stop_at = MARKS;
+    t->ops->run(t->cpu);
+    us = g_get_monotonic_time() - start;
+    leave(t);
+    arrive(t);
+    return us;
+}
+
+/* From one engine to the other and back, wherever they happen to be, until the program is at its end. */
+static unsigned anywhere(Trip *t, const EngineOps *const by[2], const int64_t us[2], GRand *r)
+{
+    unsigned changes = 0;
+
+    t->stop_at = MARKS;
+    for (unsigned n = 0;; n = !n) {
+        enum VcpuStop stop = run_for(t, g_rand_double_range(r, 0, 0.4 * us[n]));
+
+        cr_assert_eq(stop, VCPU_STOP_KICKED, "%s stopped by %d at rip %#llx", t->ops->name, stop,
+                     (unsigned long long)t->s.rip);
+        t->ops->get_state(t->cpu, &t->s);
+        if (t->mark == MARKS) {
+            return changes;
+        }
+        leave(t);
+        board(t, by[!n]);
+        through_the_table(t);
+        t->ops->set_state(t->cpu, &t->s);
+        changes++;
+    }
+}
+
+static void live_anywhere(const EngineOps *const by[3])
+{
+    const EngineOps *const alone[3] = { by[0] };
+    uint8_t lacks = lacks_avx(by);
+    int64_t us[2] = { time_of(by[0], lacks), time_of(by[1], lacks) };
+    Trip *straight = travel(&live, alone, 0, lacks);
+    GRand *r = g_rand_new_with_seed(20261122);
+    unsigned changes = 0;
+
+    for (unsigned n = 0; n < 60 && changes < 12; n++) {     /* a busy host's kicks come late */
+        Trip *t = depart(&live, by[0], lacks);
+
+        changes += anywhere(t, by, us, r);
+        leave(t);
+        same(t, straight, "with changes anywhere");
+        arrive(t);
+    }
+    g_message("%u changes", changes);
+    cr_expect_geq(changes, 3);
+    g_rand_free(r);
+    arrive(straight);
+}
+
 TestSuite(resume, .timeout = 120);
 
 #define ROUTE(name, ...) \
     Test(resume, long_mode_##name) { at_every_mark(&long_mode, (const EngineOps *[3]){ __VA_ARGS__ }); } \
     Test(resume, real_mode_##name) { at_every_mark(&real_mode, (const EngineOps *[3]){ __VA_ARGS__ }); } \
     Test(resume, protected_mode_##name) \
-    { at_every_mark(&protected_mode, (const EngineOps *[3]){ __VA_ARGS__ }); }
+    { at_every_mark(&protected_mode, (const EngineOps *[3]){ __VA_ARGS__ }); } \
+    Test(resume, ring_3_with_all_registers_live_##name) \
+    { live_at_every_mark((const EngineOps *[3]){ __VA_ARGS__ }); }
 
 ROUTE(from_the_software_cpu_to_kvm, &engine_soft, &engine_kvm)
 ROUTE(from_kvm_to_the_software_cpu, &engine_kvm, &engine_soft)
@@ -529,6 +706,13 @@ ROUTE(from_the_interpreter_to_the_translator, &engine_interp, &engine_soft)
 ROUTE(from_the_translator_to_the_interpreter, &engine_soft, &engine_interp)
 ROUTE(from_kvm_to_kvm, &engine_kvm, &engine_kvm)
 ROUTE(from_the_software_cpu_to_itself, &engine_soft, &engine_soft)
+
+#define ANYWHERE(name, ...) \
+    Test(resume, anywhere_between_##name) { live_anywhere((const EngineOps *[3]){ __VA_ARGS__ }); }
+
+ANYWHERE(the_software_cpu_and_kvm, &engine_soft, &engine_kvm)
+ANYWHERE(kvm_and_the_interpreter, &engine_kvm, &engine_interp)
+ANYWHERE(the_translator_and_the_interpreter, &engine_soft, &engine_interp)
 
 Test(resume, table_is_sound)
 {
