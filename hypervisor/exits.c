@@ -571,14 +571,10 @@ static bool host_msr_write_now(Vcpu *v, uint32_t index, uint64_t value)
     return ok;
 }
 
+/* KVM asks at each entry.  No lock: a word, which this thread writes, but for INIT's reset. */
 static uint64_t host_cr8_read(Vcpu *v)
 {
-    uint64_t value;
-
-    domain_lock(v->dom);
-    value = glue_cr8_read(v);
-    domain_unlock(v->dom);
-    return value;
+    return glue_cr8_read(v);
 }
 
 static void host_cr8_write(Vcpu *v, uint64_t value)

@@ -192,13 +192,13 @@ static void eoi(Lapic *l)
 
 static void set_tpr(Lapic *l, uint32_t value)
 {
-    l->tpr = value & 0xff;
+    __atomic_store_n(&l->tpr, value & 0xff, __ATOMIC_RELAXED);
     update(l);
 }
 
 uint64_t lapic_cr8(const Lapic *l)
 {
-    return l->tpr >> 4;
+    return __atomic_load_n(&l->tpr, __ATOMIC_RELAXED) >> 4;
 }
 
 void lapic_set_cr8(Lapic *l, uint64_t value)

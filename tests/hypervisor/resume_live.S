@@ -65,6 +65,7 @@ resume_live:
 
     pushfq                      /* DF went through the switch */
     pop     r8
+    and     r8d, 0xcd5          /* not IOPL */
     cld
     mov     r13d, LOOPS
 2:  fxch    st(1)

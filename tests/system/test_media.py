@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Other people's boot media, each up to a named screen or line."""
 import os
+import re
+import unittest
 
 import sectors
-from harness import Case, MEDIA, need
+from harness import Case, INSTALLED, MEDIA, need, wait_for
 
 
 class Medium(Case):
@@ -105,3 +107,47 @@ class KvmEngine(Case):
         r = self.host.xm('create', self.host.config('kvm', memory=32, cpu='kvm'))
         self.assertEqual(r.status, 1, r)
         self.assertRegex(r.err, r'(?i)kvm')
+
+
+class KvmLoaders(Case):
+    """Boot loaders under the kernel's KVM: each as far as one comes in about 15 s where that interprets code."""
+    seconds, needs_installed = 420, True
+
+    @classmethod
+    def prepare(cls):
+        if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+            raise unittest.SkipTest('/dev/kvm is not there for this user')
+
+    def boot(self, name, **keys):
+        d = self.host.create(name, cpu='kvm', memory=32, vncdisplay=175, **keys)
+        self.addCleanup(d.close)
+        self.addCleanup(self.host.xm, 'destroy', name)
+        self.assertRegex(d.output, r'(?m)^cpu: kvm')
+        return d
+
+    def cd(self, name):
+        return {'disk': [f'file:{need(os.path.join(MEDIA, name))},hdc:cdrom,r'], 'boot': 'd'}
+
+    def test_isolinux_is_loaded(self):
+        self.boot('isolinux', **self.cd('ide.iso')).wait_screen(r'ISOLINUX 6\.04 .*H\. Peter Anvin', 100)
+
+    def test_grub_is_loaded(self):
+        self.boot('grub', **self.cd('grub.iso')).wait_screen(r'Welcome to GRUB!', 120)
+
+    def test_extlinux_is_loaded_from_a_disk(self):
+        disk = self.host.image('disk.img', copy_of=need(INSTALLED))
+        self.boot('extlinux', disk=[f'file:{disk},hda,w']).wait_screen(
+            r'(?s)Booting from Hard Disk.*SYSLINUX 6\.04 EDD', 100)
+
+    def test_memtest_tests_and_hears_keys(self):
+        d = self.boot('memtest', on_reboot='destroy', **self.cd('memtest.iso'))
+        d.wait_screen(r'(?s)Memtest86\+.*Status: Testing', 150)
+        exits = {k.strip(): int(v) for k, v in
+                 re.findall(r'(?m)^(.{55}) +(\d+)', self.host.good('counters', 'memtest'))}
+        self.assertGreater(exits['entries into KVM'], exits['VGA window'])
+        self.assertGreater(exits['VGA window'] + exits['writes that KVM had collected'], 100)
+        self.assertGreater(exits['ports of PCI configuration'], 100)
+        viewer = d.viewer()
+        self.addCleanup(viewer.close)
+        viewer.press(0xff1b)                    # <ESC> Exit: it starts the machine anew
+        wait_for('the end', 60, lambda: 'domain has shut down: reboot' in self.host.log('hypervisor-memtest.log'))
