@@ -273,3 +273,15 @@ class GdbKvm(GdbBase):
                     r'inc.*0x8004', 'New value = 1', rf'{at["its_int3"] + 1:#010x}\s+0x00000008',
                     r'= 1$', rf'{at["long_mode"]:#010x} in', r'= 0x1122334455667788',
                     rf'^rip +{upper:#x}', r'= 1$', r'= 77$', r'= 2$')
+
+
+class GdbKvmFirmware(GdbBase):
+    """The boot sector in real mode, by way of the firmware."""
+    engine = 'kvm'
+
+    def gdb(self, *lines, seconds=110):
+        return super().gdb(*lines, seconds=seconds)
+
+    test_real_mode = GdbTests.test_real_mode
+    test_breakpoint_that_gdb_can_not_see_does_not_hold_the_guest = \
+        GdbTests.test_breakpoint_that_gdb_can_not_see_does_not_hold_the_guest
