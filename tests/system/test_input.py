@@ -124,3 +124,8 @@ class BadInput(Case):
         out = self.host.good('create', '-n', self.host.config('dry', memory=32))
         self.assertIn('(vm', out)
         self.assertEqual(self.host.listed(), {})
+        path = self.host.path('dry.sxp')
+        with open(path, 'w') as f:
+            f.write(out[out.index('(vm'):])
+        again = self.host.good('create', '-n', '-F', path)
+        self.assertEqual(again[again.index('(vm'):], out[out.index('(vm'):])

@@ -11,11 +11,12 @@
 #include <unistd.h>
 #include "tools/common/domain_config.h"
 #include "tools/common/sxp.h"
+#include "tools/common/sxp_config.h"
 #include "tools/xm/xm.h"
 
 typedef struct Options {
     const char *file, *path;
-    bool quiet, dry_run, paused, console, viewer, help_config;
+    bool quiet, dry_run, paused, console, viewer, help_config, sxp;
     GPtrArray *overrides;       /* VAR=VAL */
 } Options;
 
@@ -63,6 +64,9 @@ static bool parse_options(Options *o, int argc, char **argv)
             continue;
         } else if ((v = option_value("-f", "--defconfig", &i, argc, argv))) {
             o->file = v;
+        } else if ((v = option_value("-F", "--config", &i, argc, argv))) {
+            o->file = v;
+            o->sxp = true;
         } else if ((v = option_value(NULL, "--path", &i, argc, argv))) {
             o->path = v;
         } else if (is_override(a)) {
@@ -339,7 +343,7 @@ static int evaluate(Xm *xm, Options *o, const char *path, Config *c)
     for (unsigned i = 0; i < o->overrides->len; i++) {
         config_override(c, g_ptr_array_index(o->overrides, i), messages);
     }
-    readable = config_parse_file(c, path, messages);
+    readable = o->sxp ? sxp_config_parse_file(c, path, messages) : config_parse_file(c, path, messages);
     for (unsigned i = 0; i < o->overrides->len && !messages->errors; i++) {
         config_override(c, g_ptr_array_index(o->overrides, i), messages);
     }

@@ -15,6 +15,7 @@ static const XmCommand commands[] = {
       "  -q, --quiet                    Print nothing but errors.\n"
       "  --path=PATH                    Directories to look for config files in.\n"
       "  -f=FILE, --defconfig=FILE      The config file.\n"
+      "  -F=FILE, --config=FILE         The config, in SXP: what -n and list --long print.\n"
       "  -n, --dryrun                   Check, and print the result; start nothing.\n"
       "  -p, --paused                   Leave the domain paused.\n"
       "  -c, --console_autoconnect      Connect to the console; Ctrl+] leaves it.\n"
