@@ -136,6 +136,13 @@ FAULTS = [
      '|| (c->cr4 & CR4_SMEP)))\n            *err |= PF_I;', '|| 0))\n            *err |= PF_I;', 'address_space/*'),
     ('undefined flags of a product are what the host had', 'muldiv.c',
      '__asm__(CLEAR_FLAGS "imul" sfx', '__asm__("imul" sfx', '@(random|fuzz)/*'),
+    ('LOCK is lost in translated code', 'jit/ops.c',
+     '    if (i->prefix & PFX_LOCK)\n        e8(e, 0xf0);\n    e_op_byte', '    e_op_byte', 'two_cpus/*'),
+    ('MFENCE lets a store be late', 'jit/atomic.c',
+     'if ((i->modrm >> 3 & 7) == 5) {', 'if ((i->modrm >> 3 & 7) >= 5) {', 'two_cpus/*'),
+    ('accessed and dirty bits are stored', 'mmu.c',
+     'if (!__atomic_compare_exchange_n(l->slot64, &old, old | bits, false, __ATOMIC_SEQ_CST,\n'
+     '                                         __ATOMIC_SEQ_CST))', 'if ((*l->slot64 = old | bits) == 1)', 'two_cpus/*'),
     ('a window outlives its TLB entry', 'mmu.c',
      '    windows_drop(c);\n    e->rtag = e->wtag', '    e->rtag = e->wtag', '@(core|jit|fuzz|sys_long)/*'),
     ('a window outlives its right to write', 'mmu.c',
