@@ -245,6 +245,7 @@ static unsigned debug_reg(Cpu *c, const Insn *i)
     }
     need_ring0(c, i);
     if (c->dr[7] & 0x2000) {
+        c->rflags |= RF_RF;         /* unlike a breakpoint's, this fault pushes it */
         c->exc_dr6 = 0x2000;
         raise_exc(c, i, EXC_DB);
     }

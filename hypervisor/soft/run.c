@@ -193,7 +193,6 @@ static bool step(Cpu *c)
 {
     CpuPriv *p = cpu_priv(c);
     bool tf = c->rflags & RF_TF, resume = c->rflags & RF_RF;
-    uint64_t rip = c->rip;
     uint32_t hit;
     const Block *b;
 
@@ -201,10 +200,8 @@ static bool step(Cpu *c)
         return true;
     if (p->points.exec_armed && !resume && !(c->shadow & SHADOW_SS)) {
         hit = points_here(c);
-        if (hit) {
-            c->rflags |= RF_RF;     /* a fault: the instruction gets past it when restarted */
-            return deliver_debug(c, hit);
-        }
+        if (hit)
+            return deliver_debug(c, hit);   /* the handler sets RF, to get past it */
     }
     __atomic_fetch_or(&c->poll, POLL_STEP, __ATOMIC_RELAXED);
     p->watch_held = p->watch_hit;       /* MOV SS has met that, which waits for the next instruction's end */
@@ -215,8 +212,6 @@ static bool step(Cpu *c)
     c->rflags &= ~(uint32_t)RF_RF;
     c->block = b;
     b->insn[0].fn(c, b->insn);
-    if (resume && c->rip == rip)
-        c->rflags |= RF_RF;     /* a string instruction that goes on */
     p->watch_hit |= p->watch_held;
     p->watch_held = 0;
     if (c->shadow & SHADOW_SS)

@@ -41,8 +41,9 @@ static inline bool must_stop(const Cpu *c)
     return c->poll || !c->block->valid;
 }
 
-/* Leaves with RIP on this instruction, to go on with what is left of the count. */
-#define STOP(c, i) do { (c)->rip = insn_rip((c), (i)); return; } while (0)
+/* Leaves with RIP on this instruction, to go on with what is left of the count; an event that comes between
+ * pushes RF, so that no breakpoint on it is met again. */
+#define STOP(c, i) do { (c)->rip = insn_rip((c), (i)); (c)->rflags |= RF_RF; return; } while (0)
 
 /*
  * How many elements fit from off in this direction, when bytes are left of the page and the segment

@@ -24,7 +24,21 @@ snippet bp_handler, 64
     mov [rbx + 0x50010], rcx
     mov rax, [rsp + 32]
     mov [rbx + 0x50018], rax
-    xor eax, eax
+    mov rbx, [rsp + 16]
+    mov rax, dr0                /* at a breakpoint: past it with RF */
+    cmp rax, rbx
+    je 1f
+    mov rax, dr1
+    cmp rax, rbx
+    je 1f
+    mov rax, dr2
+    cmp rax, rbx
+    je 1f
+    mov rax, dr3
+    cmp rax, rbx
+    jne 2f
+1:  or dword ptr [rsp + 32], 0x10000
+2:  xor eax, eax
     mov dr6, rax
     pop rbx
     pop rax

@@ -105,7 +105,7 @@ Test(breakpoint, met_in_one_turn_of_a_hot_loop)
         run_done(g);
         cr_assert_eq(hits(g), 1);
         expect_hit(g, 0, AT(bp_loop, bp_loop_rare), 4, 777);
-        eq_hex(ram64(g, LOG + 24) & F_RF, F_RF);
+        eq_hex(ram64(g, LOG + 24) & F_RF, 0);
         eq_hex(R(RAX), 20000);
         eq_hex(R(RDX), 1);
         guest_free(g);
@@ -567,6 +567,46 @@ Test(breakpoint, met_by_mov_ss_comes_in_the_handler_of_int_and_not_of_a_fault)
         g->s.halted = 0;
         run_to_vector(g, 6);
         cr_assert_eq(hits(g), 1);
+        guest_free(g);
+    }
+}
+
+/* SDM vol. 3, 17.3.1.1: with RF, for a breakpoint on the instruction has been met already. */
+Test(breakpoint, on_a_repeated_move_is_met_once_whatever_comes_between)
+{
+    EACH_WAY(w) {
+        Guest *g = new_guest(w);
+
+        guest_code(g, CODE, "\x90\xf3\xa4\xf4", 4);             /* nop; rep movsb; hlt */
+        R(RSI) = DATA;
+        R(RDI) = DATA + 64;
+        R(RCX) = 4;
+        arm(g, 0, CODE + 1, DR_EXEC, 1);
+        arm(g, 1, DATA + 65, DR_WRITE, 1);
+        run_done(g);
+        cr_assert_eq(hits(g), 2);
+        expect_hit(g, 0, CODE + 1, 1, 4);
+        expect_hit(g, 1, CODE + 1, 2, 2);
+        eq_hex(ram64(g, LOG + 24) & F_RF, 0);
+        eq_hex(ram64(g, LOG + 32 + 24) & F_RF, F_RF);
+        guest_free(g);
+    }
+}
+
+Test(breakpoint, the_last_of_a_repeated_moves_traps_pushes_no_rf)
+{
+    for (unsigned count = 1; count < 3; count++) {
+        Guest *g = guest_new();
+
+        guest_long(g);
+        guest_code(g, CODE, "\xf3\xa4\xf4", 3);
+        R(RSI) = DATA;
+        R(RDI) = DATA + 64;
+        R(RCX) = count;
+        g->s.rflags |= F_TF;
+        run_to_vector(g, 1);
+        eq_hex(ram64(g, R(RSP)), count == 1 ? CODE + 2 : CODE);
+        eq_hex(ram64(g, R(RSP) + 16) & F_RF, count == 1 ? 0 : F_RF);
         guest_free(g);
     }
 }

@@ -147,6 +147,7 @@ halt32:
 debug32:
     mov eax, 0xffff0ff0
     mov dr6, eax
+    or dword ptr ss:[ebp + 56], 0x10000     /* RF: past an instruction with a breakpoint */
     dec dword ptr ds:[DEBUGS]
     jns out32
     mov eax, 0x400
@@ -311,6 +312,7 @@ halt64:
 debug64:
     mov eax, 0xffff0ff0
     mov dr6, rax
+    or dword ptr [rsp + 152], 0x10000
     dec dword ptr [DEBUGS]
     jns out64
     mov eax, 0x400

@@ -143,6 +143,11 @@ FAULTS = [
     ('accessed and dirty bits are stored', 'mmu.c',
      'if (!__atomic_compare_exchange_n(l->slot64, &old, old | bits, false, __ATOMIC_SEQ_CST,\n'
      '                                         __ATOMIC_SEQ_CST))', 'if ((*l->slot64 = old | bits) == 1)', 'two_cpus/*'),
+    ('a breakpoint on an instruction pushes RF', 'run.c',
+     'return deliver_debug(c, hit);   /* the', 'return c->rflags |= RF_RF, deliver_debug(c, hit);  /* the',
+     'breakpoint/*'),
+    ('RF is not pushed between the elements of a repetition', 'string.c',
+     '(c)->rflags |= RF_RF; return; }', 'return; }', 'breakpoint/*'),
     ('a window outlives its TLB entry', 'mmu.c',
      '    windows_drop(c);\n    e->rtag = e->wtag', '    e->rtag = e->wtag', '@(core|jit|fuzz|sys_long)/*'),
     ('a window outlives its right to write', 'mmu.c',

@@ -802,6 +802,7 @@ Test(sys_prot, general_detect_catches_mov_dr)
     eq_hex(ram32(g, R(RSP)), CODE);
     cr_expect(g->s.dr[6] & 0x2000);
     cr_expect(!(g->s.dr[7] & 0x2000));
+    cr_expect(ram32(g, R(RSP) + 8) & F_RF, "a fault, and no breakpoint");
 }
 
 Test(sys_prot, instruction_breakpoint_faults_before)
