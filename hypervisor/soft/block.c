@@ -16,14 +16,13 @@
 #include "hypervisor/soft/mmu.h"
 #include "hypervisor/soft/ops.h"
 
-#define YOUNG_PART 4            /* of the code memory: for blocks that aren't translated yet, of all vCPUs */
-#define INTERPRETED_PART 4      /* of it for each of the first vCPUs, where nothing is translated */
+#define YOUNG_PART 4u           /* of the code memory at most, for blocks of a vCPU that aren't translated */
 #define REGIONS 32u
 #define REGION_LEAST (8u << 10)
 #define HASH_SIZE (1u << 15)
 #define PAGE_HASH_SIZE (1u << 12)
 #define PAGES_MAX (1u << 14)
-#define HOT_SIZE (1u << 15)
+#define HEAT_SIZE (1u << 16)
 #define COPY_SIZE (BLOCK_INSNS * 15)
 
 /* A page with blocks; it is counted in Engine.holders. */
@@ -43,10 +42,12 @@ struct BlockCache {
     size_t young_size;          /* of the first regions, which are used; room for more may be behind them */
     size_t young_most;
     size_t used[REGIONS];       /* bytes of each */
+    unsigned blocks[REGIONS];
     unsigned region;            /* the newest */
     JumpEntry jumps[JUMP_SIZE];
-    /* By hash: what tells blocks apart that were translated when they had to go. */
-    uint16_t hot[HOT_SIZE];
+    /* By hash, for young blocks that had to go while there was room for more code: 24 bits that tell them
+     * apart, and Block.heat. */
+    uint32_t heat[HEAT_SIZE];
     PageCode *page_room, *page_free;
     unsigned page_count;        /* of page_room: what is behind was never used */
     /* A block that is run once and not kept: code that isn't in RAM, single instructions. */
@@ -98,11 +99,7 @@ static size_t regions_of(size_t bytes)
 /* For the young blocks of each of count vCPUs. */
 static size_t young_share(const Engine *e, unsigned count)
 {
-    size_t most = e->code_memory / INTERPRETED_PART, all = e->code_memory / count;
-
-    if (e->interpret)
-        return regions_of(all < most ? all : most);
-    return regions_of(e->code_memory / YOUNG_PART / count);
+    return regions_of(e->code_memory / (count > YOUNG_PART ? count : YOUNG_PART));
 }
 
 static void cache_free(BlockCache *k)
@@ -271,6 +268,7 @@ static bool page_hold(Cpu *c, uint64_t gfn, PageCode **out)
     settled = e->settled[gfn];
     pthread_mutex_unlock(&e->lock);
     if (!settled) {
+        count(c, COUNT_PAGES_HELD);
         tlb_drop_write_tags_of(c, gfn);
         write_tags_drop_others(c);
         pthread_mutex_lock(&e->lock);
@@ -350,33 +348,33 @@ static void block_remove(Cpu *c, Block *b)
 }
 
 /* --- blocks make room --- */
-static uint16_t *hot_place(BlockCache *k, const Block *b, uint16_t *name)
+static uint32_t *heat_place(BlockCache *k, const Block *b, uint32_t *name)
 {
-    uint32_t h = hash_of(b) * 0x9e3779b1u;
+    uint64_t h = hash_of(b) * 0x9e3779b97f4a7c15ull;
 
-    *name = (uint16_t)(h >> 16 | 1);
-    return &k->hot[h & (HOT_SIZE - 1)];
+    *name = (uint32_t)(h >> 16) << 8;
+    return &k->heat[h >> 48 & (HEAT_SIZE - 1)];
 }
 
 void block_evict(Cpu *c, Block *b)
 {
-    if (b->code_mem) {
-        uint16_t name, *at = hot_place(cpu_priv(c)->cache, b, &name);
+    uint32_t name, *at = heat_place(cpu_priv(c)->cache, b, &name);
 
-        *at = name;
-    }
+    if (!b->code_mem && !jit_is_full(c))
+        *at = name | (b->heat < UINT8_MAX ? b->heat : UINT8_MAX);
     count(c, COUNT_BLOCKS_EVICTED);
     block_remove(c, b);
 }
 
-bool block_was_hot(Cpu *c, const Block *b)
+/* How often it is to run before it is translated. */
+static unsigned block_heat(Cpu *c, const Block *b)
 {
-    uint16_t name, *at = hot_place(cpu_priv(c)->cache, b, &name);
+    uint32_t name, *at = heat_place(cpu_priv(c)->cache, b, &name), seen = *at;
 
-    if (*at != name)
-        return false;
+    if (!(seen & UINT8_MAX) || (seen & ~UINT8_MAX) != name)
+        return c->engine->warm;
     *at = 0;
-    return true;
+    return seen & UINT8_MAX;
 }
 
 static void region_empty(Cpu *c, unsigned n)
@@ -392,20 +390,22 @@ static void region_empty(Cpu *c, unsigned n)
         at += block_bytes(b);
     }
     k->used[n] = 0;
+    k->blocks[n] = 0;
 }
 
 /* For the largest block. */
 static Block *young_room(Cpu *c)
 {
     BlockCache *k = cpu_priv(c)->cache;
+    unsigned few = c->engine->few_blocks;
 
     if (!k->young_size) {
         k->young_size = young_share(c->engine, c->engine->cpu_count);
         if (k->young_size > k->young_most)
             k->young_size = k->young_most;
     }
-    if (k->used[k->region] + BLOCK_MAX_BYTES > region_bytes(k)) {
-        k->region = (k->region + 1) % REGIONS;
+    if (k->used[k->region] + BLOCK_MAX_BYTES > region_bytes(k) || (few && k->blocks[k->region] >= few)) {
+        k->region = (k->region + 1) % (few ? 2 : REGIONS);
         region_empty(c, k->region);
     }
     return (Block *)(void *)(k->young + k->region * region_bytes(k) + k->used[k->region]);
@@ -539,6 +539,7 @@ void block_flush(Cpu *c)
     pages_free_all(k);
     memset(k->hash, 0, sizeof k->hash);
     memset(k->used, 0, sizeof k->used);
+    memset(k->blocks, 0, sizeof k->blocks);
     block_jumps_forget(c);
     k->region = 0;
     k->young_size = 0;
@@ -798,7 +799,8 @@ static Block *build(Cpu *c, Fetch *f, unsigned max)
             b->valid = 1;
             block_insert(c, b);
             k->used[k->region] += block_bytes(b);
-            jit_block_new(c, b);
+            k->blocks[k->region]++;
+            jit_block_new(c, b, block_heat(c, b));
         }
         page_unpin(c, p1);
         page_unpin(c, p2);

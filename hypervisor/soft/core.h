@@ -162,6 +162,7 @@ struct Engine {
     size_t code_memory;         /* for blocks and translated code of all vCPUs */
     struct CodePool *code_pool; /* jit/pieces.c; NULL: nothing is translated */
     unsigned warm;              /* a block is translated at this run of it */
+    unsigned few_blocks;        /* tests: a region or piece of memory is full with so many; 0: with its bytes */
     unsigned waiters;           /* threads in a wait for changed that guest_leave() must wake */
 };
 
@@ -333,10 +334,8 @@ void block_flush(Cpu *c);
 /* Blocks, in any address space, that have this linear address in them or end before it. */
 void block_kill_linear(Cpu *c, uint64_t linear);
 void block_stop(Cpu *c);        /* the block being run, if any, ends with this instruction */
-/* A valid block goes, to make room for others; what it was is remembered.  Its bytes stay. */
+/* A valid block goes, to make room for others; how often it ran is remembered.  Its bytes stay. */
 void block_evict(Cpu *c, Block *b);
-/* Was it translated when it had to go?  Once. */
-bool block_was_hot(Cpu *c, const Block *b);
 /* To where room() says, which may evict b; NULL if it says NULL, and b stays. */
 Block *block_move(Cpu *c, Block *b, Block *(*room)(Cpu *c, const Block *b));
 BlockCache *block_cache_new(const Engine *e, unsigned id);

@@ -18,6 +18,7 @@
     X(BLOCKS_KILLED, "blocks whose code changed") \
     X(BLOCKS_EVICTED, "blocks that made room for others") \
     X(POINTS_NEW, "breakpoints of the guest at new addresses") \
+    X(PAGES_HELD, "pages of code that the other vCPUs were told of") \
     X(CODE_PIECES, "pieces of code memory emptied") \
     X(CODE_FLUSHES, "code caches emptied") \
     X(CODE_ENTERED, "translated code entered") \

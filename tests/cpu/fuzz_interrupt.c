@@ -198,12 +198,12 @@ static void one_program(Interrupted *r, const uint8_t *clean, uint64_t seed)
               "%lx, flags %lx; or the end is different", seed, text, r->strange, r->found.rip, r->found.rflags);
 }
 
-Test(fuzz, interrupts_at_any_time_find_a_state_that_the_interpreter_goes_through, .timeout = 0)
+static void interrupt_programs(Guest *g, unsigned programs)
 {
     static uint8_t clean[FUZZ_END];
-    unsigned count = PROGRAMS * (unsigned)asked("GH_FUZZ_ROUNDS", 1);
+    unsigned count = programs * (unsigned)asked("GH_FUZZ_ROUNDS", 1);
     uint64_t first = asked("GH_FUZZ_SEED", 1) << 32;
-    Interrupted r = { .g = guest_new(), .states = calloc(TABLE, sizeof *r.states) };
+    Interrupted r = { .g = g, .states = calloc(TABLE, sizeof *r.states) };
 
     memset(r.g->types + (FUZZ_END >> 12), MEM_HOLE, (GUEST_RAM - FUZZ_END) >> 12);
     engine_soft.memory_changed(r.g->engine, FUZZ_END, GUEST_RAM - FUZZ_END);
@@ -213,6 +213,21 @@ Test(fuzz, interrupts_at_any_time_find_a_state_that_the_interpreter_goes_through
     if (getenv("GH_FUZZ_VERBOSE"))
         cr_log_warn("%u interrupts", r.looks);
     cr_expect(r.looks > 0);
-    guest_free(r.g);
     free(r.states);
+}
+
+Test(fuzz, interrupts_at_any_time_find_a_state_that_the_interpreter_goes_through, .timeout = 0)
+{
+    Guest *g = guest_new();
+
+    interrupt_programs(g, PROGRAMS);
+    guest_free(g);
+}
+
+Test(fuzz, interrupts_at_any_time_find_such_a_state_with_a_block_at_a_time, .timeout = 0)
+{
+    Guest *g = guest_new_tight();
+
+    interrupt_programs(g, PROGRAMS / 2);
+    guest_free(g);
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "hypervisor/soft/core.h"
 #include "hypervisor/soft/jit/jit.h"
 #include "tests/cpu/fuzz.h"
 
@@ -259,10 +260,8 @@ static void report(Guest *g, Watch *w, Trial *t, unsigned warm, Outcome *a, Outc
 
 /* --- tests --- */
 /* Only what is saved and compared is RAM; MMIO behind it. */
-static Guest *machine(void)
+static Guest *machine(Guest *g)
 {
-    Guest *g = guest_new();
-
     memset(g->types + (FUZZ_END >> 12), MEM_HOLE, (GUEST_RAM - FUZZ_END) >> 12);
     engine_soft.memory_changed(g->engine, FUZZ_END, GUEST_RAM - FUZZ_END);
     return g;
@@ -280,15 +279,14 @@ static void make(Guest *g, const uint8_t *clean, Trial *t, uint64_t seed)
     memcpy(t->ram, g->ram, FUZZ_END);
 }
 
-Test(fuzz, programs_in_every_mode_come_out_the_same_translated_and_interpreted, .timeout = 0)
+static void compare_programs(Guest *g, uint64_t programs)
 {
     static uint8_t clean[FUZZ_END];
     static Outcome a, b;
     static Trial t;
     Watch w;
-    Guest *g = machine();
     uint64_t first = asked("GH_FUZZ_SEED", 1) << 32, only = asked("GH_FUZZ_ONLY", 0);
-    uint64_t count = only ? 1 : PROGRAMS * asked("GH_FUZZ_ROUNDS", 1);
+    uint64_t count = only ? 1 : programs * asked("GH_FUZZ_ROUNDS", 1);
     unsigned bad = 0, endless = 0, stops[8] = { 0 };
 
     memcpy(clean, g->ram, FUZZ_END);
@@ -296,6 +294,8 @@ Test(fuzz, programs_in_every_mode_come_out_the_same_translated_and_interpreted, 
     for (uint64_t n = 0; n < count && bad < asked("GH_FUZZ_BAD", 1); n++) {
         unsigned warm = n % 3 ? 1 : 1 + (unsigned)(n / 3) % 5;
 
+        if (g->engine->few_blocks)
+            jit_set_few_blocks(g->engine, 1 + (unsigned)n % 5);
         make(g, clean, &t, only ? only : first + n);
         run(g, &w, &t, NEVER, &a);
         stops[a.stop & 7]++;
@@ -315,6 +315,23 @@ Test(fuzz, programs_in_every_mode_come_out_the_same_translated_and_interpreted, 
         cr_log_warn("%u endless, %u halted, %u triple faults", endless, stops[VCPU_STOP_HALTED],
                     stops[VCPU_STOP_TRIPLE_FAULT]);
     watch_stop(&w);
-    guest_free(g);
     cr_expect_eq(bad, 0, "%u programs differ", bad);
+}
+
+Test(fuzz, programs_in_every_mode_come_out_the_same_translated_and_interpreted, .timeout = 0)
+{
+    Guest *g = machine(guest_new());
+
+    compare_programs(g, PROGRAMS);
+    guest_free(g);
+}
+
+/* Each block that is translated makes another one go, wherever the program is. */
+Test(fuzz, programs_in_every_mode_come_out_the_same_with_a_block_at_a_time, .timeout = 0)
+{
+    Guest *g = machine(guest_new_tight());
+
+    compare_programs(g, PROGRAMS / 2);
+    cr_expect_gt(cpu_priv(g->cpu)->counters[COUNT_CODE_PIECES], PROGRAMS);
+    guest_free(g);
 }

@@ -253,9 +253,9 @@ Test(jit, a_guest_that_flushes_to_zero_does_so_in_translated_code_and_the_host_d
     guest_free(g);
 }
 
-Test(jit, a_domains_128_vcpus_all_have_a_translator)
+static void make_128_vcpus(size_t code_memory)
 {
-    Guest *g = guest_new();
+    Guest *g = guest_new_with(code_memory);
 
     for (unsigned id = 1; id < SOFT_MAX_VCPUS; id++) {
         EngineVcpu *c = engine_soft.vcpu_create(g->engine, (Vcpu *)g, id, 2 * id, NULL, NULL);
@@ -269,108 +269,8 @@ Test(jit, a_domains_128_vcpus_all_have_a_translator)
     guest_free(g);
 }
 
-static unsigned pieces_of(const EngineVcpu *c)
+Test(jit, a_domains_128_vcpus_all_have_a_translator)
 {
-    unsigned n = 0;
-
-    for (const Piece *p = c->jit->oldest; p; p = p->next)
-        n++;
-    return n;
-}
-
-static size_t code_bytes(const EngineVcpu *c)
-{
-    size_t bytes = 0;
-
-    for (const Piece *p = c->jit->oldest; p; p = p->next)
-        bytes += p->code;
-    return bytes;
-}
-
-/* A megabyte of additions from memory, three times; then how much code there is at the end. */
-static size_t code_of_a_megabyte(Guest *g)
-{
-    enum { AT = 0x80000, COUNT = 170000, TIMES = 3 };
-    static const uint8_t end[] = { 0x49, 0x74, 5, 0xe9 };       /* dec ecx; jz over; jmp start; hlt */
-    uint32_t expect = 0, back;
-    uint8_t *code = malloc(COUNT * 6 + 16), *p = code;
-
-    for (unsigned n = 0; n < COUNT; n++, p += 6) {
-        uint32_t from = 0x40000 + n % 1021 * 4;
-
-        memcpy(p, "\x03\x05", 2);                               /* add eax, [from] */
-        memcpy(p + 2, &from, 4);
-        expect += n % 1021 * 0x01234567;
-    }
-    memcpy(p, end, sizeof end);
-    back = (uint32_t)-(COUNT * 6 + 8);
-    memcpy(p + 4, &back, 4);
-    p[8] = 0xf4;
-    for (unsigned n = 0; n < 1021; n++)
-        ram_put(g, 0x40000 + n * 4, 4, n * 0x01234567);
-    guest_code(g, AT, code, COUNT * 6 + 9);
-    free(code);
-    g->s.rip = AT;
-    g->s.halted = 0;
-    g->s.gpr[0] = 0;
-    g->s.gpr[1] = TIMES;
-    run_to(g, AT + COUNT * 6 + 8);
-    eq_hex((uint32_t)g->s.gpr[0], TIMES * expect);
-    return code_bytes(g->cpu);
-}
-
-static Guest *guest_of_64(void)
-{
-    Guest *g = flat32();
-
-    for (unsigned id = 1; id < 64; id++)
-        cr_assert(engine_soft.vcpu_create(g->engine, (Vcpu *)g, id, 2 * id, NULL, NULL));
-    return g;
-}
-
-static void free_guest_of_64(Guest *g)
-{
-    for (unsigned id = 1; id < 64; id++)
-        engine_soft.vcpu_destroy(g->engine->cpus[id]);
-    guest_free(g);
-}
-
-enum { PIECE = 64 << 10, SHARE = (64 << 20) / 64 / 2 / PIECE };     /* of each of 64 vCPUs: half of all */
-
-/* So many pieces that some vCPU owns, as if it had filled them. */
-static void own_pieces(EngineVcpu *c, unsigned count)
-{
-    uint8_t code[] = { 0xf4, 0 };
-    Block *b = calloc(1, sizeof *b + 2 * sizeof(Insn));
-
-    (void)code;
-    for (unsigned n = 0; n < count; n++) {
-        cr_assert(code_room_again(c, b));
-        c->jit->newest->data = (uint32_t)block_bytes(b);
-        c->jit->newest->code = 1;
-    }
-    free(b);
-}
-
-Test(jit, code_stays_within_the_vcpus_share_when_nothing_is_left_to_lend)
-{
-    Guest *g = guest_of_64();
-    EngineVcpu *other = g->engine->cpus[1];
-
-    own_pieces(other, 10000);           /* all that the others aren't sure to get */
-    cr_expect_eq(pieces_of(other), 512 + SHARE);
-    cr_expect_leq(code_of_a_megabyte(g), SHARE * PIECE);
-    cr_expect_eq(pieces_of(g->cpu), SHARE);
-    free_guest_of_64(g);
-}
-
-Test(jit, a_vcpu_among_idle_ones_gets_what_it_needs)
-{
-    Guest *g = guest_of_64();
-
-    cr_expect_gt(code_of_a_megabyte(g), 2 * SHARE * PIECE);
-    cr_expect_gt(pieces_of(g->cpu), 2 * SHARE);
-    for (unsigned id = 1; id < 64; id++)
-        own_pieces(g->engine->cpus[id], SHARE);         /* they are sure of these */
-    free_guest_of_64(g);
+    make_128_vcpus(0);
+    make_128_vcpus(128 << 20);
 }

@@ -334,7 +334,19 @@ static Guest *make_guest(uint64_t ram, size_t code_memory)
     return g;
 }
 
-Guest *guest_new(void) { return make_guest(GUEST_RAM, 0); }
+Guest *guest_new(void)
+{
+    return getenv("GH_TIGHT") ? guest_new_tight() : make_guest(GUEST_RAM, 0);
+}
+
+Guest *guest_new_tight(void)
+{
+    Guest *g = make_guest(GUEST_RAM, 256 << 10);
+
+    jit_set_few_blocks(g->engine, 1);
+    return g;
+}
+
 Guest *guest_new_with(size_t code_memory) { return make_guest(GUEST_RAM, code_memory); }
 Guest *guest_new_large(uint64_t ram) { return make_guest(ram, 0); }
 
@@ -487,11 +499,16 @@ void guest_both_ways(Guest **guest, Guest *(*make)(void), const Code *code, void
     VcpuState first = { 0 };
     uint8_t *memory = malloc(4 * 4096), frame[48] = { 0 };
 
-    for (unsigned way = 0; way < 2; way++) {
+    for (unsigned way = 0; way < 3; way++) {            /* interpreted, translated a block at a time, translated */
+        bool tight = way == 1 && !getenv("GH_TIGHT");
         Guest *g;
 
         guest_free(*guest);
+        if (tight)
+            setenv("GH_TIGHT", "1", 1);
         g = *guest = make();
+        if (tight)
+            unsetenv("GH_TIGHT");
         jit_set_warm(g->engine, way ? 1 : UINT16_MAX);
         guest_code(g, code->at, code->bytes, code->len);
         prepare();

@@ -57,6 +57,9 @@ struct Guest {
 Guest *guest_new(void);
 Guest *guest_new_with(size_t code_memory);      /* as EngineOps.set_code_memory; 0: the usual */
 Guest *guest_new_large(uint64_t ram);           /* with so much RAM, of which little may be touched */
+/* Room for four blocks that are translated, and for two that aren't: some block makes room all the time.  With
+ * GH_TIGHT=1 every guest is one. */
+Guest *guest_new_tight(void);
 void guest_free(Guest *g);
 
 /* Put the CPU in a mode; RIP is CODE (CS:IP CODE >> 4:0 in real mode), stack STACK0. */

@@ -16,7 +16,6 @@
 #define LOOP_TURNS 128          /* a loop that goes on for so many turns is a long one */
 #define LOW_TOP 0x40000000u
 #define LOW_STEP (256u << 10)
-#define WARM_AGAIN 4            /* a block that was translated before is so again in this part of the runs */
 
 /* MAP_32BIT looks between 1 and 2 GiB only, which is full at thirty vCPUs; below is as good. */
 void *low_map(size_t size, int protection, int flags, int fd)
@@ -607,11 +606,14 @@ void jit_set_warm(Engine *e, unsigned runs)
     e->warm = runs;
 }
 
-void jit_block_new(Cpu *c, Block *b)
+void jit_set_few_blocks(Engine *e, unsigned blocks)
 {
-    b->heat = (uint16_t)c->engine->warm;
-    if (b->heat > WARM_AGAIN && block_was_hot(c, b))
-        b->heat /= WARM_AGAIN;
+    e->few_blocks = blocks;
+}
+
+void jit_block_new(Cpu *c, Block *b, unsigned runs)
+{
+    b->heat = (uint16_t)runs;
     b->entries = 0;
     b->waited = b->long_loop = b->x87_checks = false;
     b->first = b->insn[0].fn;

@@ -32,8 +32,10 @@ void low_free(void *at, size_t size);
 bool jit_attach(Cpu *c);
 void jit_free(Cpu *c);
 
-/* Called by block.c.  b was just built: counts its runs from now on. */
-void jit_block_new(Cpu *c, Block *b);
+/* Called by block.c.  b was just built: counts its runs from now on, until it is translated. */
+void jit_block_new(Cpu *c, Block *b, unsigned runs);
+/* What is translated now makes older code go. */
+bool jit_is_full(const Cpu *c);
 /* b must not be entered any more. */
 void jit_block_killed(Cpu *c, Block *b);
 /* Where b's code runs; it has some. */
@@ -53,5 +55,7 @@ void jit_epochs_end(Cpu *c);
 /* Blocks are translated at this run, unless a test wants it otherwise (before the vCPU runs). */
 #define JIT_WARM 24
 void jit_set_warm(Engine *e, unsigned runs);
+/* For tests, before the vCPU runs: regions and pieces are full with so many blocks, and of regions there are two. */
+void jit_set_few_blocks(Engine *e, unsigned blocks);
 
 #endif

@@ -134,7 +134,7 @@ static void piece_empty(Cpu *c, Piece *p)
     }
     for (unsigned n = 0; n < p->links; n++)
         link_cut(link_of(l, p, n));
-    p->code = p->data = p->links = 0;
+    p->code = p->data = p->blocks = p->links = 0;
 }
 
 void code_pieces_forget(Cpu *c)
@@ -142,7 +142,7 @@ void code_pieces_forget(Cpu *c)
     Jit *j = c->jit;
 
     for (Piece *p = j->oldest; p; p = p->next)
-        p->code = p->data = p->links = 0;
+        p->code = p->data = p->blocks = p->links = 0;
     j->p = j->end = NULL;
 }
 
@@ -260,6 +260,11 @@ void jit_asked(Cpu *c)
         c->jit->asked = true;
 }
 
+bool jit_is_full(const Cpu *c)
+{
+    return c->jit && c->jit->full;
+}
+
 void jit_give_back(Cpu *c)
 {
     Engine *e = c->engine;
@@ -300,6 +305,7 @@ static bool piece_next(Cpu *c)
         p = take(c);
     if (!p && !j->oldest)
         return false;
+    j->full = !p;
     if (!p) {
         p = oldest_out(j);
         piece_empty(c, p);
@@ -315,16 +321,17 @@ static bool piece_next(Cpu *c)
     return true;
 }
 
-static bool data_fits(const Piece *p, const Block *b)
+static bool fits(const Engine *e, const Piece *p, const Block *b)
 {
-    return p->data + block_bytes(b) + (p->links + TRANSLATIONS * EDGES_MAX) * sizeof(JitLink) <= PIECE_BYTES;
+    return (!e->few_blocks || p->blocks < e->few_blocks) &&
+           p->data + block_bytes(b) + (p->links + TRANSLATIONS * EDGES_MAX) * sizeof(JitLink) <= PIECE_BYTES;
 }
 
 Block *code_room(Cpu *c, const Block *b)
 {
     Jit *j = c->jit;
 
-    if ((!j->p || !data_fits(j->newest, b)) && !piece_next(c))
+    if ((!j->p || !fits(c->engine, j->newest, b)) && !piece_next(c))
         return NULL;
     return (Block *)(void *)(data_of(c->engine->code_pool, j->newest) + j->newest->data);
 }
@@ -345,6 +352,7 @@ void code_taken(Cpu *c, const Block *b, uint8_t *end)
     Jit *j = c->jit;
 
     j->newest->data += (uint32_t)block_bytes(b);
+    j->newest->blocks++;
     j->newest->code += (uint32_t)(end - j->p);
     j->p = end;
     __atomic_store_n(&j->translated_at, __atomic_add_fetch(&l->clock, 1, __ATOMIC_RELAXED), __ATOMIC_RELAXED);

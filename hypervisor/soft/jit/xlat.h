@@ -51,6 +51,7 @@ struct Jit {
     Piece *oldest, *newest;     /* its code memory; the newest one is being filled */
     uint8_t *p, *end;           /* in that one: room for code, NULL where there is none */
     uint64_t translated_at;     /* CodePool.clock at the last translation; others look: atomic */
+    bool full;                  /* there was no further piece when it last needed one */
     bool patched;               /* another thread has changed its code */
     bool asked;                 /* somebody else needs a piece */
     bool bmi2, avx;             /* the host has it */
@@ -79,7 +80,8 @@ struct Jit {
 /* Part of the code memory (pieces.c). */
 struct Piece {
     uint16_t owner;             /* id of a vCPU, or NOBODY */
-    uint32_t code, data, links; /* bytes of code and of blocks; how many links */
+    uint32_t code, data;        /* bytes of code; of blocks */
+    uint32_t blocks, links;     /* how many */
     Piece *next;                /* that its vCPU filled after it; of those that are nobody's */
 };
 
