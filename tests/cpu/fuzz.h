@@ -65,8 +65,8 @@ void fuzz_drop_slot(FuzzProgram *p, const FuzzSetup *s, unsigned slot);
 
 /* Chooses everything about the machine and puts it into memory and g->s. */
 void fuzz_setup(Guest *g, FuzzSetup *s, Rng *r);
-/* The same for a program of level 3 that is interrupted at any time: vector LOOK_VECTOR does OUT to
- * PORT_LOOK and returns.  It runs turns times. */
+/* The same for a program of level 3, or of level 0 in long mode, that is interrupted at any time: vector
+ * LOOK_VECTOR, and NMI, do OUT to PORT_LOOK and return; in level 0 on stacks of the IST.  It runs turns times. */
 enum { LOOK_VECTOR = 0x3f };
 void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, Rng *r, unsigned turns);
 void fuzz_describe(const FuzzSetup *s, char *text, size_t size);

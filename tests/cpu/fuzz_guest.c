@@ -10,7 +10,7 @@
 
 enum { VAR_START = 0, VAR_SIZE = 4, VAR_TAIL = 8, VAR_LOG_AT = 12, VAR_DEBUGS = 16, VAR_REPAIRS = 20,
        VAR_SP_MASK = 24, VAR_EVENTS = 28, VAR_PT = 32, VAR_PT_SHIFT = 36, VAR_TOGGLE = 40, VAR_CS = 48 };
-enum { VECTORS = 64, TURNS = 8, DOUBLE_FAULT = 8 };
+enum { VECTORS = 64, TURNS = 8, NMI = 2 };
 
 extern const uint8_t fuzz_handlers16[], fuzz_handlers16_end[], fuzz_handlers32[],
     fuzz_handlers32_end[], fuzz_handlers64[], fuzz_handlers64_end[];
@@ -455,13 +455,21 @@ void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, Rng *r, unsigned turns)
     do {
         choose(&(Maker){ g, s, r });
         /* IRET to a 16-bit stack leaves the upper half of the handler's ESP there. */
-    } while (!s->user || (!s->stack32 && s->kind != FUZZ_V86));
+    } while ((!s->user && s->paging != PAGING_LONG) || (!s->stack32 && s->kind != FUZZ_V86));
     s->steps = s->system = false;
     s->interrupted = true;
     build(g, s, r);
     g->s.rflags |= F_IF;
-    memcpy(g->ram + FUZZ_HANDLERS + LOOK_VECTOR * 16, s->paging == PAGING_LONG ? handler64 : handler32,
-           s->paging == PAGING_LONG ? sizeof handler64 : sizeof handler32);
+    for (unsigned n = 0; n < 2; n++) {
+        unsigned vector = n ? NMI : LOOK_VECTOR, long_mode = s->paging == PAGING_LONG;
+
+        memcpy(g->ram + FUZZ_HANDLERS + vector * 16, long_mode ? handler64 : handler32,
+               long_mode ? sizeof handler64 : sizeof handler32);
+        if (!s->user)                   /* not on the program's stack, and NMI not on the other's */
+            idt_gate(g, vector, K64, FUZZ_HANDLERS + vector * 16, 14, n ? 0 : 3, 1 + n);
+    }
+    if (!s->user)
+        put_wide(g, TSS_AT + 44, STACK_IST - 0x800);
     put(g, FUZZ_LOOP, turns);
 }
 

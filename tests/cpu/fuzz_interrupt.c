@@ -3,8 +3,8 @@
  * fuzz_interrupt.c - interrupts at any time: what they find must be a state that the interpreter goes
  * through, instruction for instruction.
  *
- * A random program of level 3 (fuzz.h) is run by the interpreter in single steps, and a hash of each
- * state is kept.  Then it is run translated while another thread interrupts it; the handler's OUT looks
+ * A random program of level 3, or of level 0 in long mode (fuzz.h), is run by the interpreter in single steps, and a hash of each
+ * state is kept.  Then it is run translated while another thread interrupts it, by NMI now and then; the handler's OUT looks
  * at the frame and the registers.  In the end both must have come to the same.
  */
 #include <pthread.h>
@@ -21,7 +21,7 @@ typedef struct Interrupted {
     Guest *g;
     const FuzzSetup *setup;
     uint64_t *states;           /* a hash table, 0: free */
-    unsigned looks, strange;
+    unsigned looks, strange, cs;        /* cs: the program's */
     VcpuState found;            /* the first state that isn't one of the interpreter's */
     bool over;
 } Interrupted;
@@ -79,6 +79,8 @@ static void on_look(Guest *g, uint16_t port)
     memset(&s, 0, sizeof s);
     engine_soft.get_state(g->cpu, &s);
     interrupted_state(r, &s, &cs);
+    if (cs != r->cs)
+        return;                         /* NMI in a handler */
     known = find_state(r, fingerprint(&s, cs), false);
     r->looks++;
     if (!known && !r->strange++)
@@ -96,7 +98,7 @@ static void *interrupt(void *arg)
 
         nanosleep(&pause, NULL);
         if (!__atomic_load_n(&r->g->irq, __ATOMIC_SEQ_CST)) {
-            __atomic_store_n(&r->g->irq, IRQ_EXTINT, __ATOMIC_SEQ_CST);
+            __atomic_store_n(&r->g->irq, n % 4 ? IRQ_EXTINT : IRQ_NMI, __ATOMIC_SEQ_CST);
             engine_soft.kick(r->g->cpu, false);
         }
     }
@@ -124,7 +126,7 @@ static bool record(Interrupted *r, VcpuState *end)
         enum VcpuStop stop;
 
         engine_soft.get_state(g->cpu, end);
-        if ((end->seg[SEG_CS].selector & 3) == 3 || (end->rflags & F_VM))
+        if (end->seg[SEG_CS].selector == r->cs)
             find_state(r, fingerprint(end, end->seg[SEG_CS].selector), true);
         stop = engine_soft.run(g->cpu);
         if (stop != VCPU_STOP_DEBUG) {
@@ -183,6 +185,7 @@ static void one_program(Interrupted *r, const uint8_t *clean, uint64_t seed)
     memcpy(before, g->ram, FUZZ_END);
     first = g->s;
     r->setup = &setup;
+    r->cs = first.seg[SEG_CS].selector;
     r->strange = 0;
     g->context = r;
     g->on_out = on_look;
