@@ -3,9 +3,10 @@
  * fuzz_interrupt.c - interrupts at any time: what they find must be a state that the interpreter goes
  * through, instruction for instruction.
  *
- * A random program of level 3, or of level 0 in long mode (fuzz.h), is run by the interpreter in single steps, and a hash of each
- * state is kept.  Then it is run translated while another thread interrupts it, by NMI now and then; the handler's OUT looks
- * at the frame and the registers.  In the end both must have come to the same.
+ * A random program of level 3, or of level 0 in long mode (fuzz.h), is run by the interpreter in single
+ * steps, and a hash of each state is kept.  Then it is run translated while another thread interrupts it,
+ * by NMI now and then; the handler's OUT looks at the frame and the registers.  In the end both must have
+ * come to the same.
  */
 #include <pthread.h>
 #include <stdlib.h>
