@@ -18,6 +18,7 @@
 #include "hypervisor/soft/contexts.h"
 #include "hypervisor/soft/counters.h"
 #include "hypervisor/soft/cpu.h"
+#include "hypervisor/soft/victims.h"
 
 #define SOFT_MAX_VCPUS 128
 #define SOFT_PHYS_BITS 40
@@ -120,6 +121,8 @@ typedef struct CpuPriv {
     uint64_t used[TLB_NONE][TLB_SIZE / TLB_CHUNK / 64];
     /* By the guest page, modulo: every entry with a write tag (mmu.c), the newest first. */
     uint32_t writers[WRITERS_SETS][WRITERS_WAYS];
+    Victims victims;
+
     /* The linear regions of large pages that the TLB has met since it was flushed whole: keys (mmu.c),
      * 0 where free.  With large_many there were too many to tell. */
     uint64_t large[LARGE_SLOTS];

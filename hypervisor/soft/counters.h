@@ -29,6 +29,7 @@
     X(LOOKUPS_KILLED, "jumps looked up: the code has changed") \
     X(TLB_FILLS, "TLB entries filled") \
     X(TLB_REPLACED, "TLB entries filled in the place of others") \
+    X(TLB_BACK, "TLB entries that came back") \
     X(TLB_FLUSHES_ALL, "TLB flushes") \
     X(TLB_FLUSHES_LOCAL, "TLB flushes but for global pages") \
     X(TLB_FLUSHES_PAGE, "TLB flushes of a page") \

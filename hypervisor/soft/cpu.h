@@ -180,6 +180,8 @@ enum { WINDOW_STACK, WINDOW_READ, WINDOW_WRITE = WINDOW_READ + WINDOW_LOOPS,
 #define TLB_INVALID(index) ((index) ? 0 : 0x2000000000001000ull)
 #define FBASE_NONE 0x4000000000000000ull    /* base of segments that need checks: misses the TLB */
 
+#define PAUSE_PATIENCE 64
+
 struct EngineVcpu {
     /* hot part first */
     union {
@@ -222,7 +224,7 @@ struct EngineVcpu {
     uint64_t jit_stack;         /* RSP under the return frames (jit/returns.c) */
     uint64_t jit_stack_low, jit_stack_floor;    /* with the lowest frame alone; no more from here */
     uint64_t jit_hold[8];       /* of groups of accesses (jit/groups.c), within one block */
-    uint32_t pauses;            /* PAUSEs since this thread last yielded */
+    uint32_t pauses;            /* PAUSEs since this thread last yielded: PAUSE_PATIENCE at most */
     uint64_t jit_save;
     uint32_t ring_seen;         /* *code_ring_seen when translated code was entered */
     bool jit_went_on;

@@ -331,6 +331,7 @@ void tlb_flush_all(Cpu *c)
         memset(p->large, 0, sizeof p->large);
     p->large_count = 0;
     p->large_many = p->huge_seen = false;
+    victims_flush_all(&p->victims);
     contexts_forget(c);
     code_pages_forget(c, true);
 }
@@ -420,6 +421,9 @@ void tlb_flush_page(Cpu *c, uint64_t linear)
     bool large = large_at(p, linear);
 
     count(c, large ? COUNT_TLB_FLUSHES_LARGE : COUNT_TLB_FLUSHES_PAGE);
+    victims_flush_page(&p->victims, linear);
+    if (large)
+        victims_flush_large(&p->victims, linear, huge_at(p, linear) ? 30 : c->cr4 & CR4_PAE ? 21 : 22);
     for (unsigned t = 0; t < TLB_NONE; t++) {
         if (c->tlbs[t][at].rtag == (linear & ~0xfffull) ||
             c->tlb_info[t][at].xtag == (linear & ~0xfffull) ||
@@ -505,19 +509,51 @@ static void entry_put(Cpu *c, unsigned table, uint64_t page, uint64_t gpa, unsig
         writer_note(c, table, at, gpa >> 12);
 }
 
-static void entry_park(Cpu *c, unsigned table, unsigned at, Context *x)
+/* What the entry is of, for entry_put(); false: of nothing. */
+static bool entry_page(const Cpu *c, unsigned table, unsigned at, ParkedPage *of)
 {
     const TlbInfo *info = &c->tlb_info[table][at];
     uint64_t rtag = c->tlbs[table][at].rtag, none = TLB_INVALID(at);
     uint64_t page = rtag != none ? rtag : info->xtag != none ? info->xtag : info->mtag;
 
-    if (page == none || (info->gpa & TLBF_GLOBAL))
+    *of = (ParkedPage){ page | (rtag == page ? PAGE_READ : 0) | (info->xtag == page ? PAGE_EXEC : 0) |
+                            (info->mtag == page ? PAGE_DEVICE : 0),
+                        info->gpa };
+    return page != none;
+}
+
+static void entry_park(Cpu *c, unsigned table, unsigned at, Context *x)
+{
+    ParkedPage of;
+
+    if (!entry_page(c, table, at, &of) || (of.gpa & TLBF_GLOBAL))
         return;
-    x->pages[table][x->page_count[table]++] =
-        (ParkedPage){ page | (rtag == page ? PAGE_READ : 0) | (info->xtag == page ? PAGE_EXEC : 0) |
-                          (info->mtag == page ? PAGE_DEVICE : 0),
-                      info->gpa };
+    x->pages[table][x->page_count[table]++] = of;
     entry_clear(c, table, at);
+}
+
+/* Another page comes into the entry's place. */
+static void entry_push_out(Cpu *c, unsigned table, unsigned at)
+{
+    ParkedPage of;
+
+    if (entry_page(c, table, at, &of) && (of.gpa & TLBF_GLOBAL))
+        victim_keep(&cpu_priv(c)->victims, table, of);
+}
+
+/* The page's entry comes back, where it was pushed out and may do what is asked for. */
+static bool entry_back(Cpu *c, unsigned table, uint64_t page, unsigned acc)
+{
+    unsigned at = tlb_index(page), need = acc == ACCESS_EXEC ? PAGE_EXEC : PAGE_READ;
+    ParkedPage back;
+
+    if (!victim_take(&cpu_priv(c)->victims, table, page, &back) || !(back.page & need) ||
+        (acc == ACCESS_WRITE && !(back.gpa & TLBF_WRITE)))
+        return false;
+    count(c, COUNT_TLB_BACK);
+    entry_push_out(c, table, at);
+    entry_put(c, table, page, back.gpa, back.page & 0xfff);
+    return true;
 }
 
 /* Nobody can tell which entries were used since they came back: one in AGEING of them is left out each time,
@@ -568,8 +604,10 @@ static void tlb_fill(Cpu *c, uint64_t lin, unsigned table, const Walk *w)
 
     count(c, COUNT_TLB_FILLS);
     if (!entry_empty(c, table, at) && e->rtag != page && info->xtag != page &&
-        info->mtag != page)
+        info->mtag != page) {
         count(c, COUNT_TLB_REPLACED);
+        entry_push_out(c, table, at);
+    }
     local = !w->global && (entry_empty(c, table, at) || (info->gpa & TLBF_GLOBAL));
     entry_put(c, table, page,
               w->gpa | (w->global ? TLBF_GLOBAL : 0) | (w->write_now ? TLBF_WRITE : 0) |
@@ -605,12 +643,14 @@ bool mmu_lookup(Cpu *c, uint64_t lin, unsigned acc, unsigned table, PhysRef *p, 
           : acc == ACCESS_READ ? e->rtag == page : e->rtag == page && (info->gpa & TLBF_WRITE))) {
         if (info->mtag == page && (acc == ACCESS_READ || (acc == ACCESS_WRITE && (info->gpa & TLBF_WRITE))))
             return found_device(p, (info->gpa & ~(uint64_t)TLBF_MASK) | (lin & 0xfff));
-        if (!walk(c, lin, acc, table, &w, error))
-            return false;
-        if (page_is_ram(c->mem, w.gpa) || acc != ACCESS_EXEC)
-            tlb_fill(c, lin, table, &w);
-        if (!page_is_ram(c->mem, w.gpa))
-            return found_device(p, w.gpa | (lin & 0xfff));
+        if (!entry_back(c, table, page, acc)) {
+            if (!walk(c, lin, acc, table, &w, error))
+                return false;
+            if (page_is_ram(c->mem, w.gpa) || acc != ACCESS_EXEC)
+                tlb_fill(c, lin, table, &w);
+            if (!page_is_ram(c->mem, w.gpa))
+                return found_device(p, w.gpa | (lin & 0xfff));
+        }
     }
     p->entry = e;
     p->info = info;

@@ -279,10 +279,8 @@ void op_nop(Cpu *c, const Insn *i)
 /* The vCPU that is waited for may want this one's processor. */
 void op_pause(Cpu *c, const Insn *i)
 {
-    enum { PATIENCE = 64 };
-
     __builtin_ia32_pause();
-    if (c->engine->cpu_count > 1 && ++c->pauses >= PATIENCE) {
+    if (c->engine->cpu_count > 1 && ++c->pauses >= PAUSE_PATIENCE) {
         c->pauses = 0;
         sched_yield();
     }

@@ -597,6 +597,13 @@ snippet k_first_vector, 64      /* the first vector instruction is behind a grou
     hlt
 end k_first_vector
 
+snippet k_pushed_out, 64        /* a page that was read and pushed out of the TLB is written */
+    mov rax, [rbx]
+    mov rdx, [rsi]
+    mov [rbx + 8], rax
+    hlt
+end k_pushed_out
+
 snippet k_field_moves, 64       /* the page of a group goes between two accesses to it */
     mov rax, [rbx]
     mov [rsi], rdi

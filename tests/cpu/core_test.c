@@ -309,6 +309,21 @@ Test(core, returns_go_where_the_stack_says)
 }
 
 /* --- TLB --- */
+Test(core, a_page_that_comes_back_into_the_tlb_gets_its_dirty_bit)
+{
+    enum { PT = 0x50000, APART = 64 << 20, CLEAN = PTE & ~0x40, GLOBAL = 0x100 };
+
+    LOAD(g, k_pushed_out);
+    g->s.cr4 |= 0x80;
+    ram_put(g, PD_AT + (APART >> 21) * 8, 8, PT | PTE);
+    ram_put(g, PT + (DATA >> 12) * 8, 8, (DATA + 0x1000) | PTE | GLOBAL);
+    ram_put(g, PT_AT + (DATA >> 12) * 8, 8, DATA | CLEAN | GLOBAL);
+    R(RBX) = DATA;
+    R(RSI) = DATA + APART;
+    run_done(g);
+    eq_hex(ram64(g, PT_AT + (DATA >> 12) * 8), DATA | PTE | GLOBAL);
+}
+
 Test(core, invlpg_makes_a_changed_entry_count)
 {
     LOAD(g, k_load_twice);

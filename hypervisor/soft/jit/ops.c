@@ -720,6 +720,21 @@ static bool is_divide(const Insn *i)
     return i->opcode == 0xf7 && (i->modrm >> 3 & 7) >= 6;
 }
 
+/* Whoever spins for a lock sees it free the sooner the less is done here; now and then the body gives the host's
+ * processor away. */
+static bool emit_pause(Xlat *x)
+{
+    Emit *e = &x->e;
+
+    flags_leave_host(x);
+    e8(e, 0xf3);
+    e8(e, 0x90);
+    e_alu_imm(e, 4, 0, opd_abs(&x->c->pauses), 1);
+    e_alu_imm(e, 4, 7, opd_abs(&x->c->pauses), PAUSE_PATIENCE);
+    slow_if(x, CC_AE);
+    return true;
+}
+
 static bool emit_special(Xlat *x, const Insn *i, bool *known)
 {
     unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
@@ -730,7 +745,7 @@ static bool emit_special(Xlat *x, const Insn *i, bool *known)
     case 0x90:
         if (i->rex & 1)
             break;
-        return body_of(x, i) != op_pause || x->c->engine->cpu_count < 2;
+        return body_of(x, i) != op_pause || x->c->engine->cpu_count < 2 || emit_pause(x);
     case 0x118 ... 0x11f: case 0x10d: return true;
     case 0x1ae:
         if (i->rm != REG_MEM)
