@@ -420,6 +420,11 @@ static void control(Gen *g)
 }
 
 /* --- code that changes --- */
+enum { NOP = 0x90, HLT = 0xf4 };
+
+/* An interrupt at any time may come when it halts. */
+static bool goes_on_behind_hlt(const Gen *g) { return g->s->interrupted && !g->s->user; }
+
 /* In the slot's last bytes, or the constant of a MOV: by GS, or where else the code is mapped. */
 static void self_modify(Gen *g)
 {
@@ -451,8 +456,11 @@ static void self_modify(Gen *g)
         put(g, 0x05);
         put_n(g, at, 4);
     }
-    for (unsigned n = 0; n < size; n++)
-        put(g, in_constant ? below(g, 256) : ops[below(g, below(g, 8) ? 9 : sizeof ops)]);
+    for (unsigned n = 0; n < size; n++) {
+        unsigned op = in_constant ? below(g, 256) : ops[below(g, below(g, 8) ? 9 : sizeof ops)];
+
+        put(g, op == HLT && !in_constant && goes_on_behind_hlt(g) ? NOP : op);
+    }
 }
 
 /* --- the supervisor's, and what only it may do --- */
@@ -699,9 +707,15 @@ static void tail(Gen *g)
         put_n(g, 0, 4);
     }
     relative(g, 0x189, g->s->start, code_size(g));
-    put(g, g->s->user ? 0xcd : 0xf4);
-    put(g, g->s->user ? DONE : 0xf4);
-    put(g, 0xf4);
+    if (g->s->user) {
+        put(g, 0xcd);
+        put(g, DONE);
+        put(g, HLT);
+    } else {
+        put(g, HLT);            /* and again, if an interrupt ends it */
+        put(g, 0xeb);
+        put(g, 0xfd);
+    }
 }
 
 void fuzz_program(FuzzProgram *p, const FuzzSetup *s, Rng *r)

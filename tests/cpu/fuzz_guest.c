@@ -458,6 +458,7 @@ void fuzz_setup_interrupted(Guest *g, FuzzSetup *s, Rng *r, unsigned turns)
     } while ((!s->user && s->paging != PAGING_LONG) || (!s->stack32 && s->kind != FUZZ_V86));
     s->steps = s->system = false;
     s->interrupted = true;
+    memcpy(g->ram + STUBS + DONE * 16, "\xf4\xeb\xfd", 3);      /* hlt, again and again: NMI ends it */
     build(g, s, r);
     g->s.rflags |= F_IF;
     for (unsigned n = 0; n < 2; n++) {
