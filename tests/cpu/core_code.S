@@ -587,6 +587,16 @@ snippet k_far_vectors, 64       /* aligned ones whose distance is no multiple of
     hlt
 end k_far_vectors
 
+snippet k_base_converted, 64    /* the base of a group comes out of a vector register */
+    mov [rbx + 64], rcx
+    jmp 1f
+1:  mov rdx, [rbx]
+    movsd xmm0, [rbx + 8]
+    cvttsd2si rbx, xmm0
+    mov rax, [rbx]
+    hlt
+end k_base_converted
+
 snippet k_first_vector, 64      /* the first vector instruction is behind a group's first access */
     mov [rbx + 64], rcx
     jmp 1f

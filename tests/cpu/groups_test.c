@@ -3,6 +3,7 @@
  * groups_test.c - accesses that translated code looks up once for all of them, and loops over memory:
  * what they do at the end of a page, at faults and with wrong alignment. The interpreter is the oracle.
  */
+#include <string.h>
 #include "hypervisor/soft/core.h"
 #include "tests/cpu/sys_guest.h"
 
@@ -29,7 +30,7 @@ TestSuite(groups, .init = setup, .fini = teardown, .timeout = 60);
 extern const uint8_t k_fields[], k_fields_end[], k_fields_known[], k_fields_known_end[], k_field_moves[],
     k_field_moves_end[], k_turns[], k_turns_end[], k_turns_dec[], k_turns_dec_end[], k_indexed[],
     k_indexed_end[], k_misaligned[], k_misaligned_end[], k_far_vectors[], k_far_vectors_end[],
-    k_first_vector[], k_first_vector_end[];
+    k_first_vector[], k_first_vector_end[], k_base_converted[], k_base_converted_end[];
 
 #define BOTH(snippet, prepare, vector) \
     guest_both_ways(&g, long_guest, &(Code){ CODE, snippet, (size_t)(snippet##_end - snippet) }, prepare, vector)
@@ -84,6 +85,22 @@ Test(groups, a_vector_among_fields_must_be_aligned)
     BOTH(k_misaligned, prepare_misaligned, 13);
     eq_hex(R(RBX), DATA + 8 + 20 * 16 + 8);
     BOTH(k_far_vectors, prepare_far_vectors, 13);
+}
+
+static void prepare_converted(void)
+{
+    double at = DATA + 0x2000;
+    uint64_t raw;
+
+    prepare_vectors();
+    memcpy(&raw, &at, sizeof raw);
+    ram_put(g, R(RBX) + 8, 8, raw);
+}
+
+Test(groups, a_base_that_comes_out_of_a_vector_register_is_another)
+{
+    BOTH(k_base_converted, prepare_converted, 14);
+    eq_hex(g->s.cr2, DATA + 0x2000);
 }
 
 Test(groups, the_first_vector_instruction_is_behind_a_groups_first_access)
