@@ -21,6 +21,7 @@ static const char *const passed_over[] = {
 typedef struct Reader {
     Config *c;
     Messages *messages;
+    Value *disks, *cards;       /* what devices say, NULL: none; disk and vif in the end */
 } Reader;
 
 static const char *head(const Value *v)
@@ -68,17 +69,12 @@ static void take_variable(Reader *r, const Value *pair)
     }
 }
 
-/* At the end of the list that a variable is: takes text. */
-static void add_to_list(Reader *r, const char *name, char *text, SourcePos pos)
+static void add_to_list(Value **list, char *text, SourcePos pos)
 {
-    const ConfigVar *var = config_find(r->c, name);
-    Value *list = value_at(value_list(), pos);
-
-    for (unsigned i = 0; var && var->value && var->value->kind == VALUE_LIST && i < value_len(var->value); i++) {
-        value_append(list, value_ref(value_item(var->value, i)));
+    if (!*list) {
+        *list = value_at(value_list(), pos);
     }
-    value_append(list, value_at(value_take_str(text), pos));
-    config_set(r->c, name, list, pos);
+    value_append(*list, value_at(value_take_str(text), pos));
 }
 
 static void take_disk(Reader *r, const Value *vbd)
@@ -87,7 +83,7 @@ static void take_disk(Reader *r, const Value *vbd)
     /* xend's own form has the kind in dev. */
     const char *kind = !strchr(dev, ':') && !strcmp(type, "cdrom") ? ":cdrom" : "";
 
-    add_to_list(r, "disk", g_strdup_printf("%s,%s%s,%s", sxp_atom(vbd, "uname", ""), dev, kind,
+    add_to_list(&r->disks, g_strdup_printf("%s,%s%s,%s", sxp_atom(vbd, "uname", ""), dev, kind,
                                            sxp_atom(vbd, "mode", "r")), vbd->pos);
 }
 
@@ -102,7 +98,7 @@ static void take_card(Reader *r, const Value *vif)
             g_string_append_printf(text, "%s%s=%s", text->len ? "," : "", head(pair), v->s);
         }
     }
-    add_to_list(r, "vif", g_string_free(text, FALSE), vif->pos);
+    add_to_list(&r->cards, g_string_free(text, FALSE), vif->pos);
 }
 
 static void take_parts(Reader *r, const Value *list)
@@ -132,7 +128,7 @@ static void take_parts(Reader *r, const Value *list)
 
 void sxp_config_parse(Config *c, const char *file, const char *text, Messages *messages)
 {
-    Reader r = { c, messages };
+    Reader r = { .c = c, .messages = messages };
     SourcePos pos = { g_intern_string(file), 0, 0 };
     g_autofree char *error = NULL;
     g_autoptr(Value) all = sxp_parse_file(text, file, &error);
@@ -144,6 +140,12 @@ void sxp_config_parse(Config *c, const char *file, const char *text, Messages *m
         message_add(messages, MESSAGE_ERROR, pos, "is no config in SXP: that is one (vm ...) or (domain ...)");
     } else {
         take_parts(&r, value_item(all, 0));
+        if (r.disks) {
+            config_set(c, "disk", r.disks, r.disks->pos);
+        }
+        if (r.cards) {
+            config_set(c, "vif", r.cards, r.cards->pos);
+        }
     }
 }
 
