@@ -19,8 +19,8 @@ PROGRAM = 'build/tests/cpu'
 # name, file, what is there, what is put in its place, tests to be tried first
 FAULTS = [
     ('carry lost by rotates and shifts', 'shift.c',
-     '    __asm__("sahf\\n\\t" insn sfx " %%cl, %1\\n',
-     '    __asm__("sahf\\n\\tclc\\n\\t" insn sfx " %%cl, %1\\n', 'oracle/one_byte*'),
+     '    __asm__(LOAD_FLAGS insn sfx " %%cl, %1\\n',
+     '    __asm__(LOAD_FLAGS "clc\\n\\t" insn sfx " %%cl, %1\\n', 'oracle/one_byte*'),
     ('imm8 not sign-extended', 'decode.c',
      'return n == 1 ? (int8_t)v :', 'return n == 1 ? (uint8_t)v :', 'oracle/one_byte*'),
     ('MOVSX of a byte is MOVZX', 'move.c',
