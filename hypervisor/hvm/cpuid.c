@@ -15,6 +15,7 @@
 #define XEN_BASE 0x40000000u
 #define XEN_LEAVES 5
 #define HOST_CACHE 128
+#define CRYSTAL_KHZ 100000u     /* of leaf 15h: the APIC timer's clock */
 #define MAX_EXTENDED 0x80000008u
 #define MAX_EXTENDED_AMD 0x8000001eu
 
@@ -107,6 +108,27 @@ static void tsc_scale(CpuidPolicy *p)
     }
     p->tsc_mul = (ns << 32) / khz;
     p->tsc_shift = shift;
+}
+
+/* Linux multiplies the crystal's kHz by num in 32 bits: so the nearest fraction of which that is possible. */
+void cpuid_tsc_ratio(uint64_t khz, uint32_t *num, uint32_t *den)
+{
+    uint64_t least = UINT64_MAX, least_den = 1;
+
+    for (uint64_t d = 1; d <= CRYSTAL_KHZ && least; d++) {
+        uint64_t n = (khz * d + CRYSTAL_KHZ / 2) / CRYSTAL_KHZ;
+        uint64_t wrong = n * CRYSTAL_KHZ > khz * d ? n * CRYSTAL_KHZ - khz * d : khz * d - n * CRYSTAL_KHZ;
+
+        if (n * CRYSTAL_KHZ > UINT32_MAX) {
+            break;
+        }
+        if (n && (least == UINT64_MAX || wrong * least_den < least * d)) {
+            least = wrong;
+            least_den = d;
+            *num = n;
+            *den = d;
+        }
+    }
 }
 
 #define GENU 0x756e6547u        /* "GenuineIntel" */
@@ -389,13 +411,12 @@ static void basic_leaf(CpuidPolicy *p, const View *w, unsigned vcpu, bool apic_o
         break;
     case 0xb: leaf_b(p, vcpu, sub, o); break;
     case 0xd: leaf_d(p, w, sub, xcr0, o); break;
-    case 0x15:                          /* the crystal is the APIC timer's clock */
-        o[0] = 100000;
-        o[1] = p->c.tsc_khz;
-        o[2] = 100000000;
+    case 0x15:
+        cpuid_tsc_ratio(p->c.tsc_khz, &o[1], &o[0]);
+        o[2] = CRYSTAL_KHZ * 1000;
         break;
     case 0x16:
-        o[0] = o[1] = p->c.tsc_khz / 1000;
+        o[0] = o[1] = (p->c.tsc_khz + 500) / 1000;
         o[2] = 100;
         break;
     default: break;

@@ -16,6 +16,9 @@ void cpuid_policy_get(CpuidPolicy *p, unsigned vcpu, bool apic_on, uint32_t leaf
 /* What the MSR of that name reads as; 0: CPUID doesn't show it. */
 uint64_t cpuid_arch_capabilities(const CpuidPolicy *p);
 
+/* khz of the TSC as num / den of leaf 15h's crystal. */
+void cpuid_tsc_ratio(uint64_t khz, uint32_t *num, uint32_t *den);
+
 /* The bits that rules would set though the engine hasn't the feature, as text; NULL: none. */
 char *cpuid_policy_refused(CpuidPolicy *p);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cpuid_test.c - named processors, the config's rules for CPUID, topology, TSC modes. */
 #include <cpuid.h>
+#include "hypervisor/hvm/cpuid.h"
 #include "tests/hvm/rig.h"
 
 static Rig *r;
@@ -180,6 +181,21 @@ Test(cpuid, what_the_engine_is_not_vulnerable_to_is_shown_and_read)
         cr_expect_eq(v, CASES[n].shown ? NOT_VULNERABLE : 0, "case %u", n);
         cr_expect_not(platform_msr_write(r->p, 0, 0x10a, 0));
     }
+}
+
+Test(cpuid, the_counters_frequency_is_told_in_numbers_of_32_bits)
+{
+    static const uint32_t KHZ[] = { 1000, 999999, 1999999, 2095078, 2419201, 2599998, 2600000, 3693060, 5999970 };
+    uint32_t n = 0, d = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(KHZ); i++) {
+        cpuid_tsc_ratio(KHZ[i], &n, &d);
+        cr_expect_gt(n, 0);
+        cr_expect_leq(100000ull * n, UINT32_MAX, "as Linux multiplies, %u kHz", KHZ[i]);
+        cr_expect_float_eq(100000.0 * n / d / KHZ[i], 1, 12e-6, "%u kHz: %u / %u", KHZ[i], n, d);
+    }
+    cpuid_tsc_ratio(2600000, &n, &d);
+    cr_expect(n == 26 && d == 1);
 }
 
 Test(cpuid, topology_is_one_thread_to_a_core)

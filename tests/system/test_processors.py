@@ -131,3 +131,9 @@ class Counters(Processors):
     def test_mode_3_has_the_incarnation_in_tsc_aux(self):
         found = self.check_mode(3, '1 1')
         self.assertNotIn('rdpid', found['features'])
+
+    def test_kernel_without_xens_clock(self):
+        """Debian's for 32 bits asks CPUID, or measures."""
+        found = self.boot('tsc32', 32)
+        linux = float(re.search(r'Detected ([\d.]+) MHz', ' '.join(found['log']))[1])
+        self.assertAlmostEqual(linux * 1000 / next(iter(self.khz.values())), 1, delta=0.005)
