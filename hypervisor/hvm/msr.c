@@ -9,7 +9,8 @@
 #include <string.h>
 
 enum {
-    MSR_APIC_BASE = 0x1b, MSR_TSC_ADJUST = 0x3b, MSR_MTRRCAP = 0xfe, MSR_MCG_CAP = 0x179,
+    MSR_APIC_BASE = 0x1b, MSR_TSC_ADJUST = 0x3b, MSR_MTRRCAP = 0xfe,
+    MSR_MISC_FEATURES_ENABLES = 0x140, MSR_MCG_CAP = 0x179,
     MSR_MCG_STATUS = 0x17a, MSR_MTRR_VAR = 0x200, MSR_MTRR_FIX64K = 0x250,
     MSR_MTRR_FIX16K = 0x258, MSR_MTRR_FIX4K = 0x268, MSR_MTRR_DEF = 0x2ff, MSR_MC0_CTL = 0x400,
     MSR_ARCH_CAPABILITIES = 0x10a, MSR_TSC_DEADLINE = 0x6e0, MSR_X2APIC = 0x800, MSR_X2APIC_END = 0xc00,
@@ -50,7 +51,7 @@ static const struct {
     { 0xce, 0xce, INTEL, false, 0 },            /* PLATFORM_INFO */
     { 0x119, 0x119, INTEL, true, 0 },           /* BBL_CR_CTL */
     { 0x11e, 0x11e, INTEL, true, 0 },           /* BBL_CR_CTL3 */
-    { 0x140, 0x140, INTEL, false, 0 },          /* MISC_FEATURES_ENABLES */
+    { MSR_MISC_FEATURES_ENABLES, MSR_MISC_FEATURES_ENABLES, INTEL, false, 0 },
     { 0x198, 0x198, ANY, false, 0 },            /* PERF_STATUS */
     { 0x199, 0x199, ANY, true, 0 },             /* PERF_CTL */
     { 0x1db, 0x1de, ANY, false, 0 },            /* last branch and exception */
@@ -193,6 +194,7 @@ bool msrs_write(Msrs *s, uint32_t index, uint64_t value)
             return true;
         }
         return value == 0;      /* status, address and misc can only be cleared */
+    case MSR_MISC_FEATURES_ENABLES: return !s->amd && value == 0;   /* Linux writes it at each boot */
     case MSR_TSC_DEADLINE: lapic_set_deadline(s->lapic, value); return true;
     case MSR_X2APIC ... MSR_X2APIC_END - 1: return lapic_msr_write(s->lapic, index, value);
     default: break;

@@ -100,6 +100,14 @@ Test(policy, unknown_msrs_fault)
     cr_assert_not(platform_msr_write(r->p, 0, 0x1b, 0x1000000000000000));
 }
 
+/* Linux writes 0 to MISC_FEATURES_ENABLES of every Intel, and complains of a fault. */
+Test(policy, misc_features_can_be_left_off)
+{
+    cr_assert_eq(rig_rdmsr(r, 0, 0x140), 0);
+    cr_assert(platform_msr_write(r->p, 0, 0x140, 0));
+    cr_assert_not(platform_msr_write(r->p, 0, 0x140, 1));
+}
+
 Test(policy, tsc_adjust_tells_the_change)
 {
     cr_assert(platform_msr_write(r->p, 0, 0x3b, 1000));

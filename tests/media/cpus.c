@@ -95,7 +95,8 @@ static void say_log(void)
 
     text[len > 0 ? len : 0] = 0;
     for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        if (strstr(line, "tsc") || strstr(line, "TSC") || strstr(line, "WARNING") || strstr(line, "Oops")) {
+        if (strstr(line, "tsc") || strstr(line, "TSC") || strstr(line, "WARNING") || strstr(line, "Oops") ||
+            strstr(line, "unchecked MSR")) {
             printf("CPUS log: %s\n", line);
         }
     }
