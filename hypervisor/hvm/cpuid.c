@@ -4,7 +4,7 @@
  * features that both the engine and our chips really have; our own topology (one thread a core,
  * one package, APIC ids 2 * vCPU); the config's rules on top; and Xen's leaves at 0x40000000
  * (xen/arch-x86/cpuid.h).  Never shown: virtualisation extensions, MONITOR, performance counters,
- * speculation controls.
+ * speculation controls, control-flow enforcement, AMX.
  */
 #include "hypervisor/hvm/cpuid.h"
 
@@ -15,6 +15,7 @@
 #define XEN_BASE 0x40000000u
 #define XEN_LEAVES 5
 #define HOST_CACHE 128
+#define EMPTY_LEAF 0x17u        /* a KVM that is told of Intel answers with the last leaf for all above it: Xen zeros */
 #define CRYSTAL_KHZ 100000u     /* of leaf 15h: the APIC timer's clock */
 #define MAX_EXTENDED 0x80000008u
 #define MAX_EXTENDED_AMD 0x8000001eu
@@ -32,12 +33,13 @@
 #define OURS_1D (1u << 7 | 1u << 12 | 1u << 14)     /* MCE MTRR MCA */
 #define APIC_1D (1u << 9)
 #define HTT_1D (1u << 28)
-/* leaf 7: SGX PQM MPX PQE PT; WAITPKG TME LA57 MAWAU BUSLOCK ENQCMD SGX_LC; speculation and such */
+/* leaf 7: SGX PQM MPX PQE PT; WAITPKG SHSTK TME LA57 MAWAU KL BUSLOCK ENQCMD SGX_LC; */
 #define NOT_7B (1u << 2 | 1u << 12 | 1u << 14 | 1u << 15 | 1u << 25)
 #define TSC_ADJUST_7B (1u << 1)
 #define RDPID_7C (1u << 22)
-#define NOT_7C (1u << 5 | 1u << 13 | 1u << 16 | 31u << 17 | 1u << 24 | 1u << 29 | 1u << 30)
-#define NOT_7D (1u << 5 | 1u << 18 | 1u << 19 | 0xfc000000u)
+#define NOT_7C (1u << 5 | 1u << 7 | 1u << 13 | 1u << 16 | 31u << 17 | 3u << 23 | 1u << 29 | 1u << 30)
+/* UINTR SRBDS_CTRL RTM_ALWAYS_ABORT TSX_FORCE_ABORT PCONFIG ARCH_LBR IBT AMX-BF16 AMX-TILE AMX-INT8, speculation */
+#define NOT_7D (1u << 5 | 1u << 9 | 1u << 11 | 1u << 13 | 7u << 18 | 1u << 22 | 3u << 24 | 0xfc000000u)
 /* 0x80000001 ecx: CMP-LEGACY SVM EXTAPIC OSVW IBS SKINIT WDT LWP NODEID TOPOEXT PERFCTRs MWAITX */
 #define NOT_E1C (7u << 1 | 1u << 9 | 1u << 10 | 1u << 12 | 1u << 13 | 1u << 15 | \
                  1u << 19 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 27 | 1u << 28 | 1u << 29)
@@ -192,10 +194,6 @@ CpuidPolicy *cpuid_policy_new(const PlatformConfig *config)
     return p;
 }
 
-uint64_t cpuid_arch_capabilities(const CpuidPolicy *p)
-{
-    return p->shown.caps.arch_capabilities;
-}
 
 void cpuid_policy_free(CpuidPolicy *p)
 {
@@ -376,7 +374,7 @@ static void leaf_d(CpuidPolicy *p, const View *w, uint32_t sub, uint64_t xcr0, u
 
 static uint32_t max_basic(const View *w)
 {
-    return w->named ? w->model->max_basic : w->intel ? 0x16 : 0xd;
+    return w->named ? w->model->max_basic : w->intel ? EMPTY_LEAF : 0xd;
 }
 
 static void basic_leaf(CpuidPolicy *p, const View *w, unsigned vcpu, bool apic_on, uint32_t leaf,
@@ -452,6 +450,8 @@ static void extended_features(CpuidPolicy *p, const View *w, bool apic_on, uint3
         o[3] = (o[3] & ~ALIASES_E1D) | (one[3] & ALIASES_E1D);
         o[2] |= p->c.nvcpus > 1 ? CMP_LEGACY_E1C : 0;
         o[2] |= max_extended(p, w) >= MAX_EXTENDED_AMD ? TOPOEXT_E1C : 0;
+    } else {
+        o[3] &= ~ALIASES_E1D;
     }
 }
 
@@ -582,6 +582,14 @@ void cpuid_policy_get(CpuidPolicy *p, unsigned vcpu, bool apic_on, uint32_t leaf
         view_get(p, &p->shown, vcpu, apic_on, leaf, subleaf, cr4, xcr0, out);
     }
     apply_rules(p, vcpu, apic_on, leaf, subleaf, cr4, xcr0, out);
+}
+
+uint64_t cpuid_arch_capabilities(CpuidPolicy *p)
+{
+    uint32_t seven[4];
+
+    cpuid_policy_get(p, 0, true, 7, 0, 0, 0, seven);
+    return seven[CPUID_EDX] & ARCH_CAPABILITIES_7D ? p->all.caps.arch_capabilities : 0;
 }
 
 char *cpuid_policy_refused(CpuidPolicy *p)

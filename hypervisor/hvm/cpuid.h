@@ -14,7 +14,7 @@ void cpuid_policy_get(CpuidPolicy *p, unsigned vcpu, bool apic_on, uint32_t leaf
                       uint64_t cr4, uint64_t xcr0, uint32_t out[4]);
 
 /* What the MSR of that name reads as; 0: CPUID doesn't show it. */
-uint64_t cpuid_arch_capabilities(const CpuidPolicy *p);
+uint64_t cpuid_arch_capabilities(CpuidPolicy *p);
 
 /* khz of the TSC as num / den of leaf 15h's crystal. */
 void cpuid_tsc_ratio(uint64_t khz, uint32_t *num, uint32_t *den);

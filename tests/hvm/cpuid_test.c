@@ -183,6 +183,29 @@ Test(cpuid, what_the_engine_is_not_vulnerable_to_is_shown_and_read)
     }
 }
 
+Test(cpuid, what_a_rule_hides_cannot_be_read_either)
+{
+    PlatformConfig c = rig_config(1);
+    uint64_t v;
+
+    c.caps.arch_capabilities = ARCH_RDCL_NO;
+    rule("7:edx=xx0xxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    start(&c, "host");
+    cr_expect_not(cpuid(0, 7, 0)[3] & 1u << 29);
+    cr_expect_not(platform_msr_read(r->p, 0, 0x10a, &v));
+}
+
+Test(cpuid, features_that_need_state_or_registers_that_are_not_here_are_hidden)
+{
+    PlatformConfig c = rig_config(1);
+
+    c.caps.leaf7_ecx = c.caps.leaf7_edx = ~0u;
+    start(&c, "host");
+    cr_expect_eq(cpuid(0, 7, 0)[2] & (1u << 7 | 1u << 23), 0, "shadow stacks, keys");
+    cr_expect_eq(out[3] & (1u << 20 | 1u << 22 | 3u << 24), 0, "indirect branches, AMX");
+    cr_expect_eq(out[3] & (1u << 9 | 1u << 11 | 1u << 13), 0, "what others' registers are for");
+}
+
 Test(cpuid, the_counters_frequency_is_told_in_numbers_of_32_bits)
 {
     static const uint32_t KHZ[] = { 1000, 999999, 1999999, 2095078, 2419201, 2599998, 2600000, 3693060, 5999970 };
@@ -196,6 +219,27 @@ Test(cpuid, the_counters_frequency_is_told_in_numbers_of_32_bits)
     }
     cpuid_tsc_ratio(2600000, &n, &d);
     cr_expect(n == 26 && d == 1);
+}
+
+/* What KVM answers for leaves above the last one, because Intel's processors do, is the last one's answer. */
+Test(cpuid, last_leaf_of_intels_says_nothing)
+{
+    PlatformConfig c = rig_config(2);
+    uint32_t last;
+
+    start(&c, "host");
+    if (!is_intel()) {
+        cr_skip("not an Intel here");
+    }
+    last = cpuid(0, 0, 0)[0];
+    cr_expect_eq(last, 0x17);
+    for (unsigned sub = 0; sub < 4; sub++) {
+        cpuid(0, last, sub);
+        cr_expect_eq(out[0] | out[1] | out[2] | out[3], 0);
+    }
+    cr_expect_eq(cpuid(0, 0x15, 0)[2], 100000000);
+    cr_expect_eq(cpuid(0, 0x16, 0)[0], (RIG_TSC_KHZ + 500) / 1000);
+    cr_expect_eq(cpuid(0, 0x80000001, 0)[3] & 0x0183f3ff, 0, "only AMD's repeat leaf 1");
 }
 
 Test(cpuid, topology_is_one_thread_to_a_core)

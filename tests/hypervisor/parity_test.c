@@ -162,6 +162,7 @@ static GArray *differences(bool *xcr0, uint32_t need)
     take_away(rules, 7, 0, CPUID_EBX, a.leaf7_ebx ^ b.leaf7_ebx);
     take_away(rules, 7, 0, CPUID_ECX, a.leaf7_ecx ^ b.leaf7_ecx);
     take_away(rules, 7, 0, CPUID_EDX, a.leaf7_edx ^ b.leaf7_edx);
+    take_away(rules, 7, 0, CPUID_EDX, a.arch_capabilities == b.arch_capabilities ? 0 : 1u << 29);
     take_away(rules, 0x80000001, CPUID_ANY_SUBLEAF, CPUID_ECX, a.ext1_ecx ^ b.ext1_ecx);
     take_away(rules, 0x80000001, CPUID_ANY_SUBLEAF, CPUID_EDX, a.ext1_edx ^ b.ext1_edx);
     take_away(rules, 0x80000008, CPUID_ANY_SUBLEAF, CPUID_EAX, a.phys_bits ^ b.phys_bits);
