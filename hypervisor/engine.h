@@ -200,9 +200,11 @@ typedef struct EngineCounter {
 #define ENGINE_COUNTERS 64      /* at most */
 
 /* IA32_ARCH_CAPABILITIES (Intel SDM volume 4): what the processor is not vulnerable to, or need not be helped with. */
-enum { ARCH_RDCL_NO = 1, ARCH_SKIP_L1DFL = 1 << 3, ARCH_SSB_NO = 1 << 4, ARCH_MDS_NO = 1 << 5,
+enum { ARCH_RDCL_NO = 1, ARCH_RSBA = 1 << 2, ARCH_SKIP_L1DFL = 1 << 3, ARCH_SSB_NO = 1 << 4, ARCH_MDS_NO = 1 << 5,
        ARCH_PSCHANGE_NO = 1 << 6, ARCH_TAA_NO = 1 << 8, ARCH_SBDR_SSDP_NO = 1 << 13, ARCH_FBSDP_NO = 1 << 14,
-       ARCH_PSDP_NO = 1 << 15, ARCH_GDS_NO = 1 << 26, ARCH_RFDS_NO = 1 << 27 };
+       ARCH_PSDP_NO = 1 << 15, ARCH_FB_CLEAR = 1 << 17, ARCH_BHI_NO = 1 << 20, ARCH_PBRSB_NO = 1 << 24,
+       ARCH_GDS_NO = 1 << 26, ARCH_RFDS_NO = 1 << 27, ARCH_RFDS_CLEAR = 1 << 28 };
+#define ARCH_ITS_NO (1ULL << 62)
 
 /* Features an engine offers; the CPUID policy is cut down to these. */
 typedef struct EngineCaps {

@@ -19,6 +19,8 @@
 #define APIC_1D (1u << 9)
 #define OSXSAVE_1C (1u << 27)
 #define OSPKE_7C (1u << 4)
+#define ARCH_CAPABILITIES_7D (1u << 29)
+#define MSR_ARCH_CAPABILITIES 0x10a
 #define AUTHENTIC_AMD_C 0x444d4163u     /* "cAMD" */
 #define XCR0_KNOWN 0x2e7u           /* x87 SSE AVX AVX-512 PKRU: all within 4096 bytes */
 
@@ -479,6 +481,20 @@ typedef struct CpuidBuffer {
     struct kvm_cpuid_entry2 entry[MAX_LEAVES];
 } CpuidBuffer;
 
+/* What this host's processor is vulnerable to and what VERW clears; nothing that needs other registers. */
+static uint64_t arch_capabilities(Engine *e)
+{
+    const uint64_t known = ARCH_RDCL_NO | ARCH_RSBA | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_NO |
+                           ARCH_TAA_NO | ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_FB_CLEAR |
+                           ARCH_BHI_NO | ARCH_PBRSB_NO | ARCH_GDS_NO | ARCH_RFDS_NO | ARCH_RFDS_CLEAR | ARCH_ITS_NO;
+    struct {
+        struct kvm_msrs head;
+        struct kvm_msr_entry entry;
+    } m = { .head.nmsrs = 1, .entry.index = MSR_ARCH_CAPABILITIES };
+
+    return ioctl(e->dev_fd, KVM_GET_MSRS, &m) == 1 ? m.entry.data & known : 0;
+}
+
 static const struct kvm_cpuid_entry2 *find_leaf(const struct kvm_cpuid2 *c, uint32_t leaf,
                                                 uint32_t sub)
 {
@@ -519,6 +535,9 @@ void kvm_read_caps(Engine *e)
     }
     __cpuid(0, eax, ebx, ecx, edx);
     e->caps.vendor_amd = ebx == 0x68747541 || ebx == 0x6f677948;    /* AuthenticAMD, HygonGenuine */
+    if ((seven->edx & ARCH_CAPABILITIES_7D) && !e->caps.vendor_amd) {
+        e->caps.arch_capabilities = arch_capabilities(e);
+    }
 }
 
 static void add_leaf(EngineVcpu *ev, CpuidBuffer *b, uint32_t leaf, uint32_t sub, bool indexed)

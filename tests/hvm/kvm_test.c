@@ -4,9 +4,12 @@
  * pointer that engines pass back is the test's own Guest.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -471,6 +474,30 @@ Test(kvm, tsc_aux_is_the_guests_unless_the_host_takes_its_writes)
         engine_kvm.get_state(g->v, &g->s);
         cr_expect_eq(g->s.gpr[3], fixed ? 3 : 7);
         cr_expect_eq(g->s.tsc_aux, fixed ? 3 : 7);
+    }
+    free_guest(g);
+}
+
+/* Bits 1, 7, 12 and 18 are about registers that guests haven't got. */
+Test(kvm, what_the_host_is_not_vulnerable_to_is_offered)
+{
+    GUEST(0xf4);
+    struct {
+        struct kvm_msrs head;
+        struct kvm_msr_entry entry;
+    } m = { .head.nmsrs = 1, .entry.index = 0x10a };
+    const uint64_t some = ARCH_RDCL_NO | ARCH_MDS_NO | ARCH_TAA_NO | ARCH_ITS_NO;
+    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    bool told = ioctl(fd, KVM_GET_MSRS, &m) == 1;
+    EngineCaps c;
+
+    close(fd);
+    engine_kvm.caps(g->e, &c);
+    if (c.vendor_amd) {
+        cr_expect_eq(c.arch_capabilities, 0);
+    } else if (told) {
+        cr_expect_eq(c.arch_capabilities & some, m.entry.data & some);
+        cr_expect_eq(c.arch_capabilities & (1u << 1 | 1u << 7 | 1u << 12 | 1u << 18), 0);
     }
     free_guest(g);
 }
