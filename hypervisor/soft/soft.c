@@ -316,9 +316,10 @@ static Engine *interp_create(const GuestMemory *mem, const EngineHost *host, cha
  * What Intel's processors may let a program see of others' data by, and what its kernel does about it: two sets of
  * page tables and a switch at each system call, buffers overwritten.  None of it works on this CPU, whose
  * guests' rights are compares in its own code, so the guest is told that it needn't.  (AMD's say so by their name.)
+ * ITS goes by where in a line of the cache a branch is, which is another place for its translation.
  */
-enum { UNTOUCHED = ARCH_RDCL_NO | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_NO | ARCH_TAA_NO |
-                   ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_GDS_NO | ARCH_RFDS_NO };
+#define UNTOUCHED (ARCH_RDCL_NO | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_NO | ARCH_TAA_NO | \
+                   ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_GDS_NO | ARCH_RFDS_NO | ARCH_ITS_NO)
 
 static void soft_caps(Engine *e, EngineCaps *caps)
 {
