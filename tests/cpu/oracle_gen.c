@@ -90,6 +90,10 @@ static bool exists_1(const Form *f) {
         return !f->wide;
     case 0x8f:                  /* XOP */
         return f->reg == 0;
+    case 0xd5:                  /* AAD; REX2, of APX */
+        return !f->wide;
+    case 0xc6: case 0xc7:       /* MOV; XABORT and XBEGIN, of RTM */
+        return f->reg != 7 || f->memory || f->rm != 0;
     case 0xff:
         if (f->reg == 3 || f->reg == 5) {
             return false;
@@ -166,12 +170,16 @@ bool form_exists(const Form *f) {
     case MAP_0F:
         return exists_0f(f);
     case MAP_0F38:
-        if (op >= 0xf0) {
+        if (op >= 0xf0) {       /* not CET's WRSS and WRUSS, MOVDIRI, MOVDIR64B, ENQCMD, RAO-INT */
             return op <= 0xf1 || (op == 0xf6 && f->prefix != PREFIX_NONE);
         }
-        return op < 0x50 || (op >= 0xd8 && op <= 0xdf) || (op >= 0xc8 && op <= 0xcd);
+        if (op >= 0xd8 && op <= 0xdf) {
+            return f->prefix != PREFIX_F3;      /* Key Locker */
+        }
+        return op < 0x50 || (op >= 0xc8 && op <= 0xcd);
     default:
-        return op != 0xce && op != 0xcf;
+        return op != 0xce && op != 0xcf &&      /* GFNI */
+               !(op == 0xf0 && f->prefix == PREFIX_F3);         /* HRESET */
     }
 }
 

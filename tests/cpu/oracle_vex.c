@@ -12,7 +12,8 @@ static bool between(uint8_t op, uint8_t first, uint8_t last) {
 
 /*
  * Everything, also opcodes that don't exist, but for what this host may have and the engine doesn't
- * offer: mask registers, VNNI and IFMA, AVX-NE-CONVERT, SHA512, SM3 and SM4, GFNI, CMPccXADD, AMX.
+ * offer: mask registers, VNNI and IFMA, AVX-NE-CONVERT, SHA512, SM3 and SM4, GFNI, CMPccXADD, and
+ * AMX with its additions (Intel's Instruction Set Extensions Programming Reference).
  */
 bool vex_exists(const Form *f) {
     uint8_t op = f->opcode;
@@ -32,7 +33,7 @@ bool vex_exists(const Form *f) {
         return !between(op, 0x41, 0x4b) && !between(op, 0x90, 0x93) && !between(op, 0x98, 0x99);
     case MAP_0F38:
         return !between(op, 0x48, 0x4f) && !between(op, 0x50, 0x53) && !between(op, 0x5c, 0x5f) &&
-               !between(op, 0x6c, 0x6d) && !between(op, 0x72, 0x72) && !between(op, 0xb0, 0xb1) &&
+               !between(op, 0x6b, 0x6f) && !between(op, 0x72, 0x72) && !between(op, 0xb0, 0xb1) &&
                !between(op, 0xb4, 0xb5) && !between(op, 0xcb, 0xcf) && !between(op, 0xd2, 0xd3) &&
                !between(op, 0xda, 0xda) && !between(op, 0xe0, 0xef);
     case MAP_0F3A:
