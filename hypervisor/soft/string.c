@@ -395,7 +395,11 @@ static inline bool scan_done(const Cpu *c, const Insn *i)
     return !cut(i, c->gpr[1]) || (i->prefix & PFX_REPNE ? zf : !zf);
 }
 
-/* A fault leaves the flags of the last comparison, as the registers those behind it. */
+/*
+ * A fault leaves the flags of the last comparison, as the registers those behind it: so it is the same
+ * whether or not something came between two elements.  Intel's processors leave the flags from before the
+ * instruction (SDM volume 2, "REP"), AMD's do as here; whoever goes on with the instruction can't tell.
+ */
 #define SCAN_LOOP(A, B, SOME, MOVE, bits) \
     int64_t step = step_of(c, bits / 8); \
     if (repeated(i) && !cut(i, c->gpr[1])) \

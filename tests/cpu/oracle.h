@@ -7,7 +7,8 @@
  * same addresses and in the same mode (64-bit or compatibility).  oracle_gen.c makes trials for
  * every form of every instruction the engine has, oracle_vex.c adds what VEX prefixes need.  Left
  * out: system instructions, far transfers and whatever the engine doesn't offer (3DNow!, SSE4a,
- * AVX-512 and its mask registers).
+ * AVX-512 and its mask registers, TSX, AMX...).  oracle_makers.c knows what processors may leave
+ * otherwise than ours where an instruction faults.
  */
 #ifndef GH_TESTS_ORACLE_H
 #define GH_TESTS_ORACLE_H
@@ -35,16 +36,33 @@ typedef struct Machine {
     uint64_t cr2;               /* of a page fault */
 } Machine;
 
+enum { MAP_1 = 0, MAP_0F = 1, MAP_0F38 = 2, MAP_0F3A = 3 };
+enum { PREFIX_NONE, PREFIX_66, PREFIX_F3, PREFIX_F2, PREFIX_LOCK, PREFIX_66_F2, PREFIX_COUNT };
+
+typedef struct Form {
+    bool wide, narrow, rexw;    /* neither wide nor narrow: 32-bit */
+    uint8_t map, opcode, prefix;
+    uint8_t reg;                /* ModRM.reg */
+    bool memory;
+    uint8_t rm;                 /* ModRM.rm of the register form where it is part of the opcode */
+    bool vex, l;                /* a VEX prefix, with prefix (up to PREFIX_F2) and rexw inside */
+} Form;
+
 typedef struct Trial {
+    Form form;
     uint8_t bytes[15];
     unsigned len;
     bool wide;                  /* 64-bit mode, else compatibility mode */
     bool narrow;                /* 16-bit segments based at CODE_AT and DATA_AT */
     uint64_t code, data;        /* offsets of CODE_AT and DATA_AT in their segments */
+    uint64_t operand;           /* offset of ModRM's memory operand, unless it is a gather's */
+    unsigned base;              /* the register that brings the address there; 16: the displacement */
+    unsigned disp_at, disp_size;
     uint32_t undefined;         /* RFLAGS bits not to be compared */
     bool vector_memory;         /* a memory operand that may have to be aligned */
     bool dot_product;           /* DPPS, DPPD */
-    unsigned mask_reg, mask_size;   /* a gather's mask and its elements' size; 0: no gather */
+    unsigned reg;               /* ModRM.reg with its fourth bit */
+    unsigned mask_reg, mask_size;   /* VEX.vvvv; a gather's elements' size, 0: no gather */
     uint16_t sw_undefined;      /* x87 status word bits not to be compared */
     unsigned loose_count;
     struct { unsigned at, len; } loose[2];      /* data not to be compared */
@@ -72,19 +90,8 @@ unsigned guest_cpu_ferrs(const GuestCpu *g);
 
 /* --- generator --- */
 
-enum { MAP_1 = 0, MAP_0F = 1, MAP_0F38 = 2, MAP_0F3A = 3 };
-enum { PREFIX_NONE, PREFIX_66, PREFIX_F3, PREFIX_F2, PREFIX_LOCK, PREFIX_66_F2, PREFIX_COUNT };
-
-typedef struct Form {
-    bool wide, narrow, rexw;    /* neither wide nor narrow: 32-bit */
-    uint8_t map, opcode, prefix;
-    uint8_t reg;                /* ModRM.reg */
-    bool memory;
-    uint8_t rm;                 /* ModRM.rm of the register form where it is part of the opcode */
-    bool vex, l;                /* a VEX prefix, with prefix (up to PREFIX_F2) and rexw inside */
-} Form;
-
 bool host_has_avx(void);
+bool host_is_intel(void);
 
 bool form_exists(const Form *f);        /* false: not to be compared */
 bool form_has_modrm(const Form *f);
@@ -105,8 +112,16 @@ unsigned vex_encode(const Form *f, unsigned rex, unsigned vvvv, Rng *r, uint8_t 
 uint64_t vex_gather_operand(Trial *t, const Form *f, unsigned index, unsigned scale, int32_t disp,
                             Rng *r);
 void trial_make(Trial *t, const Form *f, Rng *r);
+/* The same trial with its memory operand at another offset. */
+void trial_move(Trial *t, uint64_t operand);
 /* Writes what differs into text (at most size bytes); false when nothing does. */
 bool machines_differ(const Trial *t, const Machine *native, const Machine *guest, char *text,
                      size_t size);
+
+/* --- oracle_makers.c --- */
+
+/* Whether native, which differs from guest, is what a processor of the host's maker may leave.
+ * g runs variants of the trial. */
+bool makers_differ(GuestCpu *g, const Trial *t, const Machine *native, const Machine *guest);
 
 #endif

@@ -549,6 +549,14 @@ static uint64_t state_image(Trial *t, const Form *f, Rng *r) {
     return at;
 }
 
+/* The whole address, but for RIP and the segment. */
+static void emit_displacement(Trial *t, Emit *e, unsigned v, unsigned size) {
+    t->base = 16;
+    t->disp_at = e->n;
+    t->disp_size = size;
+    emit(e, v, size);
+}
+
 /*
  * A memory operand for ModRM, and registers such that it points at data.  Registers that the
  * instruction needs for something else (keep, a mask) are left alone.
@@ -564,13 +572,14 @@ static void emit_memory(Trial *t, Emit *e, Rng *r, unsigned reg, bool a32, uint6
     do {
         base = rng_below(r, 8) | (high & 1) << 3;
     } while (keep >> base & 1);
+    t->operand = target;
     if (rng_one_in(r, 6)) {         /* no base: displacement only, by RIP in 64-bit mode */
         uint64_t at = target;
         emit(e, (reg & 7) << 3 | 5, 1);
         if (w) {
             at -= t->code + INSN_OFF + e->n + 4 + imm;
         }
-        emit(e, (unsigned)at, 4);
+        emit_displacement(t, e, (unsigned)at, 4);
         return;
     }
     if ((base & 7) == 5 && mod == 0) {
@@ -595,6 +604,7 @@ static void emit_memory(Trial *t, Emit *e, Rng *r, unsigned reg, bool a32, uint6
         value |= rng_next(r) << 32;     /* ignored */
     }
     t->in.gpr[base] = value;
+    t->base = base;
 }
 
 /* The same with 16-bit addressing. */
@@ -607,14 +617,32 @@ static void emit_memory_16(Trial *t, Emit *e, Rng *r, unsigned reg, uint64_t tar
     do {
         rm = rng_below(r, 8);
     } while (keep >> BASES[rm] & 1 && !(rm == 6 && mod == 0));
+    t->operand = target;
     emit(e, mod << 6 | (reg & 7) << 3 | rm, 1);
     if (rm == 6 && mod == 0) {
-        emit(e, (unsigned)target & 0xffff, 2);
+        emit_displacement(t, e, (unsigned)target & 0xffff, 2);
         return;
     }
     emit(e, disp, mod);
     uint64_t value = target - disp - (rm < 4 ? t->in.gpr[INDEXES[rm]] : 0);
     t->in.gpr[BASES[rm]] = (value & 0xffff) | (rng_next(r) & 0xffff0000);
+    t->base = BASES[rm];
+}
+
+void trial_move(Trial *t, uint64_t operand) {
+    uint64_t by = operand - t->operand, disp = 0;
+
+    if (t->base < 16) {
+        t->in.gpr[t->base] += by;
+        if (!t->wide) {
+            t->in.gpr[t->base] = (uint32_t)t->in.gpr[t->base];
+        }
+    } else {
+        memcpy(&disp, t->bytes + t->disp_at, t->disp_size);
+        disp += by;
+        memcpy(t->bytes + t->disp_at, &disp, t->disp_size);
+    }
+    t->operand = operand;
 }
 
 /* Data that string comparisons go far in: all equal, or all different from RAX, but for two bytes. */
@@ -755,8 +783,8 @@ static void emit_vex(Trial *t, Emit *e, const Form *f, Rng *r, bool a32, unsigne
         emit(e, BAD[rng_below(r, t->wide ? 5 : 4)], 1);
     }
     e->n += vex_encode(f, rex, vvvv, r, e->p + e->n);
+    t->mask_reg = vvvv;
     if (vex_is_gather(f)) {
-        t->mask_reg = vvvv;
         t->mask_size = f->rexw ? 8 : 4;
     }
 }
@@ -785,18 +813,23 @@ void trial_make(Trial *t, const Form *f, Rng *r) {
     bool a32 = f->wide ? rng_one_in(r, 16) : f->narrow && rng_one_in(r, 3);
 
     memset(t->bytes, 0, sizeof(t->bytes));
+    t->form = *f;
     t->wide = f->wide;
     t->narrow = f->narrow;
     t->data = f->narrow ? 0 : DATA_AT;
     t->code = f->narrow ? 0 : CODE_AT;
     t->loose_count = 0;
-    t->mask_size = 0;
+    t->mask_reg = t->mask_size = 0;
     make_state(t, r);
     uint32_t keep = implicit(t, f, r);
     if (f->wide) {
         rex = (f->rexw ? 8u : 0) | (rng_one_in(r, 3) ? rng_below(r, 8) : 0);
+        if (f->map == MAP_1 && f->opcode == 0x90 && f->prefix == PREFIX_F3 && host_is_intel()) {
+            rex &= ~1u;         /* F3h with XCHG R8, RAX, which REX.B makes of NOP: Intel's is PAUSE */
+        }
         reg |= (rex & 4) << 1;
     }
+    t->reg = reg;
     imm = immediate_size(f, a32);
     if (f->vex) {
         emit_vex(t, &e, f, r, a32, rex);

@@ -42,6 +42,10 @@ bool host_has_avx(void) {
     return __builtin_cpu_supports("avx");
 }
 
+bool host_is_intel(void) {
+    return __builtin_cpu_is("intel");
+}
+
 static unsigned data_selector(const Trial *t) {
     return t->narrow ? SEL_DATA16 : SEL_USER_DATA;
 }

@@ -15,6 +15,7 @@ typedef struct Run {
     Rng rng;
     unsigned rounds;
     unsigned trials, bad, shown;
+    unsigned makers;            /* differences that are the host's maker's (oracle_makers.c) */
     uint32_t last_bad;          /* form of the last difference, so as to show each but once */
 } Run;
 
@@ -36,6 +37,54 @@ static void show(Run *run, const Form *f, const Trial *t, const char *text) {
     cr_log_error("%d-bit %s: host/guest differ:%s", t->wide ? 64 : t->narrow ? 16 : 32, hex, text);
 }
 
+/* Changes one bit, of those that are compared whatever the instruction is. */
+static void spoil(const Trial *t, Machine *m, Rng *r) {
+    unsigned bit = rng_below(r, 8);
+
+    switch (rng_below(r, 6)) {
+    case 0:
+        m->gpr[rng_below(r, 8)] ^= UINT64_C(1) << rng_below(r, 32);
+        break;
+    case 1:
+        m->rip ^= UINT64_C(1) << rng_below(r, 32);
+        break;
+    case 2:
+        m->fx[32 + 16 * rng_below(r, 8) + rng_below(r, 10)] ^= (uint8_t)(1 << bit);
+        break;
+    case 3:
+        m->fx[160 + 16 * ((t->mask_reg ^ 1) % 8) + rng_below(r, 16)] ^= (uint8_t)(1 << bit);
+        break;
+    case 4:
+        m->data[2048 + rng_below(r, 1024)] ^= (uint8_t)(1 << bit);
+        break;
+    default:
+        if (m->vector == 14) {
+            m->cr2 ^= UINT64_C(1) << rng_below(r, 12);
+        } else {
+            m->vector ^= 32;
+        }
+        break;
+    }
+}
+
+/* A difference.  What a maker may do is the whole of it: with one bit more it is an error. */
+static bool is_makers(Run *run, const Trial *t, const Machine *native, const Machine *guest) {
+    Rng r = { run->trials };
+    static Machine spoilt;
+
+    if (!makers_differ(run->guest, t, native, guest)) {
+        return false;
+    }
+    run->makers++;
+    for (unsigned n = 0; n < 4; n++) {
+        spoilt = *native;
+        spoil(t, &spoilt, &r);
+        cr_expect(!makers_differ(run->guest, t, &spoilt, guest), "opcode %02x: more than its maker's difference",
+                  t->form.opcode);
+    }
+    return true;
+}
+
 static void one(Run *run, const Form *f) {
     static Trial t;
     static Machine native, guest;
@@ -48,7 +97,8 @@ static void one(Run *run, const Form *f) {
     run->trials++;
     if (!guest_cpu_run(run->guest, &t, &guest)) {
         show(run, f, &t, " the guest didn't come to its end");
-    } else if (machines_differ(&t, &native, &guest, text, sizeof(text))) {
+    } else if (machines_differ(&t, &native, &guest, text, sizeof(text)) &&
+               !is_makers(run, &t, &native, &guest)) {
         show(run, f, &t, text);
     }
 }
@@ -60,6 +110,14 @@ static Run run_new(uint64_t seed) {
 
     cr_assert_not_null(run.guest);
     return run;
+}
+
+static void run_end(Run *run) {
+    guest_cpu_free(run->guest);
+    native_free(run->native);
+    cr_expect_eq(run->bad, 0, "%u of %u trials differ from the host", run->bad, run->trials);
+    cr_expect(run->makers < run->trials / 500, "%u of %u trials differ as the host's maker may", run->makers,
+              run->trials);
 }
 
 /* All prefixes, register and memory, for one opcode (and ModRM.reg where it matters). */
@@ -100,9 +158,7 @@ static void run_map(unsigned bits, unsigned map, unsigned first, unsigned last) 
     Run run = run_new(20240607);
 
     opcodes(&run, bits, map, first, last);
-    guest_cpu_free(run.guest);
-    native_free(run.native);
-    cr_expect_eq(run.bad, 0, "%u of %u trials differ from the host", run.bad, run.trials);
+    run_end(&run);
 }
 
 Test(oracle, one_byte_opcodes_act_as_the_host_in_64_bit_mode) {
@@ -163,9 +219,7 @@ static void run_vex(unsigned bits, unsigned map) {
             }
         }
     }
-    guest_cpu_free(run.guest);
-    native_free(run.native);
-    cr_expect_eq(run.bad, 0, "%u of %u trials differ from the host", run.bad, run.trials);
+    run_end(&run);
 }
 
 Test(oracle, vex_map_0f_acts_as_the_host_in_64_bit_mode) {
@@ -209,9 +263,7 @@ static void run_x87(unsigned bits) {
             }
         }
     }
-    guest_cpu_free(run.guest);
-    native_free(run.native);
-    cr_expect_eq(run.bad, 0, "%u of %u trials differ from the host", run.bad, run.trials);
+    run_end(&run);
 }
 
 Test(oracle, x87_acts_as_the_host_in_64_bit_mode) {
