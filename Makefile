@@ -52,7 +52,7 @@ $(B)/obj/hypervisor/soft/%.o: EXTRA = -fno-stack-protector $(if $(SAN)$(filter d
 # Called with the guest's floating-point control words in place (EngineHost.io_read_now).
 INTEGER_ONLY = hypervisor/exits hypervisor/ports hypervisor/ioreq hypervisor/platform_glue hypervisor/event \
                hypervisor/domain hypervisor/vcpu hypervisor/dm_channel hypervisor/collect hypervisor/memory \
-               hypervisor/device_lock hypervisor/quick_clock \
+               hypervisor/device_lock hypervisor/quick_clock hypervisor/soft/jit/runs \
                $(patsubst %.c,%,$(wildcard hypervisor/hvm/*.c)) lib/io_map lib/io_publish lib/irq lib/timer \
                lib/device lib/machine
 $(INTEGER_ONLY:%=$(B)/obj/%.o): EXTRA += -mgeneral-regs-only

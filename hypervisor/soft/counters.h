@@ -23,6 +23,8 @@
     X(CODE_FLUSHES, "code caches emptied") \
     X(CODE_ENTERED, "translated code entered") \
     X(BODIES, "instructions of translated code done in C") \
+    X(RUNS, "runs of a loop's turns begun") \
+    X(RUNS_REFUSED, "runs of a loop's turns that could not begin") \
     X(LOOKUPS_NEW, "jumps looked up: another place, or for the first time") \
     X(LOOKUPS_MOVED, "jumps looked up: the mapping may have changed") \
     X(LOOKUPS_MODE, "jumps looked up: another mode") \

@@ -180,6 +180,17 @@ enum { WINDOW_STACK, WINDOW_READ, WINDOW_WRITE = WINDOW_READ + WINDOW_LOOPS,
 #define TLB_INVALID(index) ((index) ? 0 : 0x2000000000001000ull)
 #define FBASE_NONE 0x4000000000000000ull    /* base of segments that need checks: misses the TLB */
 
+/* Turns of a loop that need no look at the TLB (jit/runs.c). */
+#define RUN_ACCESSES 8
+typedef struct Run {
+    uint64_t limit;             /* of the register that tells when they, or those between attempts, are over */
+    uint32_t pause;             /* turns after the last attempt if that failed */
+    uint64_t host[RUN_ACCESSES];        /* what makes a host address of the access's moving register */
+    uint64_t at[RUN_ACCESSES];  /* where an attempt begins: linear addresses without what moves; */
+    uint64_t src[RUN_ACCESSES]; /* the registers that make it move; */
+    uint64_t head;              /* the register of limit */
+} Run;
+
 #define PAUSE_PATIENCE 64
 
 struct EngineVcpu {
@@ -224,6 +235,7 @@ struct EngineVcpu {
     uint64_t jit_stack;         /* RSP under the return frames (jit/returns.c) */
     uint64_t jit_stack_low, jit_stack_floor;    /* with the lowest frame alone; no more from here */
     uint64_t jit_hold[8];       /* of groups of accesses (jit/groups.c), within one block */
+    Run run;
     uint32_t pauses;            /* PAUSEs since this thread last yielded: PAUSE_PATIENCE at most */
     uint64_t jit_save;
     uint32_t ring_seen;         /* *code_ring_seen when translated code was entered */

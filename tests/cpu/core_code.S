@@ -631,6 +631,16 @@ snippet k_turns, 64             /* a loop whose branch's flags are still there w
     hlt
 end k_turns
 
+snippet k_run_moves, 64         /* what is at rbx goes when [rdi] is a device's */
+1:  mov rdi, [rbp + rcx * 8]
+    mov rax, [rdi]
+    add rdx, [rbx + rcx * 8]
+    inc rcx
+    cmp rcx, rsi
+    jne 1b
+    hlt
+end k_run_moves
+
 snippet k_turns_dec, 64         /* the same with DEC, and with vector registers */
     stc
 1:  movdqu xmm1, [rbx]

@@ -71,9 +71,10 @@ static uint32_t host_io_string(Vcpu *v, uint16_t port, unsigned size, bool write
 
 static void host_mmio_read(Vcpu *v, uint64_t gpa, unsigned size, uint64_t *value)
 {
-    (void)v;
     (void)gpa;
     (void)size;
+    if (of(v)->on_read)
+        of(v)->on_read(of(v));
     *value = UINT64_MAX;
 }
 

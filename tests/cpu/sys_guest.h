@@ -51,6 +51,7 @@ struct Guest {
     uint32_t ring_prod, ring_seen;
     bool wide_idt;                /* mode of the IDT: 16-byte gates */
     void (*on_out)(Guest *g, uint16_t port);     /* called for each write to a port, if set */
+    void (*on_read)(Guest *g);  /* for each read where no memory is, if set */
     void *context;              /* on_out's */
 };
 

@@ -19,13 +19,6 @@
 
 _Static_assert(HOLD_SLOTS == sizeof ((Cpu *)0)->jit_hold / sizeof ((Cpu *)0)->jit_hold[0], "slots");
 
-typedef struct GroupAccess {
-    uint8_t reg, index, scale;
-    uint8_t size, align;
-    bool stack, write;
-    int32_t off;
-} GroupAccess;
-
 /* What a register's value is: some value that has a number, plus off. */
 typedef struct Known {
     uint16_t value;
@@ -58,8 +51,7 @@ static bool at_home(unsigned r)
 
 static unsigned width(const Xlat *x) { return x->in_64 ? 8 : 4; }
 
-/* The access of i that may be in a group; false: none. */
-static bool access_of(const Xlat *x, const Insn *i, GroupAccess *a)
+bool groups_access(const Xlat *x, const Insn *i, GroupAccess *a)
 {
     unsigned op = i->opcode, digit = i->modrm >> 3 & 7;
     MemoryForm m;
@@ -81,8 +73,13 @@ static bool access_of(const Xlat *x, const Insn *i, GroupAccess *a)
         return false;
     *a = (GroupAccess){ .reg = i->base, .index = i->index, .scale = i->scale, .size = m.size,
                         .align = m.align, .write = m.write, .off = i->disp };
-    return i->asize == width(x) && at_home(i->base) && (i->index == REG_ZERO || at_home(i->index)) &&
-           i->disp > -DISP_MAX && i->disp < DISP_MAX && !memory_has_base(x, i->seg);
+    return i->asize == width(x) && i->base < 16 && i->disp > -DISP_MAX && i->disp < DISP_MAX &&
+           !memory_has_base(x, i->seg);
+}
+
+static bool access_of(const Xlat *x, const Insn *i, GroupAccess *a)
+{
+    return groups_access(x, i, a) && at_home(a->reg) && (a->index == REG_ZERO || at_home(a->index));
 }
 
 static void forget(Plan *p, unsigned r)
@@ -254,14 +251,19 @@ static void assign(Plan *p)
     }
 }
 
+bool groups_mode(const Xlat *x)
+{
+    return x->in_64 || ((x->b->mode & (MODE_LMA | MODE_FLAT | MODE_SS32)) == (MODE_FLAT | MODE_SS32) &&
+                        (x->b->mode & MODE_SIZE_MASK) == MODE_32);
+}
+
 void groups_plan(Xlat *x)
 {
     Plan p = { .x = x };
     bool sse = false, avx = false;
     GroupAccess a;
 
-    if (!x->in_64 && ((x->b->mode & (MODE_LMA | MODE_FLAT | MODE_SS32)) != (MODE_FLAT | MODE_SS32) ||
-                      (x->b->mode & MODE_SIZE_MASK) != MODE_32))
+    if (!groups_mode(x))
         return;
     for (unsigned r = 0; r < 16; r++)
         forget(&p, r);

@@ -248,6 +248,8 @@ static Operand by_group(Xlat *x, unsigned reg, unsigned index, unsigned scale, i
     Emit *e = &x->e;
     Window *w;
 
+    if (g->role == GROUP_RUN)
+        return run_operand(x, g->slot, spare);
     if (g->role == GROUP_MEMBER) {
         if (g->load)
             e_load(e, SCRATCH_B, opd_abs(hold));

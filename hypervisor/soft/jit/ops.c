@@ -862,7 +862,7 @@ bool op_stays(const Xlat *x, const Insn *i)
 FlagUse op_flag_use(const Xlat *x, const Insn *i)
 {
     FlagUse u = { .may_leave = true };
-    bool member = x->plan[i - x->b->insn].role == GROUP_MEMBER;
+    bool member = x->plan[i - x->b->insn].role >= GROUP_MEMBER;
     unsigned op = i->opcode;
     Form f;
 

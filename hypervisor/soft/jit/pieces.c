@@ -22,7 +22,8 @@
 #define PIECE_BYTES (64u << 10)         /* of code; and of what belongs to it */
 #define NOBODY 0xffffu
 
-_Static_assert(BLOCK_INSNS * INSN_CODE + BLOCK_CODE <= PIECE_BYTES / TRANSLATIONS, "the longest block fits in");
+_Static_assert(BLOCK_INSNS * INSN_CODE + BLOCK_CODE <= PIECE_BYTES / (TRANSLATIONS - 1) &&
+               RUN_INSNS * INSN_CODE + BLOCK_CODE <= PIECE_BYTES / TRANSLATIONS, "the longest block fits in");
 
 struct CodePool {
     uint8_t *rw, *rx;           /* thunks of all vCPUs, and the pieces' code */

@@ -30,14 +30,19 @@ static int alu_imm(const Insn *i)
     return (i->opcode == 0x81 || i->opcode == 0x83) && i->rm != REG_MEM ? i->modrm >> 3 & 7 : -1;
 }
 
-static bool steps(const Insn *i)
+bool insn_steps(const Insn *i, int32_t *by)
 {
     int alu = alu_imm(i);
 
-    if (alu >= 0)
+    if (alu >= 0) {
+        *by = alu == 0 ? (int32_t)i->imm : -(int32_t)i->imm;
         return (alu == 0 || alu == 5) && small(i->imm);
-    if (i->opcode == 0x8d)
+    }
+    if (i->opcode == 0x8d) {
+        *by = i->disp;
         return i->base == i->reg && i->index == REG_ZERO && small((uint64_t)(int64_t)i->disp);
+    }
+    *by = (i->opcode == 0xff ? i->modrm : i->opcode) & 8 ? -1 : 1;
     return (i->opcode >= 0x40 && i->opcode <= 0x4f) ||
            (i->opcode == 0xff && (i->modrm >> 3 & 7) < 2 && i->rm != REG_MEM);
 }
@@ -74,11 +79,12 @@ static void follow(const Xlat *x, const Insn *i, uint8_t *kind)
 {
     uint16_t writes = op_writes(x, i);
     uint8_t k = makes(i, kind) ? REG_MADE : REG_WILD;
+    int32_t by;
 
     for (unsigned r = 0; r < 16; r++) {
         if (!(writes >> r & 1))
             continue;
-        if (!steps(i))
+        if (!insn_steps(i, &by))
             kind[r] = k;
         else if (kind[r] == REG_SAME)
             kind[r] = REG_STEPS;

@@ -76,6 +76,7 @@ static bool turn(Xlat *x, uint64_t rip, unsigned cond)
         return false;
     }
     site = cond == CC_ALWAYS ? e_jmp(&x->e) : e_jcc(&x->e, cond);
+    l->turned = true;
     if (l->start)
         e_patch(site, l->start);
     else
@@ -326,7 +327,7 @@ static void emit_slow(Xlat *x)
         x->flags = x->done[n].before;
         x->again = x->done[n].again;
         flags_to_mem(x);
-        if (x->plan[n].open || x->plan[n].role == GROUP_FIRST) {
+        if (x->run.on || x->plan[n].open || x->plan[n].role == GROUP_FIRST) {
             x->second[x->second_count].insn = (uint8_t)n;
             x->second[x->second_count++].site = e_jmp(e);
             continue;
@@ -537,27 +538,82 @@ static bool room(const Xlat *x)
     return x->j->end - x->e.p >= (ptrdiff_t)(x->b->count * INSN_CODE + BLOCK_CODE);
 }
 
+/* At the start of a further turn. */
+static void turns_begin(Xlat *x)
+{
+    start_over(x);
+    x->flags = x->loop.flags;
+    x->again = x->loop.again;
+    x->vec = x->loop.vec;
+    x->x87 = x->loop.x87;
+    windows_begin(x, true);
+}
+
+static JitLink *link_again(Xlat *x)
+{
+    JitLink *again = link_new(x, x->b->rip);
+
+    again->flags = x->flags & FLAGS_MEM ? FLAGS_MEM : FLAGS_HOST;
+    return again;
+}
+
+/* The attempt to begin a run of further turns, and its code; NULL: there are no runs. */
+static uint8_t *translate_run(Xlat *x)
+{
+    unsigned second_count = x->second_count, links = x->j->newest->links;
+    uint8_t *before = x->e.p, *attempt, *first;
+    GroupPlan plan[BLOCK_INSNS];
+    Loop *l = &x->loop;
+
+    turns_begin(x);
+    memcpy(plan, x->plan, sizeof plan);
+    run_roles(x);
+    attempt = x->e.p;
+    run_attempt(x);
+    first = e_jmp(&x->e);
+    l->start = x->e.p;
+    l->turned = false;
+    poll(x, link_again(x));
+    run_turn(x, attempt);
+    e_patch(first, x->e.p);
+    x->run.on = true;
+    for (x->n = 0; x->n < x->b->count && !x->ended; x->n++)
+        translate_insn(x);
+    finish(x);
+    x->run.on = false;
+    memcpy(x->plan, plan, sizeof plan);
+    if (l->turned)
+        return attempt;
+    x->e.p = before;                    /* its turns end as others begin: no use */
+    x->second_count = second_count;
+    x->j->newest->links = links;
+    return NULL;
+}
+
 static bool translate_turns(Xlat *x)
 {
+    uint8_t *attempt = NULL, *start;
     Loop *l = &x->loop;
-    JitLink *again;
 
     if (!l->known)
         return true;
+    if (run_plan(x)) {
+        if (!room(x))
+            return false;
+        attempt = translate_run(x);
+    }
     if (!room(x))
         return false;
-    start_over(x);
-    x->flags = l->flags;
-    x->again = l->again;
-    x->vec = l->vec;
-    x->x87 = l->x87;
-    windows_begin(x, true);
-    l->start = x->e.p;
+    turns_begin(x);
+    start = x->e.p;
+    l->start = start;
     for (unsigned n = 0; n < l->site_count; n++)
-        e_patch(l->site[n], l->start);
-    again = link_new(x, x->b->rip);
-    again->flags = x->flags & FLAGS_MEM ? FLAGS_MEM : FLAGS_HOST;
-    poll(x, again);
+        e_patch(l->site[n], attempt ? attempt : start);
+    poll(x, link_again(x));
+    if (attempt) {
+        e_patch(x->run.refused, start);
+        run_turn(x, attempt);
+    }
     for (x->n = 0; x->n < x->b->count && !x->ended; x->n++)
         translate_insn(x);
     finish(x);

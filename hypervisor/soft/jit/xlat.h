@@ -86,10 +86,11 @@ struct Piece {
 };
 
 #define THUNK_BYTES (16u << 10) /* of a vCPU's thunks at most */
-#define TRANSLATIONS 3          /* of a block at most: xlat.c */
+#define TRANSLATIONS 4          /* of a block at most: xlat.c */
 /* Bytes of code at most: of an instruction in one of them, and of all else. */
 #define INSN_CODE 400
-#define BLOCK_CODE 1024
+#define BLOCK_CODE 1280
+#define RUN_INSNS 36            /* longer ones have no run: three translations */
 #define EDGES_MAX (BLOCK_INSNS * 3 / 2 + 3)
 
 typedef struct SlowJump { uint8_t *site; uint8_t insn; } SlowJump;
@@ -104,7 +105,7 @@ typedef struct X87Pending { uint8_t insn, data; } X87Pending;
 #define X87_NOTHING_PENDING (X87Pending){ NO_REG, NO_REG }
 
 /* What groups.c says of an instruction. */
-enum GroupRole { GROUP_NONE, GROUP_FIRST, GROUP_MEMBER };
+enum GroupRole { GROUP_NONE, GROUP_FIRST, GROUP_MEMBER, GROUP_RUN };    /* RUN: runs.c */
 #define HOLD_SLOTS 8
 typedef struct GroupPlan {
     uint8_t role;               /* enum GroupRole */
@@ -112,7 +113,7 @@ typedef struct GroupPlan {
     bool stack;                 /* it is memory_stack()'s access, else memory_operand()'s */
     bool write;                 /* the group has a write */
     bool load, store;           /* what is kept comes from its slot; it goes there */
-    uint8_t slot;               /* Cpu.jit_hold[] */
+    uint8_t slot;               /* Cpu.jit_hold[], Cpu.run.host[] */
     uint8_t align, phase;       /* some of it must be at a multiple of align, phase from the group's start
                                    on; align 0: none */
     bool vector;                /* the vector registers are live before it, if they are to be here at all */
@@ -132,9 +133,33 @@ typedef struct Loop {
     bool x87;
     FlagsAgain again;
     uint8_t *start;             /* NULL: not translated yet */
+    bool turned;                /* a jump to start was made */
     uint8_t *site[LOOP_SITES];  /* jumps there */
     unsigned site_count;
 } Loop;
+
+/*
+ * What runs.c knows of a loop; a copy for run_begin() lies before the code.  Distances are those of a
+ * register in a turn.
+ */
+typedef struct RunAccess {
+    uint8_t insn, size, align;  /* align: 0 or a power of two */
+    bool write;
+    uint8_t reg, scale;         /* guest register that moves, or NO_REG; what it is shifted by */
+    uint8_t src, bits;          /* it is the low bits of src and before, extended by sign or not: src at */
+    bool sign;                  /* the turn's start, to which each turn adds step; src is NO_REG: any */
+    int32_t before, step;       /* number of so many bits */
+} RunAccess;
+typedef struct RunPlan {
+    RunAccess access[RUN_ACCESSES];
+    TlbEntry *table;
+    uint8_t count;
+    bool narrow;                /* linear addresses have 32 bits */
+    uint8_t reg, width;         /* guest register that tells the turns, and its bytes */
+    int32_t step;
+    bool on;                    /* this translation is the run's */
+    uint8_t *refused;           /* a jump to where turns are as ever */
+} RunPlan;
 
 typedef struct Poll { uint8_t *site; JitLink *link; } Poll;
 
@@ -175,9 +200,10 @@ typedef struct Xlat {
     unsigned polled;            /* index of a branch before whose comparison Cpu.poll was looked at; or 0 */
     bool keep;                  /* they still have them after this instruction */
     GroupPlan plan[BLOCK_INSNS];        /* all GROUP_NONE in the second translation */
-    struct { uint8_t *site, insn; } second[2 * BLOCK_INSNS];   /* jumps to its instructions */
+    struct { uint8_t *site, insn; } second[3 * BLOCK_INSNS];   /* jumps to its instructions */
     unsigned second_count;
     Loop loop;
+    RunPlan run;
     SlowJump slow[BLOCK_INSNS * 6];
     unsigned slow_count;
     struct { uint8_t *resume; FlagsAgain again; uint8_t before, flags, vec; bool x87; } done[BLOCK_INSNS];
@@ -259,6 +285,19 @@ void window_check(Xlat *x, Window *w, unsigned span, bool write);
 void window_use(Xlat *x, bool host);
 void emit_fills(Xlat *x);
 
+/* What i adds to the one register that it writes, which is rm or reg of opsize bytes; false: something else. */
+bool insn_steps(const Insn *i, int32_t *by);
+
+/* runs.c */
+/* Is there a run for b's further turns?  Fills x->run. */
+bool run_plan(Xlat *x);
+void run_roles(Xlat *x);        /* in x->plan, for its translation */
+/* The attempt, which falls through to where the first turn begins, or jumps at x->run.refused. */
+void run_attempt(Xlat *x);
+/* Where the next turn begins, in a run or not: flags aren't in the host.  To attempt when it is time. */
+void run_turn(Xlat *x, const uint8_t *attempt);
+Operand run_operand(Xlat *x, unsigned slot, unsigned *spare);
+
 /* memory.c */
 void slow_if(Xlat *x, unsigned cond);
 /* Room for a jump that slow_if() would make, by index of Xlat.slow[]. */
@@ -310,6 +349,16 @@ void op_device(Xlat *x, const Insn *i, const uint8_t *resume);
 
 /* groups.c: fills Xlat.plan */
 void groups_plan(Xlat *x);
+typedef struct GroupAccess {
+    uint8_t reg, index, scale;
+    uint8_t size, align;
+    bool stack, write;
+    int32_t off;
+} GroupAccess;
+/* The access of i by a register, and maybe another, without a segment's base; false: none, or not such a one. */
+bool groups_access(const Xlat *x, const Insn *i, GroupAccess *a);
+/* Addresses are as wide as registers, and nothing looks at segments. */
+bool groups_mode(const Xlat *x);
 
 /* branch.c: stack and branches; as op_emit() where known */
 bool branch_emit(Xlat *x, const Insn *i, bool *known);
