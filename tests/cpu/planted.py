@@ -156,6 +156,8 @@ FAULTS = [
      'to->before += by;', 'to->before = by;', 'runs/*'),
     ('an aligned access in a run may be anywhere', 'jit/runs.c',
      '(a->align && ((at | unit) & (a->align - 1u)))', '(a->align && unit == 77)', 'runs/*'),
+    ('the rest of a group waits for one that is in a run', 'jit/runs.c',
+     'gone[g->slot] = true;', 'gone[g->slot] = false;', 'runs/*'),
     ('a run goes on behind the slow way', 'jit/xlat.c',
      'if (x->run.on || x->plan[n].open', 'if (x->plan[n].open', 'runs/*'),
     ('LOCK is lost in translated code', 'jit/ops.c',

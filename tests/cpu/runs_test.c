@@ -240,7 +240,11 @@ static void make(Maker *m, bool wide, Rng *r)
     }
     for (unsigned k = below(m, 3); k--;)
         step(m, mover(m));
+    for (unsigned k = one_in(m, 3) ? 2 : 0; k--;)       /* a group, part of it behind the loop */
+        access(m, RBX, NONE, 0, (int32_t)below(m, 64));
     branch(m, 2 + below(m, one_in(m, 3) ? 4000 : 300));
+    for (unsigned k = below(m, 3); k--;)
+        access(m, RBX, NONE, 0, (int32_t)below(m, 64));
     b8(m, 0xf4);                        /* HLT */
 }
 

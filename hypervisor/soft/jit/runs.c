@@ -174,33 +174,6 @@ static void add_access(Xlat *x, unsigned n, const Total *total, const Value *val
     x->run.count++;
 }
 
-/* Some of a group are looked up by its first one: all of a group, or none. */
-static void leave_groups_whole(Xlat *x, unsigned count)
-{
-    bool in_run[BLOCK_INSNS] = { false }, changed = true;
-    RunPlan *p = &x->run;
-
-    while (changed) {
-        unsigned kept = 0;
-
-        memset(in_run, 0, sizeof in_run);
-        for (unsigned k = 0; k < p->count; k++)
-            in_run[p->access[k].insn] = true;
-        for (unsigned k = 0; k < p->count; k++) {
-            unsigned n = p->access[k].insn;
-            bool whole = true;
-
-            for (unsigned m = 0; m < x->b->count && x->plan[n].role != GROUP_NONE; m++)
-                if (x->plan[m].role != GROUP_NONE && x->plan[m].slot == x->plan[n].slot && (!in_run[m] || m >= count))
-                    whole = false;
-            if (whole)
-                p->access[kept++] = p->access[k];
-        }
-        changed = kept != p->count;
-        p->count = (uint8_t)kept;
-    }
-}
-
 bool run_plan(Xlat *x)
 {
     Total total[16] = { { 0 } };
@@ -230,12 +203,23 @@ bool run_plan(Xlat *x)
         add_access(x, n, total, value);
         follow(x, &x->b->insn[n], value);
     }
-    leave_groups_whole(x, count);
     return p->count && p->reg != NO_REG;
 }
 
+/* Groups of which some is in the run are none here: what is not in it looks for itself. */
 void run_roles(Xlat *x)
 {
+    bool gone[HOLD_SLOTS] = { false };
+
+    for (unsigned k = 0; k < x->run.count; k++) {
+        const GroupPlan *g = &x->plan[x->run.access[k].insn];
+
+        if (g->role != GROUP_NONE)
+            gone[g->slot] = true;
+    }
+    for (unsigned n = 0; n < x->b->count; n++)
+        if (x->plan[n].role != GROUP_NONE && gone[x->plan[n].slot])
+            x->plan[n].role = GROUP_NONE;
     for (unsigned k = 0; k < x->run.count; k++) {
         GroupPlan *to = &x->plan[x->run.access[k].insn];
 
