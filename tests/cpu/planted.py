@@ -16,7 +16,10 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '../..'))
 SOFT = 'hypervisor/soft/'
 PROGRAM = 'build/tests/cpu'
 
-# name, file, what is there, what is put in its place, tests to be tried first
+# The processors on which an error shows: Intel's MUL and IMUL make all flags anew, AMD's leave the undefined ones.
+AMD = ('AuthenticAMD', 'HygonGenuine')
+
+# name, file, what is there, what is put in its place, tests to be tried first, vendors if not all
 FAULTS = [
     ('carry lost by rotates and shifts', 'shift.c',
      '    __asm__(LOAD_FLAGS insn sfx " %%cl, %1\\n',
@@ -103,7 +106,7 @@ FAULTS = [
     ('translated ports know of no breakpoint', 'jit/light.c',
      'points_on_ports(c) || cpu_priv(c)->watching', 'cpu_priv(c)->watching', 'breakpoint/*'),
     ('RF does not let the instruction past its breakpoint', 'run.c',
-     'p->points.exec_armed && !resume && ', 'p->points.exec_armed && ', 'breakpoint/*'),
+     'p->points.exec_armed && !resume && ', 'p->points.exec_armed && (!resume || 1) && ', 'breakpoint/*'),
     ('REP INS at once goes on when something is due', 'string.c',
      'done < n && !c->poll &&', 'done < n &&', 'port_string/*'),
     ('code that INS reads in is not noticed', 'string.c',
@@ -143,7 +146,9 @@ FAULTS = [
     ('a fetch is told from SMEP by the page alone', 'mmu.c',
      '|| (c->cr4 & CR4_SMEP)))\n            *err |= PF_I;', '|| 0))\n            *err |= PF_I;', 'address_space/*'),
     ('undefined flags of a product are what the host had', 'muldiv.c',
-     '__asm__(CLEAR_FLAGS "imul" sfx', '__asm__("imul" sfx', '@(random|fuzz)/*'),
+     '__asm__(CLEAR_FLAGS "imul" sfx', '__asm__("imul" sfx', '@(random|fuzz)/*', AMD),
+    ('undefined flags of a quotient differ in translated code', 'muldiv.c',
+     '(c)->aflags = FLAG_ZF | FLAG_PF)', '(c)->aflags = FLAG_PF)', '@(random|fuzz)/*'),
     ('a run of a loop goes one turn too far', 'jit/runs.c',
      'set_limit(run, p, turns);', 'set_limit(run, p, turns + 1);', 'runs/*'),
     ('a run does not end where a part of the register wraps', 'jit/runs.c',
@@ -416,6 +421,14 @@ def caught(work, first):
     return not run(work, '--filter', first) or not run(work)
 
 
+def host_vendor():
+    with open('/proc/cpuinfo') as f:
+        for line in f:
+            if line.startswith('vendor_id'):
+                return line.split(':')[1].strip()
+    return ''
+
+
 def plant(path, old, new):
     with open(path) as f:
         text = f.read()
@@ -440,9 +453,10 @@ def main():
     if not run(work):
         print('the tests fail without any error planted')
         sys.exit(2)
-    unseen = impossible = 0
+    unseen = impossible = elsewhere = 0
+    vendor = host_vendor()
     chosen = [f for f in FAULTS if not a.names or any(n in f[0] for n in a.names)]
-    for name, file, old, new, first in chosen:
+    for name, file, old, new, first, *vendors in chosen:
         path = os.path.join(work, SOFT, file)
         since = time.monotonic()
         before = plant(path, old, new)
@@ -451,7 +465,10 @@ def main():
             impossible += 1
             continue
         ok, text = make(work)
-        if not ok:
+        if ok and vendors and vendor not in vendors[0]:     # that it builds is known, at least
+            print(f'not here     {name}: shows on {" and ".join(vendors[0])} alone', flush=True)
+            elsewhere += 1
+        elif not ok:
             print(f'CAN\'T BUILD  {name}\n{text[-2000:]}', flush=True)
             impossible += 1
         elif caught(work, first):
@@ -461,7 +478,7 @@ def main():
             unseen += 1
         with open(path, 'w') as f:
             f.write(before)
-    print(f'{len(chosen) - unseen - impossible} of {len(chosen)} planted errors caught')
+    print(f'{len(chosen) - unseen - impossible - elsewhere} of {len(chosen) - elsewhere} planted errors caught')
     shutil.rmtree(work, ignore_errors=True)
     sys.exit(2 if impossible else 1 if unseen else 0)
 
