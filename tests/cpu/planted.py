@@ -163,6 +163,8 @@ FAULTS = [
      '(a->align && ((at | unit) & (a->align - 1u)))', '(a->align && unit == 77)', 'runs/*'),
     ('the rest of a group waits for one that is in a run', 'jit/runs.c',
      'gone[g->slot] = true;', 'gone[g->slot] = false;', 'runs/*'),
+    ('a shift by as many bits as a register has leaves none in a run', 'jit/runs.c',
+     '((unsigned)i->imm & (i->opsize * 8u - 1))', '(unsigned)i->imm', 'runs/*'),
     ('a run goes on behind the slow way', 'jit/xlat.c',
      'if (x->run.on || x->plan[n].open', 'if (x->plan[n].open', 'runs/*'),
     ('LOCK is lost in translated code', 'jit/ops.c',

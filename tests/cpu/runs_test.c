@@ -158,9 +158,9 @@ static void walk(Maker *m)
         if (one_in(m, 2)) {
             insn(m, 0, 4, true, 0xb6, RCX, NONE, RAX, 0, 0);
         } else {
-            insn(m, 0, 4, false, 0x8b, RCX, NONE, RAX, 0, 0);
-            insn(m, 0, 4, false, 0xc1, 5, NONE, RCX, 0, 0);
-            b8(m, 20 + below(m, 12));
+            insn(m, 0, size, false, 0x8b, RCX, NONE, RAX, 0, 0);
+            insn(m, 0, size, false, 0xc1, 5, NONE, RCX, 0, 0);
+            b8(m, one_in(m, 3) ? below(m, 256) : size * 8 - 12 + below(m, 14));    /* its low bits count */
         }
         v = 0;
         break;
@@ -192,6 +192,50 @@ static void step(Maker *m, unsigned reg)
     case 3:
         insn(m, 0, size, false, 0x83, one_in(m, 2) ? 0 : 5, NONE, reg, 0, 0);
         b8(m, (unsigned)by & 127);
+        break;
+    }
+}
+
+/* A register becomes something else, as a whole or in part; there and elsewhere. */
+static void change(Maker *m)
+{
+    static const uint8_t regs[] = { RAX, RCX, RDX, RSI, RDI, RBX, R12, R14, R8, R9 };
+    unsigned to = one_in(m, 2) ? RCX : regs[below(m, m->wide ? 10 : 6)], from = regs[below(m, m->wide ? 10 : 6)];
+    unsigned size = one_in(m, 3) ? 2 : word(m), k = below(m, 24);
+
+    switch (k) {
+    case 0: insn(m, 0, 2, false, 0x83, one_in(m, 2) ? 0 : 5, NONE, to, 0, 0); b8(m, below(m, 128)); break;
+    case 1: insn(m, 0, 2, false, 0xff, below(m, 2), NONE, to, 0, 0); break;
+    case 2: insn(m, 0, 0, false, 0x80, 0, NONE, to & 7, 0, 0); b8(m, below(m, 256)); break;   /* AH and its like */
+    case 3: insn(m, 0, 0, false, 0x88, from & 7, NONE, to & 7, 0, 0); break;
+    case 4: insn(m, 0, 1, false, 0xfe, 0, NONE, to, 0, 0); break;
+    case 5: insn(m, 0, size, true, 0x40 + below(m, 16), to, NONE, from, 0, 0); break;           /* CMOVcc */
+    case 6: insn(m, 0, size, false, 0x87, to, NONE, from, 0, 0); break;                        /* XCHG */
+    case 7: insn(m, 0, size, true, 0xc1, to, NONE, from, 0, 0); break;                         /* XADD */
+    case 8: insn(m, 0, size, true, 0xb1, to, NONE, from, 0, 0); break;                         /* CMPXCHG */
+    case 9: insn(m, 0, size, true, 0xbc + below(m, 2), to, NONE, from, 0, 0); break;           /* BSF, BSR */
+    case 10: insn(m, 0, 1, true, 0x90 + below(m, 16), 0, NONE, to, 0, 0); break;               /* SETcc */
+    case 11: insn(m, 0, size, false, 0x8d, to, from, one_in(m, 2) ? RDX : RSI, below(m, 4), 4); break;
+    case 12: insn(m, 0x67, m->wide ? word(m) : 4, false, 0x8d, to, one_in(m, 2) ? to : from, NONE, 0, 8); break;
+    case 13: insn(m, 0, m->wide ? size : 4, false, m->wide ? 0x63 : 0x8b, to, NONE, from, 0, 0); break;
+    case 14: insn(m, 0, size, false, 0xf7, 4 + below(m, 2), NONE, from, 0, 0); break;          /* MUL */
+    case 15: insn(m, 0, size, false, 0xd3, 4 + below(m, 2), NONE, to, 0, 0); break;            /* by CL */
+    case 16: insn(m, 0, size, false, 0xc1, one_in(m, 2) ? 7 : 5, NONE, to, 0, 0); b8(m, below(m, 256)); break;
+    case 17: insn(m, 0x66, word(m), true, 0x7e, below(m, 8), NONE, to, 0, 0); break;           /* MOVD */
+    case 18: insn(m, 0x66, 0, true, 0xd7, to, NONE, below(m, 8), 0, 0); break;                 /* PMOVMSKB */
+    case 19: insn(m, 0xf2, word(m), true, 0x2d, to, NONE, below(m, 8), 0, 0); break;           /* CVTSD2SI */
+    case 20:
+        insn(m, 0, word(m), false, 0x81, 4, NONE, to, 0, 0);                                   /* AND */
+        b32(m, (uint32_t)rng_next(m->r) >> below(m, 32));
+        break;
+    case 21: insn(m, 0, size, true, 0xb6 + below(m, 2) + (one_in(m, 2) ? 8 : 0), to, NONE, from, 0, 0); break;
+    case 22: insn(m, 0, size, false, one_in(m, 2) ? 0x89 : 0x8b, to, NONE, from, 0, 0); break;
+    case 23:                                                            /* ADD or SUB to the accumulator */
+        insn(m, 0, size, false, one_in(m, 2) ? 0x05 : 0x2d, 0, NONE, 0, 0, 0);
+        m->len--;
+        b32(m, below(m, 200));
+        if (size == 2)
+            m->len -= 2;
         break;
     }
 }
@@ -233,7 +277,11 @@ static void make(Maker *m, bool wide, Rng *r)
     m->gpr[R12] = odd[below(m, 7)];
     m->gpr[R14] = rng_next(r);
     m->gpr[RSP] = STACK0;
-    for (unsigned k = 1 + below(m, 5); k--;) {
+    if (one_in(m, 3))
+        m->gpr[RAX] = below(m, 4);
+    for (unsigned k = 1 + below(m, 5), changes = one_in(m, 3) ? 3 : 0; k--;) {
+        if (changes && one_in(m, changes))
+            change(m);
         walk(m);
         if (one_in(m, 2))
             step(m, mover(m));
@@ -305,7 +353,7 @@ static void run(Guest *g, const Setup *s, unsigned warm, End *end)
     memset(g->ram + STACK0 - 0x1000, 0, 0x1000);
     memcpy(g->ram + DATA, s->data, SPAN);
     engine_soft.code_written(g->engine, DATA, SPAN);
-    for (unsigned n = 0; n < GUEST_RAM >> 12; n++)      /* they go astray, but not to page tables and code */
+    for (unsigned n = 0; n < 0x1000 / size; n++)        /* they go astray, but not to page tables and code */
         ram_put(g, PT_AT + n * size, size,
                 n - (DATA >> 12) < PAGES ? s->entry[n - (DATA >> 12)] : entry_of(n << 12));
     guest_code(g, CODE, s->m->code, s->m->len);
@@ -327,9 +375,11 @@ static void run(Guest *g, const Setup *s, unsigned warm, End *end)
 
 static void setup_make(Setup *s, Maker *m)
 {
+    bool sparse = one_in(m, 3);         /* numbers are small for long, and then one isn't */
+
     s->m = m;
     for (unsigned n = 0; n < SPAN; n += 8) {
-        uint64_t v = rng_next(m->r);
+        uint64_t v = !sparse ? rng_next(m->r) : one_in(m, 64) ? 1u << below(m, 15) : 0;
 
         memcpy(s->data + n, &v, 8);
     }

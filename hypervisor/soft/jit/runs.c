@@ -75,7 +75,7 @@ static Value low_bits(Value v, unsigned bits)
 static Value made(const Insn *i, const Value *value)
 {
     const Value wild = { .kind = WILD };
-    unsigned op = i->opcode;
+    unsigned op = i->opcode, left;
     Value v;
 
     if (i->opsize < 4)
@@ -87,8 +87,10 @@ static Value made(const Insn *i, const Value *value)
 
         return mask && !(mask & (mask + 1)) ? low_bits(value[i->rm], (unsigned)__builtin_popcountll(mask)) : wild;
     }
-    if (op == 0xc1 && i->rm != REG_MEM && (i->modrm >> 3 & 7) == 5 && i->opsize * 8 - i->imm <= SOME_BITS)   /* SHR */
-        return (Value){ .kind = SOME, .src = NO_REG, .bits = (uint8_t)(i->opsize * 8 - i->imm) };
+    if (op == 0xc1 && i->rm != REG_MEM && (i->modrm >> 3 & 7) == 5) {           /* SHR, maybe by 0 */
+        left = i->opsize * 8 - ((unsigned)i->imm & (i->opsize * 8u - 1));
+        return left <= SOME_BITS ? (Value){ .kind = SOME, .src = NO_REG, .bits = (uint8_t)left } : wild;
+    }
     if (op == 0x8d) {
         if (i->index != REG_ZERO || i->base > 15 || i->asize < i->opsize)
             return wild;
