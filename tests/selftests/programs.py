@@ -36,7 +36,8 @@ SYSTEM = 'context ioport priv-instr x86syscall usersyscall vdso bad-altstack sig
 # Processors that work on the same memory.
 SHARED = 'atomic cacheline cache l1cache lockbus mcontend membarrier tlb-shootdown dekker peterson futex mutex sem ' \
          'switch yield pthread affinity syncload syscall'.split()
-STRESS_ARGUMENTS = {'stream': '--stream-l3-size 1M'}
+# Not the host's L3, which may be larger than the guest's memory.
+STRESS_ARGUMENTS = {'stream': '--stream-l3-size 1M', 'prefetch': '--prefetch-l3-size 1M'}
 
 
 def table(guest, vcpus, seconds):
