@@ -410,8 +410,8 @@ static void random_loops(bool wide)
         setup_make(&setup, &m);
         run(g, &setup, UINT16_MAX, &first);
         run(g, &setup, 1, &second);
-        if (first.stop != second.stop || memcmp(first.s.gpr, second.s.gpr, sizeof first.s.gpr) || first.s.rip != second.s.rip ||
-            first.s.rflags != second.s.rflags || first.s.cr2 != second.s.cr2 ||
+        if (first.stop != second.stop || memcmp(first.s.gpr, second.s.gpr, sizeof first.s.gpr) ||
+            first.s.rip != second.s.rip || first.s.rflags != second.s.rflags || first.s.cr2 != second.s.cr2 ||
             memcmp(first.s.xsave, second.s.xsave, 416) || memcmp(first.data, second.data, SPAN) ||
             memcmp(first.frame, second.frame, sizeof first.frame)) {
             char hex[2 * CODE_MAX + 1];
