@@ -35,6 +35,11 @@
 #define HTT_1D (1u << 28)
 /* leaf 7: SGX PQM MPX PQE PT; WAITPKG SHSTK TME LA57 MAWAU KL BUSLOCK ENQCMD SGX_LC; */
 #define NOT_7B (1u << 2 | 1u << 12 | 1u << 14 | 1u << 15 | 1u << 25)
+#define SSE42_1C (1u << 20)
+#define AVX_1C (1u << 28)
+#define AVX2_7B (1u << 5)
+#define AVX512F_7B (1u << 16)
+#define AVX_VNNI_71A (1u << 4)
 #define TSC_ADJUST_7B (1u << 1)
 #define RDPID_7C (1u << 22)
 #define NOT_7C (1u << 5 | 1u << 7 | 1u << 13 | 1u << 16 | 31u << 17 | 3u << 23 | 1u << 29 | 1u << 30)
@@ -132,6 +137,12 @@ void cpuid_tsc_ratio(uint64_t khz, uint32_t *num, uint32_t *den)
         }
     }
 }
+
+/* Signatures of processors with AVX2 at most; with SSE4.2, with SSSE3 at most */
+#define SKYLAKE 0x506e3u
+#define ZEN_3 0xa20f10u
+#define WESTMERE 0x206c2u
+#define CORE_2 0x6fbu
 
 #define GENU 0x756e6547u        /* "GenuineIntel" */
 #define INEI 0x49656e69u
@@ -248,6 +259,29 @@ static void xen_leaf(const CpuidPolicy *p, unsigned vcpu, uint32_t n, uint32_t s
     }
 }
 
+/*
+ * Programs choose code by family and model alone (GCC's target_clones with arch=), which must not be for more than
+ * what the other leaves show: so where vector instructions of the host's are hidden it is a processor without them.
+ */
+static uint32_t signature(CpuidPolicy *p, const View *w)
+{
+    uint32_t wide = host(p, 7, 0)[CPUID_EBX] & (AVX2_7B | AVX512F_7B), avx = host(p, 1, 0)[CPUID_ECX] & AVX_1C;
+    bool vnni = (host(p, 7, 1)[CPUID_EAX] & AVX_VNNI_71A) && !(wide & AVX512F_7B);
+    uint32_t seven[4], own = host(p, 1, 0)[CPUID_EAX];
+
+    if (w->named) {
+        return w->model->signature;
+    }
+    cpuid_policy_get(p, 0, true, 7, 0, 0, 0, seven);
+    if (!(wide & ~seven[CPUID_EBX]) && !(avx & ~w->caps.leaf1_ecx) && !vnni) {
+        return own;
+    }
+    if (w->amd) {
+        return seven[CPUID_EBX] & AVX2_7B ? ZEN_3 : own;
+    }
+    return seven[CPUID_EBX] & AVX2_7B ? SKYLAKE : w->caps.leaf1_ecx & SSE42_1C ? WESTMERE : CORE_2;
+}
+
 static void leaf_1(CpuidPolicy *p, const View *w, unsigned vcpu, bool apic_on, uint64_t cr4,
                    uint32_t *o)
 {
@@ -260,7 +294,7 @@ static void leaf_1(CpuidPolicy *p, const View *w, unsigned vcpu, bool apic_on, u
         ours &= w->model->leaf1_edx;
     }
     /* The number of ids with room between them; AMD counts the threads that there are. */
-    o[0] = w->named ? w->model->signature : host(p, 1, 0)[0];
+    o[0] = signature(p, w);
     o[1] = 2 * vcpu << 24 | MIN((w->amd ? 1 : 2) * p->c.nvcpus, 255) << 16 |
            (host(p, 1, 0)[1] & 0xff00);
     o[2] = (c->leaf1_ecx & ~(NOT_1C | X2APIC_1C | DEADLINE_1C)) | HYPERVISOR_1C;
@@ -442,7 +476,7 @@ static void extended_features(CpuidPolicy *p, const View *w, bool apic_on, uint3
 {
     uint32_t one[4] = { 0 };
 
-    o[0] = w->named ? 0 : host(p, 0x80000001, 0)[0];
+    o[0] = w->named ? 0 : w->amd ? signature(p, w) : host(p, 0x80000001, 0)[0];
     o[2] = w->caps.ext1_ecx & ~NOT_E1C;
     o[3] = w->caps.ext1_edx & ~APIC_1D;
     if (w->amd) {

@@ -98,19 +98,22 @@ Test(cpuid, a_core_2_has_long_mode_and_two_levels_of_cache)
     cr_expect_eq(cpuid(0, 0xb, 0)[2], 0);
 }
 
+/* With AVX on the host, and on an Intel, the signature is one without. */
 Test(cpuid, the_levels_keep_the_hosts_name_and_differ_in_features)
 {
-    static const struct { const char *name; bool sse42, avx2; } LEVELS[] = {
-        { "x86-64-v1", false, false }, { "x86-64-v2", true, false }, { "x86-64-v3", true, true },
+    static const struct { const char *name; bool sse42, avx2; uint32_t lesser; } LEVELS[] = {
+        { "x86-64-v1", false, false, 0x6fb }, { "x86-64-v2", true, false, 0x206c2 },
+        { "x86-64-v3", true, true, 0x506e3 },
     };
-    uint32_t a, b, d, e;
+    uint32_t a, b, d, e, lesser;
 
     __cpuid(1, a, b, d, e);
     for (unsigned n = 0; n < G_N_ELEMENTS(LEVELS); n++) {
         PlatformConfig c = rig_config(1);
         start(&c, LEVELS[n].name);
-        cr_expect_eq(cpuid(0, 1, 0)[0], a);
-        cr_expect_eq(!!(out[2] & 1u << 20), LEVELS[n].sse42);
+        lesser = is_intel() ? LEVELS[n].lesser : 0xa20f10;
+        cr_expect(cpuid(0, 1, 0)[0] == a || out[0] == lesser);
+        cr_expect_eq(!!(cpuid(0, 1, 0)[2] & 1u << 20), LEVELS[n].sse42);
         cr_expect_eq(!!(cpuid(0, 7, 0)[1] & 1u << 5), LEVELS[n].avx2);
         cr_expect_eq(cpuid(0, 0xd, 0)[0], LEVELS[n].avx2 ? 7 : 0);
         cr_expect(cpuid(0, 0x80000001, 0)[3] & 1u << 29);
@@ -219,6 +222,43 @@ Test(cpuid, the_counters_frequency_is_told_in_numbers_of_32_bits)
     }
     cpuid_tsc_ratio(2600000, &n, &d);
     cr_expect(n == 26 && d == 1);
+}
+
+/* Of the vector extensions that compilers choose by family and model. */
+Test(cpuid, the_processors_model_is_none_with_what_is_hidden)
+{
+    unsigned a, b, c, d, host_7b, host_sign, hidden;
+    PlatformConfig config = rig_config(1);
+
+    __cpuid_count(7, 0, a, host_7b, c, d);
+    __cpuid_count(7, 1, hidden, b, c, d);
+    hidden &= host_7b & 1u << 16 ? 0 : 1u << 4;         /* AVX-VNNI */
+    __cpuid(1, host_sign, b, c, d);
+    if (!(host_7b & 1u << 5)) {
+        cr_skip("this host has no AVX2");
+    }
+    config.caps.leaf7_ebx = host_7b;
+    start(&config, "host");
+    cr_expect(hidden || cpuid(0, 1, 0)[0] == host_sign);
+    if (host_7b & 1u << 16) {
+        config.caps.leaf7_ebx = host_7b & ~(1u << 16);
+        start(&config, "host");
+        cr_expect_eq(cpuid(0, 1, 0)[0], is_intel() ? 0x506e3 : 0xa20f10, "%x", out[0]);
+        cr_expect(is_intel() || cpuid(0, 0x80000001, 0)[0] == 0xa20f10);
+        config.caps.leaf7_ebx = host_7b;
+        rule("7:ebx=xxxxxxxxxxxxxxx0xxxxxxxxxxxxxxxx");
+        start(&config, "host");
+        cr_expect_neq(cpuid(0, 1, 0)[0], host_sign, "hidden by a rule");
+    }
+    if (is_intel()) {
+        config.caps.leaf7_ebx = 0;
+        config.caps.leaf1_ecx |= 1u << 20;
+        start(&config, "host");
+        cr_expect_eq(cpuid(0, 1, 0)[0], 0x206c2);
+        config.caps.leaf1_ecx &= ~(1u << 20);
+        start(&config, "host");
+        cr_expect_eq(cpuid(0, 1, 0)[0], 0x6fb);
+    }
 }
 
 /* What KVM answers for leaves above the last one, because Intel's processors do, is the last one's answer. */

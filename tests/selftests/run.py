@@ -122,7 +122,7 @@ def judge(name, text, status):
         return 'skipped', wanted[1]
     if status == SKIP:
         return 'skipped', text.strip().split('\n')[0]
-    if status == 0 and re.search(r'^\[FAIL\]|^not ok', text, re.M):
+    if status == 0 and re.search(r'^\[FAIL\]|^not ok|unexpected signal', text, re.M):
         return 'failed', 'says so'
     return ('passed', '') if status == 0 else ('failed', f'status {status}')
 
