@@ -916,6 +916,24 @@ Test(core, a_jump_taken_often_finds_code_that_changed)
     eq_hex(R(RDX), 3 * 1 + 3 * 0x10);
 }
 
+/* A function half a page behind is overwritten when it has run. */
+Test(core, a_store_to_code_that_is_gone_already_costs_a_look)
+{
+    static const uint8_t main_code[] = {
+        0xe8, 0xfb, 0x07, 0, 0,                         /* call CODE + 0x800 */
+        0xc6, 0x05, 0xf4, 0x07, 0, 0, 0xc3,             /* mov byte ptr [CODE + 0x800], 0xc3 */
+        0xf4,
+    };
+    const Engine *e = g->engine;
+
+    guest_code(g, CODE, main_code, sizeof main_code);
+    guest_code(g, CODE + 0x800, "\xc3", 1);
+    g->s.rip = CODE;
+    run_done(g);
+    cr_expect_eq(e->granules[CODE >> 12] & 1, 1);
+    cr_expect_eq(e->granules[CODE >> 12] >> 32 & 1, 0, "no block is there any more");
+}
+
 /* --- dirty log --- */
 Test(core, dirty_log_tells_each_written_page_once_a_fetch)
 {
