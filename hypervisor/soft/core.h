@@ -208,7 +208,8 @@ static inline void jump_tag_update(Cpu *c)
 static inline void windows_drop(Cpu *c)
 {
     while (unlikely(c->windows_open)) {
-        Window *w = &c->windows[0][__builtin_ctz(c->windows_open)];
+        unsigned bit = (unsigned)__builtin_ctz(c->windows_open);
+        Window *w = &c->windows[bit / WINDOW_COUNT][bit % WINDOW_COUNT];
 
         memset(w->below, 0, sizeof w->below);
         c->windows_open &= c->windows_open - 1;
