@@ -33,7 +33,7 @@
 #define OURS_1D (1u << 7 | 1u << 12 | 1u << 14)     /* MCE MTRR MCA */
 #define APIC_1D (1u << 9)
 #define HTT_1D (1u << 28)
-/* leaf 7: SGX PQM MPX PQE PT; WAITPKG SHSTK TME LA57 MAWAU KL BUSLOCK ENQCMD SGX_LC; */
+/* leaf 7: SGX PQM MPX PQE PT; WAITPKG SHSTK TME LA57 MAWAU KL BUSLOCK ENQCMD SGX_LC */
 #define NOT_7B (1u << 2 | 1u << 12 | 1u << 14 | 1u << 15 | 1u << 25)
 #define SSE42_1C (1u << 20)
 #define AVX_1C (1u << 28)
@@ -204,7 +204,6 @@ CpuidPolicy *cpuid_policy_new(const PlatformConfig *config)
     tsc_scale(p);
     return p;
 }
-
 
 void cpuid_policy_free(CpuidPolicy *p)
 {

@@ -146,9 +146,9 @@ typedef struct RunAccess {
     uint8_t insn, size, align;  /* align: 0 or a power of two */
     bool write;
     uint8_t reg, scale;         /* guest register that moves, or NO_REG; what it is shifted by */
-    uint8_t src, bits;          /* it is the low bits of src and before, extended by sign or not: src at */
-    bool sign;                  /* the turn's start, to which each turn adds step; src is NO_REG: any */
-    int32_t before, step;       /* number of so many bits */
+    uint8_t src, bits;          /* reg is that many low bits of src at the turn's start and before; with src */
+    bool sign;                  /* NO_REG any number of so many bits.  sign: extended by it, else by 0 */
+    int32_t before, step;       /* step: what each turn adds to src */
 } RunAccess;
 typedef struct RunPlan {
     RunAccess access[RUN_ACCESSES];
