@@ -92,6 +92,34 @@ def wait_for(what, seconds, check, pause=0.1):
         time.sleep(pause)
 
 
+def stacks(pid):
+    """What the threads of a process are doing, a line each: name, state, seconds of CPU in the last half, calls."""
+    def threads():
+        found = {}
+        for tid in os.listdir(f'/proc/{pid}/task'):
+            with open(f'/proc/{pid}/task/{tid}/stat') as f:
+                name, _, rest = f.read().rpartition(')')
+            fields = rest.split()
+            found[int(tid)] = name.partition('(')[2], fields[0], (int(fields[11]) + int(fields[12])) / 100
+        return found
+    try:
+        before = threads()
+        time.sleep(0.5)
+        after = threads()
+        calls, who = {}, None
+        out = run('gdb', '-nx', '-batch', '-p', str(pid), '-ex', 'thread apply all bt 6', timeout=30).out
+        for line in out.splitlines():
+            m = re.match(r'Thread .*LWP (\d+)', line) or re.match(r'#\d+ +(?:0x\w+ in )?(\S+)', line)
+            if line.startswith('Thread') and m:
+                who = int(m[1])
+            elif m and who:
+                calls.setdefault(who, []).append(m[1])
+    except (OSError, subprocess.SubprocessError) as e:
+        return [f'{e}']
+    return [f'{name} {state} {seconds - before.get(tid, (0, 0, seconds))[2]:.2f} {" < ".join(calls.get(tid, []))}'
+            for tid, (name, state, seconds) in sorted(after.items())]
+
+
 def need(path, package=None):
     """The medium, or the test is skipped."""
     if not os.path.exists(path):
@@ -220,7 +248,8 @@ class Host:
 class Serial:
     """Reads a pty all the time, as minicom would, and types on it."""
 
-    def __init__(self, path):
+    def __init__(self, path, why=lambda: ''):
+        self.why = why          # called when nothing came in time: what there is to say of it
         self.fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         tty.setraw(self.fd)
         self.raw, self.data, self.seen, self.lock = bytearray(), b'', 0, threading.Lock()
@@ -260,7 +289,7 @@ class Serial:
         try:
             return wait_for(f'{pattern!r} on the serial port', seconds, look)
         except AssertionError as e:
-            raise AssertionError(f'{e}; its last lines:\n' + self.text()[-1500:]) from None
+            raise AssertionError(f'{e}; its last lines:\n{self.text()[-1500:]}\n{self.why()}') from None
 
     def type(self, text):
         for ch in text.encode():
@@ -307,7 +336,7 @@ class Domain:
         self.id = int(m[2])
         m = re.search(r'serial port: (/dev/pts/\d+)', r.out)
         if m:
-            self.serial = Serial(m[1])
+            self.serial = Serial(m[1], self.standing)
         m = re.search(r'port (\d+)', r.out)
         self.display = int(m[1]) if m else None
         self.host.good('unpause', self.name)
@@ -318,7 +347,24 @@ class Domain:
             self.serial.close()
         self.id = int(self.host.good('domid', self.name))
         r = run('xenstore-read', f'/local/domain/{self.id}/serial/0/tty', env=store_env(self.host))
-        self.serial = Serial(r.out.strip())
+        self.serial = Serial(r.out.strip(), self.standing)
+
+    def standing(self):
+        """What its processes stand at, and whether a pause gets it going again, as it does when a wake-up was lost."""
+        lines = []
+        for name in 'hypervisor', 'qemu-dm':
+            for pid in self.host.processes(name):
+                lines += [f'{name}[{pid}]'] + stacks(pid)
+        size = len(self.serial.data)
+        try:
+            lines.append(self.host.xm('vcpu-list', self.name, timeout=10).out)
+            self.host.xm('pause', self.name, timeout=10)
+            self.host.xm('unpause', self.name, timeout=10)
+        except subprocess.SubprocessError as e:
+            lines.append(f'{e}')
+        time.sleep(3)
+        lines.append(f'characters after a pause: {len(self.serial.data) - size}')
+        return '\n'.join(lines)
 
     def listed(self):
         return self.name in self.host.listed()
