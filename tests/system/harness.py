@@ -353,8 +353,12 @@ class Domain:
         """What its processes stand at, and whether a pause gets it going again, as it does when a wake-up was lost."""
         lines = []
         for name in 'hypervisor', 'qemu-dm':
-            for pid in self.host.processes(name):
+            found = self.host.processes(name)
+            for pid in found:
                 lines += [f'{name}[{pid}]'] + stacks(pid)
+            lines += [] if found else [f'{name} has gone']
+        for log in 'xend.log', f'hypervisor-{self.name}.log', f'qemu-dm-{self.name}.log':
+            lines.append(log + ': ' + ' | '.join(self.host.log(log).splitlines()[-4:])[-400:])
         size = len(self.serial.data)
         try:
             lines.append(self.host.xm('vcpu-list', self.name, timeout=10).out)
