@@ -91,17 +91,22 @@ static void request(Cpu *c, uint32_t bits)
     __atomic_fetch_or(&c->poll, POLL_REQUEST, __ATOMIC_SEQ_CST);
 }
 
+/* Under Engine.lock.  Only who is counted is told, so that is to be seen before the first look at a vCPU: a plain
+ * store could still be on its way while the vCPU that was in guest code leaves it, looks and tells nobody. */
+static void waiter_begin(Engine *e) { __atomic_fetch_add(&e->waiters, 1, __ATOMIC_SEQ_CST); }
+static void waiter_end(Engine *e) { __atomic_fetch_sub(&e->waiters, 1, __ATOMIC_SEQ_CST); }
+
 /* Under Engine.lock: until no vCPU but c is in guest code with one of bits untaken. */
 static void wait_taken(Engine *e, const Cpu *c, uint32_t bits)
 {
-    e->waiters++;
+    waiter_begin(e);
     for (unsigned n = 0; n < e->cpu_count; n++) {
         Cpu *o = e->cpus[n];
         while (o && o != c && __atomic_load_n(&cpu_priv(o)->in_guest, __ATOMIC_SEQ_CST) &&
                (__atomic_load_n(&cpu_priv(o)->requests, __ATOMIC_SEQ_CST) & bits))
             pthread_cond_wait(&e->changed, &e->lock);
     }
-    e->waiters--;
+    waiter_end(e);
 }
 
 /* All vCPUs but c (NULL: all) take bits; returns when none can still be without. */
@@ -211,7 +216,7 @@ void cpu_exclusive_begin(Cpu *c)
         pthread_cond_wait(&e->changed, &e->lock);
     e->exclusive = c;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    e->waiters++;
+    waiter_begin(e);
     for (unsigned n = 0; n < e->cpu_count; n++) {
         Cpu *o = e->cpus[n];
 
@@ -221,7 +226,7 @@ void cpu_exclusive_begin(Cpu *c)
         while (__atomic_load_n(&cpu_priv(o)->in_guest, __ATOMIC_SEQ_CST))
             pthread_cond_wait(&e->changed, &e->lock);
     }
-    e->waiters--;
+    waiter_end(e);
     pthread_mutex_unlock(&e->lock);
     guest_enter(c);
 }

@@ -5,7 +5,7 @@
  *
  * Random programs of locked and plain operations whose sum is known; small programs about the order of loads
  * and stores; a page that moves under another vCPU, which is told by an interrupt; accessed and dirty bits that
- * are set while others of the same entry change.
+ * are set while others of the same entry change.  And a vCPU that is waited for while it goes.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -260,6 +260,77 @@ Test(two_cpus, accessed_and_dirty_bits_lose_no_change_of_the_entry)
         }
         pair_free(&p);
     }
+}
+
+/* --- who waits for a vCPU --- */
+typedef struct Changer {
+    Guest *g;
+    uint32_t lock;              /* held while memory changes; the vCPU wants it whenever it is out of guest code */
+    unsigned changes;
+} Changer;
+
+static void spin_lock(uint32_t *lock)
+{
+    for (unsigned n = 1; __atomic_exchange_n(lock, 1, __ATOMIC_SEQ_CST); n++) {
+        if (n % 1024 == 0)
+            sched_yield();
+        __builtin_ia32_pause();
+    }
+}
+
+static void spin_unlock(uint32_t *lock) { __atomic_store_n(lock, 0, __ATOMIC_SEQ_CST); }
+
+static void want_lock(Guest *g, uint16_t port)
+{
+    Changer *c = g->context;
+
+    (void)port;
+    spin_lock(&c->lock);
+    spin_unlock(&c->lock);
+}
+
+/* Memory changes at any time of the vCPU's way from one OUT to the next. */
+static void *change_memory(void *arg)
+{
+    enum { PHASES = 2003, SECONDS = 3 };
+    time_t end = time(NULL) + SECONDS;
+    Changer *c = arg;
+
+    on_processor(1);
+    while (time(NULL) < end) {
+        uint64_t start = __builtin_ia32_rdtsc(), phase = ++c->changes * 7919ull % PHASES;
+
+        while (__builtin_ia32_rdtsc() - start < phase)
+            __builtin_ia32_pause();
+        spin_lock(&c->lock);
+        engine_soft.memory_changed(c->g->engine, MOVING, 4096);
+        spin_unlock(&c->lock);
+    }
+    __atomic_store_n((uint32_t *)(void *)(c->g->ram + SIGN), 1, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+/* Nobody tells it later: the vCPU waits for what the one who waits for it has. */
+Test(two_cpus, who_waits_for_a_vcpu_hears_that_it_leaves, .timeout = 60)
+{
+    Changer c = { .g = guest_new() };
+    cpu_set_t before;
+    pthread_t thread;
+
+    sched_getaffinity(0, sizeof before, &before);
+    guest_long(c.g);
+    LOAD_AT(c.g, CODE, k_knock);
+    c.g->on_out = want_lock;
+    c.g->context = &c;
+    c.g->s.rip = CODE;
+    c.g->s.gpr[13] = SIGN;
+    cr_assert_eq(pthread_create(&thread, NULL, change_memory, &c), 0);
+    on_processor(0);
+    run_done(c.g);
+    pthread_join(thread, NULL);
+    sched_setaffinity(0, sizeof before, &before);
+    cr_expect_gt(c.changes, 100);
+    guest_free(c.g);
 }
 
 /* --- random programs whose sum is known --- */
