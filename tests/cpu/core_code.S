@@ -641,6 +641,56 @@ snippet k_run_moves, 64         /* what is at rbx goes when [rdi] is a device's 
     hlt
 end k_run_moves
 
+snippet k_run_rights, 64        /* reads from rbx to rdx with AC and without */
+    stac
+1:  mov rsi, rbx
+2:  add rax, [rsi]
+    add rsi, 8
+    cmp rsi, rdx
+    jne 2b
+    clac
+    jmp 1b
+end k_run_rights
+
+snippet k_run_ring3, 64         /* reads from rbx to rdx in ring 0 and in ring 3: selectors in rsi and rdi */
+    push rdi
+    push rsp
+    pushfq
+    push rsi
+    lea rcx, [rip + 1f]
+    push rcx
+    mov rsi, rbx
+2:  add rax, [rsi]
+    add rsi, 8
+    cmp rsi, rdx
+    jne 2b
+    iretq
+1:  mov rsi, rbx
+2:  add rax, [rsi]
+    add rsi, 8
+    cmp rsi, rdx
+    jne 2b
+    hlt
+end k_run_ring3
+
+snippet k_run_stores, 64        /* writes to rdx quadwords from rbx on, for ever */
+1:  xor ecx, ecx
+2:  mov [rbx + rcx * 8], rax
+    add rax, 3
+    inc rcx
+    cmp rcx, rdx
+    jne 2b
+    jmp 1b
+end k_run_stores
+
+snippet k_run_stays, 64         /* a loop without end that stays in a page */
+1:  add rax, [rbx]
+    inc rcx
+    test rdx, rdx
+    jne 1b
+    hlt
+end k_run_stays
+
 snippet k_turns_dec, 64         /* the same with DEC, and with vector registers */
     stc
 1:  movdqu xmm1, [rbx]
