@@ -295,7 +295,7 @@ static void walk(Maker *m)
         v = 0;
         break;
     case 5:
-        insn(m, 0, size, false, 0x8d, RCX, reg, NONE, 0, (int32_t)below(m, 512) - 256);
+        insn(m, 0, size, false, 0x8d, RCX, reg, NONE, 0, one_in(m, 16) ? INT32_MAX : (int32_t)below(m, 512) - 256);
         v = size == 4 ? (uint32_t)v : v;
         break;
     default:

@@ -51,8 +51,10 @@ static void add_up(const Xlat *x, const Insn *i, Total *total)
 
         if (!(writes >> r & 1))
             continue;
-        if (!insn_steps(i, &by) || width < 4 || (t->width && t->width != width))
+        if (!insn_steps(i, &by) || width < 4 || (t->width && t->width != width)) {
             t->wild = true;
+            continue;
+        }
         t->width = (uint8_t)width;
         t->step += by;
     }
@@ -92,12 +94,11 @@ static Value made(const Insn *i, const Value *value)
         return left <= SOME_BITS ? (Value){ .kind = SOME, .src = NO_REG, .bits = (uint8_t)left } : wild;
     }
     if (op == 0x8d) {
-        if (i->index != REG_ZERO || i->base > 15 || i->asize < i->opsize)
+        if (i->index != REG_ZERO || i->base > 15 || i->asize < i->opsize || i->disp <= -DISP_MAX || i->disp >= DISP_MAX)
             return wild;
         v = low_bits(value[i->base], i->opsize * 8u);
         v.before += i->disp;
-        return v.kind == MOVES && v.bits == i->opsize * 8u && !v.sign && i->disp > -DISP_MAX && i->disp < DISP_MAX
-               ? v : wild;
+        return v.kind == MOVES && v.bits == i->opsize * 8u && !v.sign ? v : wild;
     }
     if (i->rm == REG_MEM)
         return op == 0x1b6 ? low_bits(wild, 8) : wild;

@@ -35,8 +35,10 @@ bool insn_steps(const Insn *i, int32_t *by)
     int alu = alu_imm(i);
 
     if (alu >= 0) {
+        if ((alu != 0 && alu != 5) || !small(i->imm))
+            return false;
         *by = alu == 0 ? (int32_t)i->imm : -(int32_t)i->imm;
-        return (alu == 0 || alu == 5) && small(i->imm);
+        return true;
     }
     if (i->opcode == 0x8d) {
         *by = i->disp;
