@@ -16,6 +16,7 @@
 #define TIME_SIZE 32
 #define FLAG_STABLE 1
 #define REFRESH_NS NS_PER_S
+#define SAMPLES 8               /* at most, of counter and time beside each other */
 
 static gpointer measure(gpointer unused)
 {
@@ -87,17 +88,42 @@ static void write_time_area(Vcpu *v, uint32_t version, const uint8_t *record)
     guest_area_write(v->dom, &v->time_area, 0, &version, sizeof version);
 }
 
+/*
+ * The counter and the time that belong together: if the host takes the processor away between the two, the
+ * guest's clock is that much off until the next refresh, and then stands or jumps.
+ */
+static int64_t sample(Domain *d, uint64_t *tsc)
+{
+    uint64_t near = d->tsc_khz / 200, best = UINT64_MAX;    /* 5 us */
+    int64_t now = 0;
+
+    for (int i = 0; i < SAMPLES && best > near; i++) {
+        uint64_t before = domain_tsc(d);
+        int64_t t = domain_now(d);
+        uint64_t took = domain_tsc(d) - before;
+
+        if (took < best) {
+            best = took;
+            now = t;
+            *tsc = before + took / 2;
+        }
+    }
+    return now;
+}
+
 void pvtime_update(Vcpu *v)
 {
     Domain *d = v->dom;
-    int64_t offset = vcpu_tsc_offset(v);
+    int64_t offset = vcpu_tsc_offset(v), now;
+    uint64_t tsc = 0;
     uint8_t record[TIME_SIZE] = { 0 };
     uint32_t mul, version = (field32(v->info + TIME_OFFSET) | 1) + 1;
     int8_t shift;
 
     pvtime_scale(d->tsc_khz, &mul, &shift);
-    put64(record + 8, domain_tsc(d) + offset);
-    put64(record + 16, domain_now(d));
+    now = sample(d, &tsc);
+    put64(record + 8, tsc + offset);
+    put64(record + 16, now);
     put32(record + 24, mul);
     record[28] = shift;
     record[29] = d->tsc_steered ? 0 : FLAG_STABLE;

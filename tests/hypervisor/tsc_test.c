@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tsc_test.c - tsc_mode: what the guest's time stamp counter is made of. */
 #include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
+#include "hypervisor/guest_access.h"
 #include "hypervisor/platform_glue.h"
 #include "hypervisor/pvtime.h"
 #include "tests/hypervisor/bare_domain.h"
@@ -88,4 +91,52 @@ Test(tsc, begins_at_0)
     start(1);
     cr_expect_lt((int64_t)domain_tsc(d) + d->tsc_offset, (int64_t)d->tsc_khz * 60000);
     cr_expect_geq((int64_t)domain_tsc(d) + d->tsc_offset, 0);
+}
+
+/* As other programs do, between any two instructions. */
+static void take_the_processor(int sig)
+{
+    int64_t end = monotonic_ns() + 300 * NS_PER_US;
+
+    (void)sig;
+    while (monotonic_ns() < end) {
+    }
+}
+
+/* How far the time that a guest makes of its record and its counter is off, in ns. */
+static int64_t error_of_record(const uint8_t *record)
+{
+    uint64_t tsc, took;
+    int64_t now;
+
+    do {
+        tsc = domain_tsc(d);
+        now = domain_now(d);
+        took = domain_tsc(d) - tsc;
+    } while (took > d->tsc_khz / 200);
+    tsc += vcpu_tsc_offset(d->vcpu[0]) - field64(record + 8);
+    return now - (int64_t)(field64(record + 16) + tsc * 1000000 / d->tsc_khz);
+}
+
+/* The record in vcpu_info is of xen/xen.h: the counter at 8, the time at 16. */
+Test(tsc, the_guests_time_belongs_to_the_counter_it_is_told_with, .timeout = 30)
+{
+    const struct itimerval often = { { 0, 700 }, { 0, 700 } }, never = { { 0, 0 }, { 0, 0 } };
+    int64_t worst = 0, end = monotonic_ns() + NS_PER_S;
+
+    start(0);
+    d->time_stands = false;
+    signal(SIGALRM, take_the_processor);
+    setitimer(ITIMER_REAL, &often, NULL);
+    while (monotonic_ns() < end) {
+        int64_t off;
+
+        domain_lock(d);
+        pvtime_update(d->vcpu[0]);
+        off = error_of_record(d->vcpu[0]->info + 32);
+        domain_unlock(d);
+        worst = MAX(worst, ABS(off));
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    cr_expect_lt(worst, 100 * NS_PER_US, "%lld ns off", (long long)worst);
 }
