@@ -37,7 +37,7 @@ SYSTEM = 'context ioport priv-instr x86syscall usersyscall vdso bad-altstack sig
 SHARED = 'atomic cacheline cache l1cache lockbus mcontend membarrier tlb-shootdown dekker peterson futex mutex sem ' \
          'switch yield pthread affinity syncload syscall'.split()
 # Not the host's L3, which may be larger than the guest's memory.
-STRESS_ARGUMENTS = {'stream': '--stream-l3-size 1M', 'prefetch': '--prefetch-l3-size 1M'}
+STRESS_ARGUMENTS = {'stream': '--stream-l3-size 1M', 'prefetch': '--prefetch-l3-size 1M', 'cache': '--cache-level 2'}
 
 
 def table(guest, vcpus, seconds):
