@@ -83,6 +83,8 @@ static bool deliver_raised(Cpu *c)
     if (vector == EXC_DB) {
         c->dr[6] |= c->exc_dr6;
         c->exc_dr6 = 0;
+    } else if (c->exc_type == EVENT_EXCEPTION) {
+        cpu_priv(c)->debug_hit.point = false;   /* the access has not been done, or will be again */
     }
     return deliver(c, vector, c->exc_type, c->exc_has_error, c->exc_error);
 }

@@ -312,6 +312,35 @@ Test(debug, watchpoint_sees_the_stack_frame_of_an_interrupt)
     eq_hex(g->s.rip, STUBS + 0x50 * 16);
 }
 
+/* As with a processor's data breakpoints: told after the instruction, and a fault comes before that. */
+Test(debug, watchpoint_is_not_met_by_an_access_that_faults)
+{
+    uint64_t entry = ram64(g, PT_AT + (DATA >> 12) * 8);
+
+    ram_put(g, PT_AT + (DATA >> 12) * 8, 8, 0);
+    load(access_code, sizeof access_code);
+    R(RBX) = DATA;
+    point(POINT_WRITE, DATA, 4);
+    run_to_vector(g, 14);
+    ram_put(g, PT_AT + (DATA >> 12) * 8, 8, entry);
+    g->s.halted = 0;
+    g->s.rip = CODE;
+    run_to_debug();
+    eq_hex(g->s.rip, CODE + 2);
+}
+
+/* MOVS reads what is watched, and faults where it writes. */
+Test(debug, watchpoint_is_not_met_by_the_half_of_an_instruction)
+{
+    load("\xa4\xf4", 2);
+    ram_put(g, PT_AT + ((DATA >> 12) + 1) * 8, 8, 0);
+    R(RSI) = DATA;
+    R(RDI) = DATA + 0x1000;
+    point(POINT_READ, DATA, 1);
+    run_to_vector(g, 14);
+    eq_hex(R(RSI), DATA);
+}
+
 Test(debug, step_reports_a_watchpoint_too)
 {
     DebugHit hit;

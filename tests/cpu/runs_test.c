@@ -540,16 +540,13 @@ typedef struct Setup {
 
 enum { HITS = 20 };
 
-/* A debugger watches: what an access meets that faults, too, is not told if the vCPU is stopped just then. */
-static int watching;
-
 static void *kick(void *arg)
 {
     Guest *g = arg;
 
     for (unsigned n = 0; !__atomic_load_n(&g->done_now, __ATOMIC_SEQ_CST); n++) {
         nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
-        engine_soft.kick(g->cpu, n % 16 == 3 && !__atomic_load_n(&watching, __ATOMIC_SEQ_CST));
+        engine_soft.kick(g->cpu, n % 16 == 3);
         if (n % 16 == 7)
             engine_soft.dirty_log(g->engine, DATA, SPAN, n & 16);
         if (n % 32 == 13)
@@ -625,7 +622,6 @@ static void run(Guest *g, const Setup *s, unsigned warm, End *end)
     engine_soft.set_state(g->cpu, &g->s);
     end->hits = 0;
     end->met = 0;
-    __atomic_store_n(&watching, s->watch.len, __ATOMIC_SEQ_CST);
     if (s->watch.len)
         cr_assert(engine_soft.debug_points(g->engine, &s->watch, 1));
     do {
