@@ -253,6 +253,62 @@ Test(jit, a_guest_that_flushes_to_zero_does_so_in_translated_code_and_the_host_d
     guest_free(g);
 }
 
+/* mov rax, [rdi]; the store to [rsi], until ECX is 0: to a page that may be written, then to one that may not,
+ * which the TLB knows for reading. */
+static void store_looks(const char *store, size_t len)
+{
+    enum { MAY = 0x40000, MAY_NOT = 0x41000, PTE = 0x63 };
+    uint8_t code[32] = { 0x48, 0x8b, 0x07 };
+    Guest *g = guest_new();
+
+    memcpy(code + 3, store, len);
+    memcpy(code + 3 + len, (uint8_t[]){ 0xff, 0xc9, 0x75, (uint8_t)-(4 + (int)len), 0xf4 }, 5);
+    guest_long(g);
+    g->s.cr4 |= 0x40600;
+    g->s.xcr0 = 7;
+    jit_set_warm(g->engine, 1);
+    ram_put(g, PT_AT + (MAY_NOT >> 12) * 8, 8, MAY_NOT | (PTE & ~2u));
+    for (unsigned at = MAY; at <= MAY_NOT; at += 0x1000) {
+        guest_code(g, CODE, code, sizeof code);
+        g->s.rip = CODE;
+        g->s.halted = 0;
+        g->s.gpr[0] = g->s.gpr[1] = 2000;
+        g->s.gpr[6] = g->s.gpr[7] = at;
+        memset(g->ram + at, 0x5a, 64);
+        if (at == MAY) {
+            run_done(g);
+        } else {
+            run_to_vector(g, 14);
+            eq_hex(ram64(g, g->s.gpr[4]), 3);
+            eq_hex(ram64(g, g->s.gpr[4] + 8), CODE + 3);
+            cr_expect(all_are(g->ram + at, 64, 0x5a));
+        }
+    }
+    guest_free(g);
+}
+
+Test(jit, stores_of_all_widths_look_whether_they_may)
+{
+#define STORE(bytes) store_looks(bytes, sizeof bytes - 1)
+    STORE("\x88\x06");
+    STORE("\x66\x89\x06");
+    STORE("\x89\x06");
+    STORE("\x48\x89\x06");
+    STORE("\xf2\x0f\x11\x06");              /* MOVSD */
+    STORE("\x0f\x11\x06");                  /* MOVUPS */
+    STORE("\x0f\x29\x06");                  /* MOVAPS */
+    if (!host_has_avx())
+        return;
+    STORE("\xc5\xfb\x11\x06");              /* VMOVSD */
+    STORE("\xc5\xf8\x11\x06");              /* VMOVUPS, 16 bytes; then 32 */
+    STORE("\xc5\xfc\x11\x06");
+    STORE("\xc5\xfc\x29\x06");              /* VMOVAPS */
+    STORE("\xc5\xfe\x7f\x06");              /* VMOVDQU */
+    STORE("\xc5\xfd\xe7\x06");              /* VMOVNTDQ */
+    STORE("\xc4\xe3\x7d\x19\x06\x01");      /* VEXTRACTF128 */
+#undef STORE
+}
+
 static void make_128_vcpus(size_t code_memory)
 {
     Guest *g = guest_new_with(code_memory);

@@ -275,6 +275,8 @@ FAULTS = [
      '    if (!x->b->x87_checks) {\n        return;', '    if (x->b) {\n        return;', '@(jit|random)/*'),
     ('translated x87 masks what the guest has unmasked', 'jit/x87.c',
      '{ .cw = f->cw, .sw', '{ .cw = f->cw | CW_MASKS, .sw', '@(jit|random)/*'),
+    ('a store of 32 bytes looks for the right to read', 'jit/vex.c',
+     'size : 0, v.store };', 'size : 0, v.store && size < 32 };', 'jit/*'),
     ('code that looks at no x87 exception runs with one unmasked', 'jit/x87.c',
      'c->x87_quiet = x87_masked(c);', 'c->x87_quiet = 1;', 'random/*'),
     ('translated FLDCW leaves what was masked', 'jit/x87.c',
