@@ -16,6 +16,7 @@ import unittest
 
 import rfb
 import screen
+import stacks
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), '../..'))
 BUILD = os.path.abspath(os.path.join(TOP, os.environ.get('B', 'build')))
@@ -90,34 +91,6 @@ def wait_for(what, seconds, check, pause=0.1):
         if time.monotonic() > end:
             raise AssertionError(f'{what}: not within {seconds * PATIENCE:.0f} s')
         time.sleep(pause)
-
-
-def stacks(pid):
-    """What the threads of a process are doing, a line each: name, state, seconds of CPU in the last half, calls."""
-    def threads():
-        found = {}
-        for tid in os.listdir(f'/proc/{pid}/task'):
-            with open(f'/proc/{pid}/task/{tid}/stat') as f:
-                name, _, rest = f.read().rpartition(')')
-            fields = rest.split()
-            found[int(tid)] = name.partition('(')[2], fields[0], (int(fields[11]) + int(fields[12])) / 100
-        return found
-    try:
-        before = threads()
-        time.sleep(0.5)
-        after = threads()
-        calls, who = {}, None
-        out = run('gdb', '-nx', '-batch', '-p', str(pid), '-ex', 'thread apply all bt 6', timeout=30).out
-        for line in out.splitlines():
-            m = re.match(r'Thread .*LWP (\d+)', line) or re.match(r'#\d+ +(?:0x\w+ in )?(\S+)', line)
-            if line.startswith('Thread') and m:
-                who = int(m[1])
-            elif m and who:
-                calls.setdefault(who, []).append(m[1])
-    except (OSError, subprocess.SubprocessError) as e:
-        return [f'{e}']
-    return [f'{name} {state} {seconds - before.get(tid, (0, 0, seconds))[2]:.2f} {" < ".join(calls.get(tid, []))}'
-            for tid, (name, state, seconds) in sorted(after.items())]
 
 
 def need(path, package=None):
@@ -355,7 +328,7 @@ class Domain:
         for name in 'hypervisor', 'qemu-dm':
             found = self.host.processes(name)
             for pid in found:
-                lines += [f'{name}[{pid}]'] + stacks(pid)
+                lines += [f'{name}[{pid}]'] + stacks.of(pid)
             lines += [] if found else [f'{name} has gone']
         for log in 'xend.log', f'hypervisor-{self.name}.log', f'qemu-dm-{self.name}.log':
             lines.append(log + ': ' + ' | '.join(self.host.log(log).splitlines()[-4:])[-400:])
