@@ -10,7 +10,7 @@ build="gcc make pkg-config libc6-dev libglib2.0-dev libpixman-1-dev libvncserver
 demo="xorriso isolinux syslinux-common extlinux e2fsprogs fdisk cpio kmod busybox-static dpkg-dev
  python3 tigervnc-viewer xz-utils"
 check="xen-utils-4.17 xenstore-utils qemu-utils xvfb xdotool imagemagick picocom
- procps nftables iproute2 dnsmasq-base"
+ procps nftables iproute2 dnsmasq-base gdb"
 selftests="linux-source-6.1 stress-ng"
 want="$build $demo"
 [ "${1-}" = check ] && want="$want $check"
