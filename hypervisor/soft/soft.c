@@ -215,8 +215,7 @@ void cpu_exclusive_begin(Cpu *c)
     while (e->exclusive)
         pthread_cond_wait(&e->changed, &e->lock);
     e->exclusive = c;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    waiter_begin(e);
+    waiter_begin(e);            /* and that is to be seen first, too */
     for (unsigned n = 0; n < e->cpu_count; n++) {
         Cpu *o = e->cpus[n];
 
