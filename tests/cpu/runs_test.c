@@ -728,30 +728,11 @@ static void random_loops(bool wide)
 Test(runs, loops_of_64_bit_code_come_out_the_same, .timeout = 0) { random_loops(true); }
 Test(runs, loops_of_32_bit_code_come_out_the_same, .timeout = 0) { random_loops(false); }
 
-extern const uint8_t k_run_moves[], k_run_moves_end[];
-enum { MOVED = 0x48000, DEVICE = 0x60000, TURNS = 400, TURN_OF_DEVICE = 250 };
-
 static void take_page(Guest *g, uint64_t page)
 {
     g->types[page >> 12] = MEM_HOLE;
     engine_soft.memory_changed(g->engine, page, 0x1000);
 }
-
-static void moves(Guest *g)
-{
-    take_page(g, MOVED);
-}
-
-static Guest *moving_guest(void)
-{
-    Guest *g = guest_new();
-
-    guest_long(g);
-    g->on_read = moves;
-    return g;
-}
-
-static Guest *moving;
 
 /* --- whose pages they are --- */
 extern const uint8_t k_run_rights[], k_run_rights_end[], k_run_ring3[], k_run_ring3_end[];
@@ -920,6 +901,26 @@ Test(runs, a_log_that_begins_in_a_loop_has_all_its_writes, .timeout = 60)
         guest_free(e.g);
     }
 }
+
+/* --- a device in the loop --- */
+extern const uint8_t k_run_moves[], k_run_moves_end[];
+enum { MOVED = 0x48000, DEVICE = 0x60000, TURNS = 400, TURN_OF_DEVICE = 250 };
+
+static void moves(Guest *g)
+{
+    take_page(g, MOVED);
+}
+
+static Guest *moving_guest(void)
+{
+    Guest *g = guest_new();
+
+    guest_long(g);
+    g->on_read = moves;
+    return g;
+}
+
+static Guest *moving;
 
 static void prepare_moves(void)
 {
